@@ -1,0 +1,43 @@
+"""hatframe loads, checks, benchmarks and converts HAT packages: compiled C functions with their own metadata.
+
+>>> import hatframe
+>>> package = hatframe.load("pkg.hat", loader="cffi")  # doctest: +SKIP
+>>> package.gemm(A, B, C)  # doctest: +SKIP
+
+What is named here is the public API, with the modules :mod:`hatframe.backends`, :mod:`hatframe.format`,
+:mod:`hatframe.calling`, :mod:`hatframe.linking`, :mod:`hatframe.results` and :mod:`hatframe.errors`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["HatError", "Kernel", "__version__", "hookimpl", "load", "read_package"]
+
+# Imported when first used: ``import hatframe`` alone stays cheap.
+_HOMES = {
+    "HatError": "hatframe.errors",
+    "Kernel": "hatframe.kernel",
+    "hookimpl": "hatframe.hookspecs",
+    "load": "hatframe.kernel",
+    "read_package": "hatframe.format.package",
+}
+
+if TYPE_CHECKING:
+    from hatframe.errors import HatError
+    from hatframe.format.package import read_package
+    from hatframe.hookspecs import hookimpl
+    from hatframe.kernel import Kernel, load
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hatframe' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

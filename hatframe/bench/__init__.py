@@ -1,0 +1,1 @@
+"""Benchmarking: input sets, sampling, and the run that goes through all functions."""

@@ -1,0 +1,400 @@
+"""Functions of an opened library: called with numpy arrays, over any foreign function interface.
+
+How a function is called, what may be left out and what comes back: see :meth:`HostFunction.__call__`.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hatframe.backends import BoundFunction, Timer
+from hatframe.calling.buffers import aligned_array, free, owned_array
+from hatframe.calling.checks import Array, Checker, from_bits
+from hatframe.calling.interface import POINTER, ForeignInterface
+from hatframe.calling.layouts import Layout
+from hatframe.calling.plans import ArgumentPlan, CallPlan, Passing
+from hatframe.calling.timing import PythonTimer
+from hatframe.errors import CallError
+from hatframe.format.names import base_name
+
+_LEFT_OUT: Any = object()
+
+
+class HostFunction(BoundFunction):
+    """A C function of this process."""
+
+    def __init__(self, plan: CallPlan, interface: ForeignInterface, c_function: Callable[..., Any]) -> None:
+        self.function = plan.function
+        self.plan = plan
+        self._interface = interface
+        self._c_function = c_function
+        self._checker = Checker(plan, interface)
+        self._positions = {argument.name: argument.position for argument in plan.arguments}
+        self._convert = tuple(
+            self._checker.converter(argument) if argument.size is None else None for argument in plan.arguments
+        )
+        self._finish: Callable[[Any], Any] | None = None
+        if plan.returns and plan.returns.kind in ("float16", "bfloat16"):
+            self._finish = functools.partial(from_bits, plan.returns)
+        self._fast = self._fast_call() if plan.simple and not self._finish else None
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(argument.name for argument in self.plan.arguments)
+        return f"<{type(self).__name__} {self.name}({arguments})>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Check the arguments, call the function, and return what it gives back.
+
+        All parameters are given in declared order or by name (``arg0``, ``arg1`` … where they have none). All
+        together, those may be left out that follow from the rest: arrays that the function allocates and their
+        dimensions, and dimensions that the shapes of runtime arrays tell (an array whose size is a product of k
+        factors, such as ``M*K``, tells them when it is given with k axes).
+
+        What was left out and is an output comes back, with the return value: nothing, the one, or a named tuple
+        in declared order with the return value first.
+
+        Raises :class:`hatframe.errors.CallError` before the call where an argument does not fit.
+        """
+        if self._fast is not None and not kwargs:
+            return self._fast(*args)
+        return self._prepare(args, kwargs)()
+
+    def prepare_call(self, *args: Any, **kwargs: Any) -> Callable[[], Any]:
+        """Check and convert the arguments once; what comes back makes the same call again and again.
+
+        The arrays stay alive as long as it does, and their contents may change between calls.
+        """
+        return self._prepare(args, kwargs)
+
+    def prepare(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
+        """A timer in Python that calls the function with each of ``argument_sets`` in turn."""
+        nothing = self._interface.nothing(*signature(self.plan))
+        calls, empty, clean_ups = [], [], []
+        for arguments in argument_sets:
+            prepared = self._prepare(arguments, {})
+            calls.append(prepared)
+            empty.append(prepared.calling(nothing) if isinstance(prepared, _Call) else _rebound(prepared, nothing))
+            if receivers := self._receivers(arguments):
+                clean_ups.append(functools.partial(_free_received, receivers))
+        return PythonTimer(calls, empty, clean_ups)
+
+    def _receivers(self, arguments: Sequence[Any]) -> list[Array]:
+        return [arguments[plan.position] for plan in self.plan.arguments if plan.passing is Passing.ALLOCATED]
+
+    def empty(self, name: str, **sizes: int) -> Array:
+        """An uninitialised array for an argument, aligned to 64 bytes, in the layout that the metadata tell.
+
+        ``sizes`` gives the dimensions that the size of a runtime array refers to.
+        """
+        if name not in self._positions:
+            raise self._unknown_name(name)
+        return self._new_array(self.plan.arguments[self._positions[name]], sizes)
+
+    def argument_bytes(self, sizes: Mapping[str, int]) -> int:
+        """The bytes of the arrays of one argument set."""
+        return sum(self._layout(argument, sizes).bytes(argument.element.size) for argument in self.plan.arguments)
+
+    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[Any], None]) -> Sequence[Any]:
+        """One argument set for a benchmark; see :meth:`hatframe.backends.BoundFunction.make_arguments`.
+
+        A number that is no dimension is 1 where it is an integer, and filled as an array is where it is not.
+        """
+        values: list[Any] = []
+        for argument in self.plan.arguments:
+            if argument.passing is Passing.ALLOCATED:
+                values.append(np.zeros(1, np.uintp))
+            elif argument.is_array:
+                array = self._new_array(argument, sizes)
+                if argument.read:
+                    fill(array)
+                values.append(array)
+            else:
+                cell = self._new_array(argument, sizes)
+                if argument.element.kind in ("int", "uint"):
+                    cell[0] = sizes.get(argument.name, 1)
+                else:
+                    fill(cell)
+                values.append(cell[0].item() if argument.passing is Passing.VALUE else cell)
+        return values
+
+    def _new_array(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Array:
+        return aligned_array(self._layout(argument, sizes), argument.element.dtype)
+
+    def _layout(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Layout:
+        """Where the elements of an argument lie in memory that is made for it; a number is an array of one."""
+        if argument.passing is Passing.ALLOCATED or (argument.layout is None and argument.size is None):
+            return Layout.dense((1,))
+        if argument.layout:
+            return argument.layout
+        assert argument.size is not None
+        if missing := sorted(argument.size.names - set(sizes)):
+            raise self._checker.error(argument, f"its size {argument.size.text} needs {', '.join(missing)}")
+        factors = argument.size.factor_values(sizes)
+        if any(factor < 0 for factor in factors):
+            raise self._checker.error(argument, f"its size {argument.size.text} is negative")
+        return Layout.dense(factors)
+
+    # ----------------------------------------------------------------------------------------------- the call
+
+    def _fast_call(self) -> Callable[..., Any]:
+        """The call where each argument is checked alone: unrolled for few arguments, which most functions have."""
+        call, converters, count = self._c_function, self._convert, len(self._convert)
+        wrong = self._wrong_count
+        if count == 2:
+            first, second = converters
+
+            def call_2(*args: Any) -> Any:
+                if len(args) != 2:
+                    raise wrong(len(args))
+                a, b = args
+                return call(first(a), second(b))  # type: ignore[misc]
+
+            return call_2
+        if count == 3:
+            first, second, third = converters
+
+            def call_3(*args: Any) -> Any:
+                if len(args) != 3:
+                    raise wrong(len(args))
+                a, b, c = args
+                return call(first(a), second(b), third(c))  # type: ignore[misc]
+
+            return call_3
+
+        def call_n(*args: Any) -> Any:
+            if len(args) != count:
+                raise wrong(len(args))
+            return call(*[convert(value) for convert, value in zip(converters, args, strict=True)])  # type: ignore[misc]
+
+        return call_n
+
+    def _prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[[], Any]:
+        """Everything before the call; what comes back makes it."""
+        values = self._bind(args, kwargs)
+        if self.plan.simple:
+            c_arguments = [convert(value) for convert, value in zip(self._convert, values, strict=True)]  # type: ignore[misc]
+            if self._finish is None:
+                prepared = functools.partial(self._c_function, *c_arguments)
+                prepared.keeps_alive = values  # type: ignore[attr-defined]
+                return prepared
+            return _Call(self, c_arguments, values, {})
+        return self._prepare_with_dimensions(values)
+
+    def _prepare_with_dimensions(self, values: list[Any]) -> Callable[[], Any]:
+        checker = self._checker
+        for argument in self.plan.arguments:
+            value = values[argument.position]
+            if argument.passing is Passing.RUNTIME and value is not _LEFT_OUT:
+                values[argument.position] = checker.row_major_array(argument, value)
+        sizes = self._dimensions(values)
+        outputs: dict[int, Array] = {}
+        c_arguments = []
+        for argument, convert in zip(self.plan.arguments, self._convert, strict=True):
+            value = values[argument.position]
+            if argument.passing is Passing.RUNTIME:
+                checker.runtime_array(argument, sizes, value)
+                c_arguments.append(checker.pointer(argument, value))
+                continue
+            if value is _LEFT_OUT:
+                if argument.passing is Passing.VALUE:
+                    value = sizes[argument.name]
+                else:
+                    is_array = argument.passing is Passing.ALLOCATED
+                    value = np.zeros(1, np.uintp if is_array else argument.element.dtype)
+                    if not is_array and argument.name in sizes:
+                        value[0] = sizes[argument.name]
+                    if argument.written:
+                        outputs[argument.position] = value
+                values[argument.position] = value
+            if convert is None:
+                c_arguments.append(checker.pointer(argument, checker.receiver(argument, value)))
+            else:
+                c_arguments.append(convert(value))
+        if not outputs and self._finish is None:
+            prepared = functools.partial(self._c_function, *c_arguments)
+            prepared.keeps_alive = values  # type: ignore[attr-defined]
+            return prepared
+        return _Call(self, c_arguments, values, outputs)
+
+    def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """The values in declared order, with a mark for those that were left out."""
+        arguments = self.plan.arguments
+        values: list[Any] = [_LEFT_OUT] * len(arguments)
+        positional = arguments if len(args) == len(arguments) else self.plan.needed
+        if len(args) > len(positional) or (not kwargs and len(args) < len(positional)):
+            raise self._wrong_count(len(args))
+        for argument, value in zip(positional, args, strict=False):
+            values[argument.position] = value
+        for name, value in kwargs.items():
+            if name not in self._positions:
+                raise self._unknown_name(name)
+            if values[self._positions[name]] is not _LEFT_OUT:
+                raise CallError(f"argument {name} is given twice", where=self.name)
+            values[self._positions[name]] = value
+        missing = [
+            argument.name for argument in arguments if values[argument.position] is _LEFT_OUT and not argument.follows
+        ]
+        if missing:
+            raise CallError(f"missing: {', '.join(missing)}", where=self.name, hint=self._usage())
+        return values
+
+    def _dimensions(self, values: list[Any]) -> dict[str, int]:
+        """The value of each dimension that is known before the call: given, or told by the shape of an array."""
+        sizes: dict[str, int] = {}
+        told_by: dict[str, str] = {}
+        by_name = {argument.name: argument for argument in self.plan.arguments}
+        for name in self.plan.dimensions:
+            argument = by_name[name]
+            value = values[argument.position]
+            if value is _LEFT_OUT or not argument.read:
+                continue
+            if argument.passing is Passing.CELL:
+                value = self._checker.cell(argument, value).reshape(())
+            sizes[name] = self._checker.number(argument, value)
+            told_by[name] = f"argument {name}"
+        for argument in self.plan.arguments:
+            if argument.passing is not Passing.RUNTIME or argument.size is None:
+                continue
+            shape = values[argument.position].shape
+            if len(shape) != len(argument.size.factors):
+                continue
+            for factor, extent in zip(argument.size.factors, shape, strict=True):
+                if not isinstance(factor, str):
+                    continue
+                if sizes.setdefault(factor, extent) != extent:
+                    raise self._checker.error(
+                        argument,
+                        f"its shape {shape} tells {factor}={extent}, and {told_by[factor]} tells {sizes[factor]}",
+                    )
+                told_by.setdefault(factor, f"argument {argument.name}")
+        for argument in self.plan.arguments:
+            if argument.passing is Passing.RUNTIME and argument.size:
+                for name in sorted(argument.size.names - set(sizes)):
+                    raise self._untold(by_name[name])
+        for name in self.plan.dimensions:
+            if name not in sizes and values[by_name[name].position] is _LEFT_OUT and by_name[name].read:
+                raise self._untold(by_name[name])
+        return sizes
+
+    # ----------------------------------------------------------------------------------------------- messages
+
+    def _untold(self, dimension: ArgumentPlan) -> CallError:
+        telling = [
+            f"{argument.name} ({argument.size.text}) with {len(argument.size.factors)} axes"
+            for argument in self.plan.arguments
+            if argument.passing is Passing.RUNTIME and argument.size and dimension.name in argument.size.factors
+        ]
+        return self._checker.error(
+            dimension,
+            "it was left out, and no array tells it",
+            hint=f"give it, or give {' or '.join(telling)}" if telling else "give it",
+        )
+
+    def _wrong_count(self, count: int) -> CallError:
+        full, short = len(self.plan.arguments), len(self.plan.needed)
+        expected = str(full) if full == short else f"{full} (or {short})"
+        return CallError(
+            f"expected {expected} argument{'s' if full != 1 else ''}, received {count}",
+            where=self.name,
+            hint=self._usage(),
+        )
+
+    def _unknown_name(self, name: str) -> CallError:
+        return CallError(f"there is no argument {name!r}", where=self.name, hint=self._usage())
+
+    def _usage(self) -> str:
+        name = base_name(self.name)
+        listed = ", ".join(argument.name for argument in self.plan.arguments)
+        usage = f"call {name}({listed})"
+        if len(self.plan.needed) != len(self.plan.arguments):
+            usage += f" or {name}({', '.join(argument.name for argument in self.plan.needed)})"
+        return usage
+
+
+class _Call:
+    """A call that gives something back beside what C returned."""
+
+    def __init__(
+        self, function: HostFunction, c_arguments: list[Any], values: list[Any], outputs: dict[int, Array]
+    ) -> None:
+        self._function = function
+        self._c_call = functools.partial(function._c_function, *c_arguments)
+        self._values = values
+        self._outputs = outputs
+        plan = function.plan
+        names = [plan.arguments[position].name for position in outputs]
+        if plan.returns:
+            names.insert(0, plan.function.return_value.name or "returned")
+        self._several = (
+            collections.namedtuple(_identifier(base_name(plan.function.name)), names, rename=True)
+            if len(names) > 1
+            else None
+        )
+
+    def __call__(self) -> Any:
+        returned = self._c_call()
+        function = self._function
+        results = [self._output(position, cell) for position, cell in self._outputs.items()]
+        if function.plan.returns:
+            results.insert(0, function._finish(returned) if function._finish else returned)
+        if self._several is not None:
+            return self._several(*results)
+        return results[0] if results else None
+
+    def calling(self, c_function: Callable[..., Any]) -> Callable[[], Any]:
+        """The same call of another function, without what comes after."""
+        return functools.partial(c_function, *self._c_call.args)
+
+    def _output(self, position: int, cell: Array) -> Any:
+        plan = self._function.plan.arguments[position]
+        if plan.passing is not Passing.ALLOCATED:
+            return cell[0].item()
+        if plan.size is not None:
+            sizes = {name: self._size(name) for name in plan.size.names}
+            shape = plan.size.factor_values(sizes)
+        else:
+            assert plan.layout is not None
+            shape = plan.layout.shape
+        address = int(cell[0])
+        cell[0] = 0
+        if any(extent < 0 for extent in shape) or (not address and 0 not in shape):
+            problem = "set it to no array" if not address else f"gave it the negative shape {shape}"
+            raise CallError(
+                f"the function {problem}",
+                where=f"{self._function.name}: argument {plan.position} ({plan.name})",
+            )
+        return owned_array(address, shape, plan.element.dtype)
+
+    def _size(self, name: str) -> int:
+        position = self._function._positions[name]
+        value = self._values[position]
+        return int(value.reshape(-1)[0]) if isinstance(value, np.ndarray) else int(value)
+
+
+def _rebound(call: Callable[[], Any], c_function: Callable[..., Any]) -> Callable[[], Any]:
+    assert isinstance(call, functools.partial)
+    return functools.partial(c_function, *call.args)
+
+
+def _free_received(receivers: Sequence[Array]) -> None:
+    for receiver in receivers:
+        if address := int(receiver[0]):
+            receiver[0] = 0
+            free(address)
+
+
+def _identifier(name: str) -> str:
+    return name if name.isidentifier() else "Result"
+
+
+def signature(plan: CallPlan) -> tuple[str | None, list[str]]:
+    """The C types of a function's result (None for void) and arguments, as :class:`ForeignInterface` takes them."""
+    arguments = [
+        argument.element.carrier if argument.passing is Passing.VALUE else POINTER for argument in plan.arguments
+    ]
+    return (plan.returns.carrier if plan.returns else None), arguments

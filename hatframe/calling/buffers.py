@@ -1,0 +1,56 @@
+"""Buffers: aligned arrays of any layout, and arrays over memory that a C function allocated."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+import weakref
+from typing import Any
+
+import numpy as np
+
+from hatframe.calling.layouts import Layout
+
+ALIGNMENT = 64
+"""Bytes: a cache line of all current processors, and the widest vector register."""
+
+
+def aligned_array(layout: Layout, dtype: np.dtype[Any], alignment: int = ALIGNMENT) -> np.ndarray[Any, Any]:
+    """An uninitialised array of ``layout``, such that the pointer that a function is given is aligned.
+
+    Beside the elements, the memory between them and from the pointer to the first of them is there too.
+    """
+    before = layout.before * dtype.itemsize
+    raw = np.empty(layout.bytes(dtype.itemsize) + alignment, np.uint8)
+    pointer = before + -(raw.ctypes.data + before) % alignment
+    return np.ndarray(
+        layout.shape,
+        dtype,
+        buffer=raw,
+        offset=pointer + (layout.offset * dtype.itemsize if layout.size else 0),
+        strides=tuple(step * dtype.itemsize for step in layout.strides),
+    )
+
+
+def owned_array(address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An array over memory that a C function allocated with ``malloc``; it is freed with the last view of it.
+
+    ``address`` 0 gives an empty array where the shape is empty too.
+    """
+    size = math.prod(shape)
+    if not size or not address:
+        if address:
+            free(address)
+        return np.empty(shape, dtype)
+    memory = (ctypes.c_uint8 * (size * dtype.itemsize)).from_address(address)
+    # numpy keeps `memory` alive as the base of the array and of all its views.
+    weakref.finalize(memory, free, address).atexit = False
+    array: np.ndarray[Any, Any] = np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
+    return array
+
+
+def free(address: int) -> None:
+    """Give memory back that a C function allocated with ``malloc``."""
+    runtime = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
+    runtime.free(ctypes.c_void_p(address))

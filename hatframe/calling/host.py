@@ -1,0 +1,67 @@
+"""The base of loaders for host functions: all but the foreign function interface is shared."""
+
+from __future__ import annotations
+
+import abc
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatframe.backends import BoundFunction, Library, LoadContext, Loader
+from hatframe.errors import FormatError, PackageError, SymbolError
+from hatframe.format.model import Function
+from hatframe.format.package import Package
+
+if TYPE_CHECKING:
+    from hatframe.calling.interface import ForeignInterface
+
+
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+class HostLoader(Loader):
+    """Opens the dynamic library of a package, over the foreign function interface that a subclass gives."""
+
+    @abc.abstractmethod
+    def interface(self) -> ForeignInterface:
+        """A new foreign function interface, for one library."""
+
+    def open(self, package: Package, context: LoadContext) -> Library:
+        """Open the library; :class:`PackageError` with the system's reason where it cannot be."""
+        path = context.dynamic_library(package).resolve()
+        interface = self.interface()
+        try:
+            handle = interface.open(path)
+        except OSError as error:
+            raise PackageError(
+                f"the system cannot open it: {str(error).removeprefix(f'{path}: ')}",
+                where=str(path),
+                hint="is it built for this machine, and are the libraries there that it needs?",
+            ) from None
+        return HostLibrary(interface, handle, path)
+
+
+class HostLibrary(Library):
+    """A dynamic library that is open in this process."""
+
+    def __init__(self, interface: ForeignInterface, handle: Any, path: Path) -> None:
+        self._interface = interface
+        self._handle = handle
+        self._path = path
+
+    def bind(self, function: Function) -> BoundFunction:
+        """Find a function; :class:`SymbolError` where the library does not export it."""
+        from hatframe.calling.bound import HostFunction, signature
+        from hatframe.calling.plans import plan_call
+
+        if not _IDENTIFIER.fullmatch(function.name):
+            raise FormatError(f"{function.name!r} is no name of a C function", where=str(self._path))
+        plan = plan_call(function)
+        c_function = self._interface.function(self._handle, function.name, *signature(plan))
+        if c_function is None:
+            raise SymbolError(
+                f"the library does not export {function.name}",
+                where=str(self._path),
+                hint="do the .hat file and the library belong together?",
+            )
+        return HostFunction(plan, self._interface, c_function)

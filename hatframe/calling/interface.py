@@ -1,0 +1,48 @@
+"""The seam between calling and a foreign function interface: all that differs between ctypes and cffi."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+POINTER = "void *"
+"""How a pointer argument is named in the signatures below; numbers have their C type, such as ``int64_t``."""
+
+
+class ForeignInterface(abc.ABC):
+    """Opens libraries, and turns arrays and numbers into what a C call takes."""
+
+    @abc.abstractmethod
+    def open(self, path: Path) -> Any:
+        """Open a dynamic library; raises :class:`OSError` with the system's reason."""
+
+    @abc.abstractmethod
+    def function(
+        self, library: Any, name: str, result: str | None, arguments: Sequence[str]
+    ) -> Callable[..., Any] | None:
+        """The C function of that name, taking what the methods below make; None where it is not there.
+
+        ``result`` and ``arguments`` are C types of fixed width, or :data:`POINTER`; a result is a Python number.
+        """
+
+    @abc.abstractmethod
+    def nothing(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
+        """A C function of that signature that does next to nothing: calling it costs what any call costs."""
+
+    readable: Callable[[Any], Any]
+    """Gives a pointer to the first byte of a row-major numpy array, which it keeps alive.
+
+    Raises BufferError, TypeError or ValueError where it cannot be had in this fast way.
+    """
+    writable: Callable[[Any], Any]
+    """As :attr:`readable`, and it raises for a read-only array too."""
+
+    @abc.abstractmethod
+    def pointer(self, address: int) -> Any:
+        """A pointer to an address."""
+
+    @abc.abstractmethod
+    def number(self, c_type: str) -> Callable[[Any], Any]:
+        """What turns a Python number, checked before, into an argument of ``c_type``."""

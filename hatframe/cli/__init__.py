@@ -1,0 +1,1 @@
+"""The command line: one module a command. Only here is anything printed, and only here does the program exit."""

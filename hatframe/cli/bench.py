@@ -1,0 +1,365 @@
+"""``hatframe bench``: measure the functions of packages and name the fastest."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hatframe.backends import Observer
+from hatframe.cli.common import console, duration, kernel_of, note, print_json
+from hatframe.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from hatframe.kernel import Kernel
+    from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+
+
+def bench(
+    context: typer.Context,
+    packages: Annotated[
+        list[Path],
+        typer.Argument(metavar="PKG...", help=".hat files, or folders of them; one ranking for all."),
+    ],
+    functions: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME...", help="Only these: names, base names or globs; several may follow one option."),
+    ] = None,
+    loader: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What calls host functions; see: hatframe plugins.")
+    ] = None,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=PATH]", help="Where results go; repeatable. See: hatframe plugins."),
+    ] = None,
+    min_time: Annotated[
+        float,
+        typer.Option(
+            "--min-time-in-sec",
+            "--min_time_in_sec",
+            "--min-time",
+            min=0.0,
+            help="Measure each function this long.",
+        ),
+    ] = 0.5,
+    batches: Annotated[
+        int,
+        typer.Option("--batches", "--batch-size", "--batch_size", min=1, help="At least so many batches."),
+    ] = 10,
+    min_iterations: Annotated[
+        int,
+        typer.Option(
+            "--min-iterations",
+            "--min_iterations",
+            "--min-timing-iterations",
+            "--min_timing_iterations",
+            min=1,
+            help="At least so many calls in each batch.",
+        ),
+    ] = 1,
+    input_sets_minimum_size: Annotated[
+        float | None,
+        typer.Option(
+            "--input-sets-minimum-size-MB",
+            "--input_sets_minimum_size_MB",
+            min=0.0,
+            metavar="MB",
+            help="Size of all input sets together.",
+            show_default="twice the last-level cache",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random inputs.")] = 0,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="M=256,N=1024",
+            help="Dimensions of runtime-sized functions; repeatable, one result row for each.",
+            show_default="256 each",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads for OpenMP and its like.", show_default="left to them")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run code that this machine is known not to fit.")] = False,
+    time_in_ms: Annotated[
+        bool, typer.Option("--time-in-ms", "--time_in_ms", help="Show all durations in milliseconds.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the results document instead of the table.")] = False,
+    cpp: Annotated[bool, typer.Option("--cpp", help="Accepted for scripts of hatlib.")] = False,
+    working_dir: Annotated[
+        str | None,
+        typer.Option("--working-dir", "--working_dir", metavar="DIR", help="Accepted for scripts of hatlib."),
+    ] = None,
+    **sink_options: str | bool | None,
+) -> None:
+    """Measure the functions of packages and name the fastest.
+
+    hatframe bench pkg.hat --loader cffi --sink csv
+
+    Each function is called with random inputs, in batches; the figures are seconds per call. A static package is
+    linked into the cache first. With several packages or a folder, all functions are in one ranking. Results go to
+    any number of sinks: --sink csv --sink json=run.json --sink hat.
+    """
+    if cpp:
+        note("--cpp is accepted and changes nothing: the loader chooses how its functions are timed")
+    if working_dir is not None:
+        note("--working-dir is accepted and changes nothing: what is compiled goes to the user's cache")
+    kernel = kernel_of(context)
+    options = _options(
+        kernel,
+        functions=functions,
+        loader=loader,
+        sink=sink,
+        min_time=min_time,
+        batches=batches,
+        min_iterations=min_iterations,
+        input_sets_minimum_size=input_sets_minimum_size,
+        seed=seed,
+        size=size,
+        threads=threads,
+        force=force,
+        sink_options=sink_options,
+    )
+    observer = _Report(bar=sys.stderr.isatty() and not json, verbose=verbose)
+    document = kernel.bench(packages, options, [observer])
+    for name, reason in document.skipped.items():
+        note(f"skipped {name}: {reason}")
+    if json:
+        print_json(document)
+    else:
+        _print_table(document, "ms" if time_in_ms else "")
+    failed = [result for result in document.results if result.status != "ok"]
+    for result in failed:
+        own = result.function_name in result.message
+        note(f"error: {result.message if own else f'{result.function_name}: {result.message}'}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def command(kernel: Kernel) -> Callable[..., None]:
+    """The command with the options that the sinks of ``kernel`` declare."""
+    own = inspect.signature(bench, eval_str=True)
+    parameters = [parameter for parameter in own.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    for option in (option for sink in kernel.registry.sinks.all() for option in sink.options):
+        kind: Any = bool if option.flag else str | None
+        typer_option = (
+            typer.Option(*option.names, help=option.help)
+            if option.flag
+            else typer.Option(*option.names, help=option.help, metavar=option.metavar)
+        )
+        parameters.append(
+            inspect.Parameter(
+                option.key,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if option.flag else None,
+                annotation=Annotated[kind, typer_option],
+            )
+        )
+
+    def with_sink_options(*args: Any, **kwargs: Any) -> None:
+        bench(*args, **kwargs)
+
+    # typer reads a command's options from its signature.
+    with_sink_options.__doc__ = bench.__doc__
+    with_sink_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    with_sink_options.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return with_sink_options
+
+
+def normal_arguments(arguments: list[str]) -> list[str]:
+    """Spell out what option parsers cannot take: several values after one ``--functions``, ``--verbose True``.
+
+    The values end at the next option and at what is a package: a .hat file or a folder.
+    """
+    normal: list[str] = []
+    position = 0
+    while position < len(arguments):
+        argument = arguments[position]
+        position += 1
+        if argument == "--functions":
+            first = True
+            while position < len(arguments) and not arguments[position].startswith("-"):
+                if not first and _is_package(arguments[position]):
+                    break
+                normal += ["--functions", arguments[position]]
+                position += 1
+                first = False
+            if first:
+                normal.append(argument)
+        elif argument == "--verbose" and position < len(arguments) and arguments[position].lower() in _BOOLEANS:
+            if _BOOLEANS[arguments[position].lower()]:
+                normal.append(argument)
+            position += 1
+        else:
+            normal.append(argument)
+    return normal
+
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _is_package(argument: str) -> bool:
+    return argument.endswith(".hat") or Path(argument).is_dir()
+
+
+def _options(
+    kernel: Kernel,
+    *,
+    sink: list[str] | None,
+    size: list[str] | None,
+    functions: list[str] | None,
+    input_sets_minimum_size: float | None,
+    sink_options: dict[str, str | bool | None],
+    **plain: Any,
+) -> Any:
+    from hatframe.bench.options import BenchOptions, SinkChoice
+
+    paths: dict[str, Path | None] = {}
+    for text in sink or ():
+        name, equals, path = text.partition("=")
+        if equals and not path:
+            raise UsageError(f"{text!r} names no path", where="--sink", hint="write --sink NAME or --sink NAME=PATH")
+        if name in paths:
+            raise UsageError(f"sink {name!r} is given twice", where="--sink")
+        kernel.registry.sinks.get(name)
+        paths[name] = Path(path) if path else None
+    given: dict[str, dict[str, str]] = {}
+    for backend in kernel.registry.sinks.all():
+        for option in backend.options:
+            value = sink_options.get(option.key)
+            if value is not None and value is not False:
+                given.setdefault(backend.name, {})[option.key] = "true" if value is True else str(value)
+                paths.setdefault(backend.name, None)
+    return BenchOptions(
+        functions=tuple(functions or ()),
+        sinks=tuple(SinkChoice(name, path, given.get(name, {})) for name, path in paths.items()),
+        input_sets_size=None if input_sets_minimum_size is None else int(input_sets_minimum_size * 1e6),
+        sizes=tuple(_parse_sizes(text) for text in size or ()),
+        **plain,
+    )
+
+
+def _parse_sizes(text: str) -> dict[str, int]:
+    sizes = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not name or not equals or not value.isdecimal():
+            raise UsageError(f"{part!r} is no size", where="--size", hint="write --size M=256,N=1024")
+        if name in sizes:
+            raise UsageError(f"{name} is given twice in {text!r}", where="--size")
+        sizes[name] = int(value)
+    return sizes
+
+
+# ------------------------------------------------------------------------------------------------------- showing
+
+
+class _Report(Observer):
+    """The progress bar on a terminal, and what is said on stderr."""
+
+    def __init__(self, bar: bool, verbose: bool) -> None:
+        self._bar = bar
+        self._verbose = verbose
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._done = 0
+
+    def run_started(self, run: RunInfo, functions: int) -> None:
+        if self._verbose:
+            cache = run.machine.last_level_cache
+            size = f"{cache.size / 2**20:g} MiB last-level cache" if cache else "unknown caches"
+            self.message(f"{functions} to measure on {run.machine.platform} with {size}")
+        if not self._bar:
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console(stderr=True),
+            transient=True,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("", total=functions)
+
+    def function_started(self, name: str) -> None:
+        self._update(description=name)
+
+    def progress(self, name: str, fraction: float) -> None:
+        self._update(completed=self._done + fraction)
+
+    def function_finished(self, result: FunctionResult) -> None:
+        self._done += 1
+        self._update(completed=self._done)
+        if self._verbose and result.statistics:
+            self.message(
+                f"{result.function_name}: {result.input_sets} input sets of {result.input_set_bytes} bytes, "
+                f"{result.batches} batches of {result.calls_per_batch} calls, timed in {result.timer}, "
+                f"whose loop costs {result.overhead * 1e9:.0f} ns a call"
+            )
+
+    def run_finished(self, document: ResultsDocument) -> None:
+        if self._progress:
+            self._progress.stop()
+            self._progress = None
+
+    def message(self, text: str) -> None:
+        if self._progress:
+            self._progress.console.print(f"hatframe: {text}")
+        else:
+            note(text)
+
+    def _update(self, **changes: Any) -> None:
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, **changes)
+
+
+def _print_table(document: ResultsDocument, unit: str) -> None:
+    from rich.table import Table
+
+    measured = [result for result in document.results if result.statistics]
+    measured.sort(key=lambda result: result.statistics.mean if result.statistics else 0.0)
+    if not measured:
+        return
+    with_sizes = any(result.sizes for result in measured)
+    several = len({result.hat_file for result in measured}) > 1
+    table = Table(box=None, pad_edge=False)
+    table.add_column("function", overflow="fold")
+    if several:
+        table.add_column("package", overflow="fold")
+    if with_sizes:
+        table.add_column("sizes")
+    for column in ("mean", "median", "min", "overhead", "batches"):
+        table.add_column(column, justify="right")
+    for result in measured:
+        figures = result.statistics
+        assert figures is not None
+        cells = [result.function_name]
+        if several:
+            cells.append(Path(result.hat_file).name)
+        if with_sizes:
+            cells.append(sizes_text(result))
+        durations = (figures.mean, figures.median_of_means, figures.min_of_means, result.overhead)
+        cells += [duration(seconds, unit) for seconds in durations]
+        table.add_row(*cells, f"{result.batches} x {result.calls_per_batch}")
+    out = console()
+    out.print(table)
+    fastest = document.fastest
+    assert fastest is not None
+    assert fastest.statistics is not None
+    sizes = f" ({sizes_text(fastest)})" if fastest.sizes else ""
+    out.print(f"fastest: {fastest.function_name}{sizes} {duration(fastest.statistics.mean, unit)}")
+
+
+def sizes_text(result: FunctionResult) -> str:
+    """``M=256 N=1024``."""
+    return " ".join(f"{name}={value}" for name, value in result.sizes.items())

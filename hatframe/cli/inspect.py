@@ -1,0 +1,189 @@
+"""``hatframe inspect``: what a package says of itself, without loading any of its code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from hatframe.cli.common import console, duration, print_json
+from hatframe.format.model import Function, HatFile, LogicalType, Parameter, Target
+from hatframe.format.names import base_name
+from hatframe.format.package import Package, read_packages, stored_mean
+
+
+def inspect(
+    packages: Annotated[list[Path], typer.Argument(metavar="PKG...", help=".hat files, or folders of them.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, with times in seconds.")] = False,
+) -> None:
+    """Show what packages hold: functions with their parameters, target, dependencies and stored results.
+
+    Only the .hat files are read: no code of a package is loaded. A parameter without a name is shown by
+    the one that callers use, arg0, arg1 and so on. What is wrong with a file is told by: hatframe validate
+    """
+    found = read_packages(packages)
+    if json:
+        print_json([_as_json(package) for package in found])
+        return
+    for index, package in enumerate(found):
+        if index:
+            print()
+        _print_package(package)
+
+
+# ------------------------------------------------------------------------------------------------------- JSON
+
+
+def _as_json(package: Package) -> dict[str, Any]:
+    library = package.library
+    first = package.hat_files[0]
+    return {
+        "hat_files": [hat.path for hat in package.hat_files],
+        "library": library,
+        "library_exists": bool(library and library.is_file()),
+        "description": first.description,
+        "target": first.target,
+        "dependencies": first.dependencies,
+        "compiled_with": first.compiled_with,
+        "functions": [_function_as_json(function) for function in package.functions.values()],
+        "device_functions": [
+            _function_as_json(function) for hat in package.hat_files for function in hat.device_functions.values()
+        ],
+    }
+
+
+def _function_as_json(function: Function) -> dict[str, Any]:
+    table: dict[str, Any] = msgspec.to_builtins(function, enc_hook=str)
+    return {
+        "name": function.name,
+        "base_name": base_name(function.name),
+        "stored_mean_in_sec": stored_mean(function),
+        **table,
+    }
+
+
+# ------------------------------------------------------------------------------------------------------- text
+
+
+def _print_package(package: Package) -> None:
+    facts = list(_facts(package))
+    rows = list(_rows(package))
+    if not sys.stdout.isatty():
+        # One line for each parameter, its cells between tabs: easy to cut and to search.
+        for row in [*facts, *rows]:
+            print("\t".join(row))
+        return
+
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, Text(value))
+    out.print(table)
+    if rows:
+        out.print()
+        table = Table(box=None, pad_edge=False)
+        for column in ("function", "parameter", "usage", "type", "elements", "stored mean"):
+            table.add_column(column, overflow="fold", justify="right" if column == "stored mean" else "left")
+        last = ""
+        for name, *cells, mean in rows:
+            # For the eye each function is named once.
+            shown = (name, *cells, mean) if name != last else ("", *cells, "")
+            table.add_row(*map(Text, shown))
+            last = name
+        out.print(table)
+
+
+def _rows(package: Package) -> Iterator[tuple[str, ...]]:
+    on_device = (function for hat in package.hat_files for function in hat.device_functions.values())
+    for function in (*package.functions.values(), *on_device):
+        seconds = stored_mean(function)
+        for name, parameter in _parameters(function):
+            yield (
+                function.name,
+                name,
+                str(parameter.usage) if name != "return" else "",
+                parameter.declared_type or parameter.element_type,
+                _elements(parameter),
+                duration(seconds) if seconds is not None else "",
+            )
+
+
+def _facts(package: Package) -> Iterator[tuple[str, str]]:
+    first = package.hat_files[0]
+    for hat in package.hat_files:
+        yield "file", str(hat.path)
+    yield "functions", _function_count(package)
+    library = package.library
+    if library:
+        yield "library", f"{library}" if library.is_file() else f"{library} (missing)"
+    for key in ("comment", "author", "version", "license_url"):
+        if value := getattr(first.description, key):
+            yield key.replace("_", " "), value
+    yield from _target_facts(first.target)
+    yield from _dependency_facts(first)
+
+
+def _function_count(package: Package) -> str:
+    on_device = sum(len(hat.device_functions) for hat in package.hat_files)
+    return f"{len(package.functions)}" + (f", and {on_device} on a device" if on_device else "")
+
+
+def _target_facts(target: Target) -> Iterator[tuple[str, str]]:
+    required = target.required
+    if machine := " ".join(filter(None, (required.os, required.cpu.architecture))):
+        yield "target", machine
+    names = (name.strip() for name in required.cpu.extensions)
+    if needed := sorted({name.lstrip("+") for name in names if name and not name.startswith("-")}):
+        yield "needs", " ".join(needed)
+    if required.cpu.runtime:
+        yield "runtime", required.cpu.runtime
+    if required.gpu:
+        yield "GPU", " ".join(filter(None, (required.gpu.model, required.gpu.runtime)))
+    if target.optimized_for and target.optimized_for.cpu and target.optimized_for.cpu.name:
+        yield "tuned for", target.optimized_for.cpu.name
+
+
+def _dependency_facts(hat: HatFile) -> Iterator[tuple[str, str]]:
+    for reference in hat.dependencies.dynamic:
+        yield (
+            "needs library",
+            " ".join(filter(None, (reference.name, reference.version, reference.target_file))),
+        )
+    if hat.dependencies.deploy_files:
+        yield "goes along", " ".join(hat.dependencies.deploy_files)
+    if built := " ".join(filter(None, (hat.compiled_with.compiler, hat.compiled_with.flags))):
+        yield "compiled with", built
+
+
+def _parameters(function: Function) -> Iterator[tuple[str, Parameter]]:
+    for index, parameter in enumerate(function.arguments):
+        yield parameter.name or f"arg{index}", parameter
+    if function.return_value.logical_type is not LogicalType.VOID or not function.arguments:
+        yield "return", function.return_value
+
+
+def _elements(parameter: Parameter) -> str:
+    """The shape or size of an array; the strides only where they are not those of a row-major array."""
+    if parameter.logical_type is LogicalType.RUNTIME_ARRAY:
+        return parameter.size or ""
+    if parameter.shape is None:
+        return ""
+    told = "x".join(map(str, parameter.shape)) or "1"
+    if parameter.affine_map is not None and not _is_row_major(parameter.shape, parameter.affine_map):
+        told += f" affine_map {list(parameter.affine_map)}"
+    return f"{told} offset {parameter.affine_offset}" if parameter.affine_offset else told
+
+
+def _is_row_major(shape: tuple[int, ...], affine_map: tuple[int, ...]) -> bool:
+    from hatframe.calling.layouts import row_major
+
+    return row_major(shape) == affine_map

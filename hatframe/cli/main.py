@@ -1,0 +1,96 @@
+"""The entry of the command line: global options, the commands, and how errors are told."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from hatframe import __version__
+from hatframe.cli import bench, inspect, plugins, probe, schema, to_dynamic, validate
+from hatframe.cli.common import note
+from hatframe.errors import HatError, UsageError
+from hatframe.kernel import Kernel
+
+HELP = """Load, check, benchmark and convert HAT packages: compiled C functions that carry their own metadata.
+
+Start with: hatframe inspect pkg.hat, then hatframe bench pkg.hat.
+"""
+
+
+def build_app(kernel: Kernel) -> typer.Typer:
+    """The typer application over ``kernel``, with the commands of its plugins."""
+    app = typer.Typer(
+        name="hatframe",
+        help=HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def options(
+        context: typer.Context,
+        disable_plugin: Annotated[
+            list[str] | None,
+            typer.Option(metavar="NAME", help="Leave a plugin out, by its name or distribution; repeatable."),
+        ] = None,
+        debug: Annotated[
+            bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")
+        ] = False,
+        version: Annotated[
+            bool,
+            typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version),
+        ] = False,
+    ) -> None:
+        context.obj = kernel
+
+    app.command("bench")(bench.command(kernel))
+    app.command("to-dynamic")(to_dynamic.to_dynamic)
+    app.command("inspect")(inspect.inspect)
+    app.command("validate")(validate.validate)
+    app.command("schema")(schema.schema)
+    app.command("probe")(probe.probe)
+    app.command("plugins")(plugins.plugins)
+    kernel.registry.add_commands(app)
+    return app
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, and exit: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        # Read before typer does: what the plugins are decides which options and commands there are.
+        kernel = Kernel(disabled=_values_of("--disable-plugin", arguments), notify=note)
+        build_app(kernel)(bench.normal_arguments(arguments) if "bench" in arguments else arguments)
+    except HatError as error:
+        if debug:
+            raise
+        print(f"hatframe: error: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        print("hatframe: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"hatframe {__version__}")
+        raise typer.Exit
+
+
+def _values_of(option: str, arguments: list[str]) -> list[str]:
+    values = []
+    for position, argument in enumerate(arguments):
+        if argument == option and position + 1 < len(arguments):
+            values.append(arguments[position + 1])
+        elif argument.startswith(f"{option}="):
+            values.append(argument.partition("=")[2])
+    return values

@@ -1,0 +1,61 @@
+"""``hatframe probe``: what the probes tell of this machine."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Annotated
+
+import typer
+
+from hatframe.cli.common import console, kernel_of, print_json
+from hatframe.machine import Cache
+
+_UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def probe(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, with sizes in bytes.")] = False,
+) -> None:
+    """Show this machine as hatframe sees it: platform, caches, instruction sets, and what else probes tell.
+
+    A benchmark sizes its inputs by the caches, and a package that needs an instruction set that is known to
+    be missing is refused. What the operating system does not tell is left out.
+    """
+    machine = kernel_of(context).machine
+    if json:
+        print_json(machine)
+        return
+
+    rows = [("platform", str(machine.platform))]
+    for name, details in machine.details.items():
+        rows += ((f"{name} {key}".replace("_", " "), str(value)) for key, value in details.items())
+    rows += ((_cache_name(cache), _cache_text(cache)) for cache in machine.caches)
+    if present := sorted(name for name, has in machine.extensions.items() if has):
+        rows.append(("extensions", " ".join(present)))
+    out = console()
+    indent = max(len(label) for label, _ in rows) + 2
+    for label, text in rows:
+        lines = textwrap.wrap(text, max(out.width - indent, 20), break_on_hyphens=False)
+        out.print(label.ljust(indent) + f"\n{'':{indent}}".join(lines))
+
+
+def _cache_name(cache: Cache) -> str:
+    return f"L{cache.level} cache" if cache.kind == "unified" else f"L{cache.level} {cache.kind} cache"
+
+
+def _cache_text(cache: Cache) -> str:
+    parts = [size_text(cache.size)]
+    if cache.line_size:
+        parts.append(f"lines of {cache.line_size} bytes")
+    if cache.shared_by > 1:
+        parts.append(f"shared by {cache.shared_by} logical cores")
+    return ", ".join(parts)
+
+
+def size_text(size: int) -> str:
+    """A size in bytes for people, in the largest binary unit that it fills: ``48 KiB``, ``1.25 MiB``."""
+    for unit, name in _UNITS:
+        if size >= unit:
+            return f"{round(size / unit, 2):g} {name}"
+    return f"{size} bytes"

@@ -1,0 +1,25 @@
+"""``hatframe schema``: the schema of the metadata in a .hat file."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hatframe.cli.common import print_json
+from hatframe.format.schema import json_schema, schema_text
+
+
+def schema(
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON Schema (draft 2020-12), for editors.")] = False,
+) -> None:
+    """Print the schema of the metadata in a .hat file: every table and key, with its type and meaning.
+
+    Without an option it is hat.tosd, in the form of TOML Schema 1.0.0. For completion and checks in an
+    editor: hatframe schema --json > hat.schema.json
+    """
+    if json:
+        print_json(json_schema())
+    else:
+        sys.stdout.write(schema_text())

@@ -1,0 +1,98 @@
+"""``hatframe validate``: every deviation of .hat files from the format."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hatframe.cli.common import console, kernel_of, print_json
+from hatframe.errors import FormatError
+
+if TYPE_CHECKING:
+    from hatframe.verify.validation import Deviation
+
+
+def validate(
+    context: typer.Context,
+    packages: Annotated[list[Path], typer.Argument(metavar="PKG...", help=".hat files, or folders of them.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell every deviation of .hat files from the format, with its line; no code of a package is run.
+
+    An error breaks use: a function cannot be called, or a file is missing. A warning only strays: hatframe
+    can use the file all the same. The exit code is 1 if there are errors, with --strict also for warnings.
+    """
+    kernel = kernel_of(context)
+    found = {path: kernel.validate(path) for path in _hat_files(packages)}
+    if json:
+        print_json([{"file": path, "deviations": deviations} for path, deviations in found.items()])
+    elif sys.stdout.isatty():
+        _print_tables(found)
+    else:
+        _print_lines(found)
+    severities = {deviation.severity for deviations in found.values() for deviation in deviations}
+    if "error" in severities or (strict and severities):
+        raise typer.Exit(1)
+
+
+def _hat_files(packages: Sequence[Path]) -> list[Path]:
+    paths: dict[Path, None] = {}
+    for package in packages:
+        inside = sorted(package.glob("*.hat")) if package.is_dir() else [package]
+        if not inside:
+            raise FormatError("there is no .hat file in this folder", where=str(package))
+        paths.update(dict.fromkeys(inside))
+    return list(paths)
+
+
+def _place(deviation: Deviation) -> str:
+    return ".".join(filter(None, (deviation.table, deviation.key)))
+
+
+def _told(deviation: Deviation) -> str:
+    return f"{deviation.message}; {deviation.hint}" if deviation.hint else deviation.message
+
+
+def _print_lines(found: Mapping[Path, Sequence[Deviation]]) -> None:
+    for path, deviations in found.items():
+        for deviation in deviations:
+            place = _place(deviation)
+            told = f"{place}: {_told(deviation)}" if place else _told(deviation)
+            print(f"{path}:{deviation.line}: {deviation.severity}: {told}")
+        if not deviations:
+            print(f"{path}: ok")
+
+
+def _print_tables(found: Mapping[Path, Sequence[Deviation]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    for path, deviations in found.items():
+        if not deviations:
+            out.print(f"{path}: ok")
+            continue
+        errors = sum(deviation.severity == "error" for deviation in deviations)
+        out.print(f"{path}: {_counted(errors, 'error')}, {_counted(len(deviations) - errors, 'warning')}")
+        table = Table(box=None, pad_edge=False)
+        for column in ("line", "severity", "where", "what"):
+            table.add_column(column, overflow="fold", justify="right" if column == "line" else "left")
+        for deviation in deviations:
+            style = "bold red" if deviation.severity == "error" else "yellow"
+            # As Text, so that the brackets of an index are not taken for markup.
+            table.add_row(
+                str(deviation.line),
+                Text(deviation.severity, style),
+                Text(_place(deviation)),
+                Text(_told(deviation)),
+            )
+        out.print(table)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,105 @@
+"""Reading a .hat file into the model. No code of the package is run."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hatframe.errors import FormatError
+from hatframe.format.model import Function, HatFile
+
+
+def read_text(path: Path) -> str:
+    """The text of a .hat file, byte for byte: line endings are kept.
+
+    Raises :class:`FormatError` where there is no such file, it is a folder, cannot be read, or is not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise FormatError("there is no such file", where=str(path), hint="check the path") from None
+    except IsADirectoryError:
+        raise FormatError("this is a folder", where=str(path), hint="name a .hat file in it") from None
+    except OSError as error:
+        raise FormatError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"this is not a text file: byte {error.start} is not UTF-8",
+            where=str(path),
+            hint="name the .hat file, not the library",
+        ) from None
+
+
+def parse_document(text: str, where: str = "") -> dict[str, Any]:
+    """Parse the TOML of a .hat text into plain dicts and lists; :class:`FormatError` where it is not TOML."""
+    import tomli
+
+    try:
+        # A byte order mark is no TOML, but C compilers accept it and some editors on Windows write it.
+        return tomli.loads(text.removeprefix("\ufeff"))
+    except tomli.TOMLDecodeError as error:
+        raise FormatError(f"this is not TOML: {error}", where=where, hint="is it a .hat file?") from None
+    except RecursionError:
+        raise FormatError("its values are nested too deep", where=where) from None
+
+
+def parse_hat(text: str, path: Path | None = None) -> HatFile:
+    """Parse a .hat text into the model.
+
+    Raises :class:`FormatError` where it is not TOML, or a value that the model needs is missing or of another
+    type; the error tells the path to the value, such as ``functions.f.arguments[2].usage``.
+    """
+    where = str(path) if path else ""
+    document = parse_document(text, where)
+    try:
+        hat = msgspec.convert(document, HatFile)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `")
+        key = place.rstrip("`").removeprefix("$").lstrip(".")
+        raise FormatError(
+            _locate_key(message[:1].lower() + message[1:], key, document),
+            where=where,
+            hint="hatframe validate lists all deviations",
+        ) from None
+    return msgspec.structs.replace(
+        hat,
+        path=path,
+        document=document,
+        functions=_named(hat.functions),
+        device_functions=_named(hat.device_functions),
+    )
+
+
+def read_hat(path: str | Path) -> HatFile:
+    """Read a .hat file into the model; raises :class:`FormatError` as :func:`parse_hat` and :func:`read_text` do."""
+    path = Path(path)
+    return parse_hat(read_text(path), path)
+
+
+def _named(functions: dict[str, Function]) -> dict[str, Function]:
+    """A function without a ``name`` has that of its key."""
+    if all(function.name for function in functions.values()):
+        return functions
+    return {
+        key: function if function.name else msgspec.structs.replace(function, name=key)
+        for key, function in functions.items()
+    }
+
+
+def _locate_key(message: str, key: str, document: dict[str, Any]) -> str:
+    """Name the function where msgspec writes ``functions[...]`` for any key of a mapping."""
+    table, dots, rest = key.partition("[...]")
+    if not dots or not isinstance(document.get(table), dict):
+        return f"{key}: {message}" if key else message
+    model = functools.partial(msgspec.convert, type=Function)
+    for name, value in document[table].items():
+        try:
+            model(value)
+        except msgspec.ValidationError:
+            return f"{table}.{name}{rest}: {message}"
+    return f"{key}: {message}"

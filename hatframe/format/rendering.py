@@ -1,0 +1,255 @@
+"""Writing a new .hat text: TOML to every TOML parser, and a C and C++ header to every compiler.
+
+A compiler does not only skip what stands in ``#ifdef TOML``, it also splits it into tokens, and warns of
+quotes that do not pair up, of trigraphs and of invisible characters. So each string is written on one line
+between double quotes, and the quotes around the C code are ones that pair up for C too: ``'''//'`` is an
+empty and a full character constant to C, and opens a literal string in TOML; ``//'''`` is a comment to C, and
+closes the string.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from hatframe.errors import FormatError
+from hatframe.format.model import HatFile
+from hatframe.format.reading import parse_document
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
+_INT64 = range(-(2**63), 2**63)
+# What neither kind of TOML string takes as it is; C takes some of these as white space.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_OPENING = re.compile(r"\s*(?://['\"]\n)?[ \t]*#[ \t]*endif\b[^\n]*(?:\n|\Z)")
+_CLOSING = re.compile(r"(?:\A|(?<=\n))[ \t]*#[ \t]*ifdef[ \t]+TOML[ \t]*(?:\n(?://)?\s*)?\Z")
+
+
+# ----------------------------------------------------------------------------------------------------- values
+
+
+def plain(value: Any, where: str = "") -> Any:
+    """The value as plain dicts, lists and scalars; what TOML cannot hold is a :class:`FormatError`."""
+    if isinstance(value, enum.Enum):
+        return plain(value.value, where)
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise FormatError(f"the key {key!r} is not text", where=where)
+        return {str(key): plain(item, f"{where}.{key}".lstrip(".")) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, (bool, datetime.datetime, datetime.date, datetime.time)):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        if value not in _INT64:
+            raise FormatError(f"the integer {value} does not fit in 64 bits", where=where)
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    raise FormatError(f"a {type(value).__name__} cannot be stored in TOML", where=where)
+
+
+def toml_key(key: str) -> str:
+    """A key, quoted where it must be."""
+    return key if _BARE_KEY.fullmatch(key) else _string(key)
+
+
+def toml_path(path: Iterable[str | int]) -> str:
+    """The keys of a path with dots between them, as a header has them; indices are left out."""
+    return ".".join(toml_key(key) for key in path if isinstance(key, str))
+
+
+def toml_value(value: Any) -> str:
+    """A plain value on one line; tables are inline tables."""
+    if isinstance(value, dict):
+        inside = ", ".join(f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and math.isnan(value):
+        return "nan"
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    return repr(value)
+
+
+def toml_statement(key: str, value: Any) -> list[str]:
+    """``key = value`` as lines; each table of an array stands on its own."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return [f"{toml_key(key)} = [", *(f"    {toml_value(item)}," for item in value), "]"]
+    return [f"{toml_key(key)} = {toml_value(value)}"]
+
+
+def has_section(key: str, value: Any) -> bool:
+    """Whether a value is written under a header of its own; what a function returns stands on one line."""
+    return isinstance(value, dict) and key != "return"
+
+
+def toml_sections(path: tuple[str | int, ...], table: dict[str, Any]) -> list[list[str]]:
+    """A table as the lines of one section for it and each table in it; an index ends an array's path."""
+    header = f"[{toml_path(path)}]"
+    if path and isinstance(path[-1], int):
+        header = f"[{header}]"
+    lines = [header]
+    nested = []
+    for key, value in table.items():
+        if has_section(key, value):
+            nested += toml_sections((*path, key), value)
+        else:
+            lines += toml_statement(key, value)
+    return [lines, *nested]
+
+
+def _string(text: str) -> str:
+    written = []
+    for character in text:
+        if character in _ESCAPES:
+            written.append(_ESCAPES[character])
+        elif character.isprintable():
+            written.append(character)
+        elif 0xD800 <= ord(character) <= 0xDFFF:
+            raise FormatError(f"the text {text!r} holds half of a surrogate pair", hint="it is no Unicode text")
+        else:
+            code = ord(character)
+            written.append(f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}")
+    # Two question marks may begin a trigraph, which C would replace before it looks for the closing quote.
+    return f'"{"".join(written)}"'.replace("??", "?\\u003F")
+
+
+# -------------------------------------------------------------------------------------------------- documents
+
+
+def bare_code(code: str) -> str:
+    """The C code of a declaration without the lines that lead out of ``#ifdef TOML`` and into it again."""
+    opening = _OPENING.match(code)
+    closing = _CLOSING.search(code, opening.end()) if opening else None
+    return code[opening.end() : closing.start()] if opening and closing else code
+
+
+def wrapped_code(code: str) -> tuple[str, str]:
+    """The C code as ``declaration.code`` holds it in a rendered file, and the TOML quotes that go around it.
+
+    Lines end in a line feed. Raises :class:`FormatError` where no TOML string can hold the code as C needs
+    it: control characters, or three single quotes in a row beside a backslash or three double quotes.
+    """
+    code = bare_code(code).replace("\r\n", "\n").strip("\n")
+    if control := _CONTROL.search(code):
+        line = code.count("\n", 0, control.start()) + 1
+        raise FormatError(
+            f"line {line} of the C code holds the control character {control.group()!r}",
+            where="declaration.code",
+            hint="TOML cannot hold it: replace it by a space, or by an escape in a C string",
+        )
+    quotes = "'''"
+    if quotes in code:
+        if "\\" in code or '"""' in code:
+            raise FormatError(
+                "the C code holds three single quotes in a row and a backslash or three double quotes, and "
+                "no TOML string holds both as they are",
+                where="declaration.code",
+                hint="put a space between the quotes",
+            )
+        quotes = '"""'
+    if code.endswith("\\"):
+        code += "\n"
+    body = f"{code}\n" if code else ""
+    return f"//{quotes[0]}\n#endif // TOML\n{body}#ifdef TOML\n//", quotes
+
+
+def guard_macro(name: str) -> str:
+    """A macro for the include guard of a file of that name: an identifier of C that is not reserved."""
+    name = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9]+", "_", name)).strip("_").upper()
+    return f"HAT_{name}" if name else "HAT_FILE"
+
+
+def to_document(hat: HatFile) -> dict[str, Any]:
+    """The plain document of a model, with all of :attr:`HatFile.document` that the model does not know.
+
+    The model wins where both have a value; a key that is not in the document and has its default in the model
+    is left out.
+    """
+    merged: dict[str, Any] = _merged(hat, hat.document)
+    return merged
+
+
+def _merged(model: Any, document: Any) -> Any:
+    if isinstance(model, msgspec.Struct):
+        known = document if isinstance(document, dict) else {}
+        fields = {field.encode_name: field for field in msgspec.structs.fields(type(model))}
+        if isinstance(model, HatFile):
+            del fields["path"], fields["document"]
+        found = {key: value for key, value in known.items() if key not in fields}
+        for key, field in fields.items():
+            value = getattr(model, field.name)
+            if value is not None and (key in known or value != _default(field)):
+                found[key] = _merged(value, known.get(key))
+        # The order of the document, then that of the model.
+        return {key: found[key] for key in (*(key for key in known if key in found), *found)}
+    if isinstance(model, dict):
+        known = document if isinstance(document, dict) else {}
+        return {key: _merged(value, known.get(key)) for key, value in model.items()}
+    if isinstance(model, tuple):
+        known_items = document if isinstance(document, list) else []
+        padded = [*known_items, *[None] * len(model)]
+        return [_merged(item, other) for item, other in zip(model, padded, strict=False)]
+    return plain(model)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def render_hat(document: Mapping[str, Any], guard: str) -> str:
+    """A whole .hat text from a plain document.
+
+    ``guard`` names the include guard, usually by the file's name; see :func:`guard_macro`. The text parses to
+    the document again, but for ``declaration.code``, which comes back as :func:`wrapped_code` writes it.
+    Raises :class:`FormatError` for what TOML cannot hold.
+    """
+    tables = plain(document)
+    declaration = dict(tables.pop("declaration", {}))
+    code, quotes = wrapped_code(declaration.pop("code", ""))
+    # Keys of no table come first, or they would belong to the table before them.
+    loose = {key: value for key, value in tables.items() if not has_section(key, value)}
+    sections = [toml_sections((), loose)[0][1:]] if loose else []
+    for key, value in tables.items():
+        if has_section(key, value):
+            sections += toml_sections((key,), value)
+    last, *nested = toml_sections(("declaration",), declaration)
+    last.append(f"code = {quotes}{code}{quotes}")
+    sections += [last, *nested]
+    macro = guard_macro(guard)
+    body = "\n\n".join("\n".join(lines) for lines in sections)
+    text = f"#ifndef {macro}\n#define {macro}\n\n#ifdef TOML\n{body}\n\n#endif // TOML\n\n#endif // {macro}\n"
+    tables["declaration"] = {**declaration, "code": code}
+    if not same(parse_document(text), tables):
+        raise FormatError("the document cannot be written as TOML without a change to it")
+    return text
+
+
+def same(first: Any, second: Any) -> bool:
+    """Whether two plain values are the same in TOML: 1, 1.0 and true are three values, and nan is itself."""
+    if type(first) is not type(second):
+        return False
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(same(item, second[key]) for key, item in first.items())
+    if isinstance(first, list):
+        return len(first) == len(second) and all(map(same, first, second))
+    if isinstance(first, float):
+        return repr(first) == repr(second)
+    return bool(first == second)

@@ -1,0 +1,278 @@
+"""The kernel: finds plugins, picks backends by name, and runs the operations. It names no backend.
+
+>>> from hatframe import Kernel
+>>> kernel = Kernel()  # all installed plugins; Kernel(plugins=[...], entry_points=False) uses only what it is given
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatframe import files
+from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loader, Observer
+from hatframe.errors import PackageError, PluginError
+from hatframe.format.package import Package, read_package, read_packages
+from hatframe.machine import Machine, Platform
+from hatframe.registry import Registry
+
+if TYPE_CHECKING:
+    from hatframe.bench.options import BenchOptions
+    from hatframe.calling.loaded import LoadedPackage
+    from hatframe.format.model import Function
+    from hatframe.linking.to_dynamic import DynamicPackage
+    from hatframe.results.model import ResultsDocument
+    from hatframe.verify.validation import Deviation
+
+DISABLE_VARIABLE = "HATFRAME_DISABLE_PLUGINS"
+
+
+class Kernel:
+    """Everything that hatframe does, with a set of plugins of its own; two kernels share no state.
+
+    Parameters
+    ----------
+    plugins
+        Plugin modules or objects to use, beside those that are installed.
+    entry_points
+        Whether to find the installed plugins, hatframe's own among them.
+    disabled
+        Plugins to leave out, by the name of their entry point or distribution; those in the environment variable
+        ``HATFRAME_DISABLE_PLUGINS`` (separated by commas) are left out as well.
+    notify
+        Takes what the user should know, one line at a time, such as that a library was linked.
+    """
+
+    def __init__(
+        self,
+        plugins: Iterable[Any] = (),
+        *,
+        entry_points: bool = True,
+        disabled: Collection[str] = (),
+        notify: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        by_environment = (name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(","))
+        self.registry = Registry(
+            plugins, entry_points=entry_points, disabled={*disabled, *filter(None, by_environment)}
+        )
+        self.notify = notify
+
+    # ------------------------------------------------------------------------------------------------ picking
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The facts of this machine, from all probes that can work here."""
+        found = []
+        for probe in self.registry.probes.all():
+            try:
+                found.append((probe.name, probe.facts()))
+            except Exception as error:
+                self.notify(f"probe {probe.name} failed: {type(error).__name__}: {error}")
+        return Machine.of(found)
+
+    def loader(self, name: str | None = None, runtime: str = "") -> Loader:
+        """The loader of that name, or the first that can work here; with ``runtime`` the one that claims it.
+
+        Raises :class:`PluginError` where there is none.
+        """
+        if runtime:
+            return self._runtime_loader(runtime)
+        if name is not None:
+            loader = self.registry.loaders.get(name)
+            if loader.runtimes:
+                raise PluginError(
+                    f"loader {name!r} serves {', '.join(sorted(loader.runtimes))}, not host functions",
+                    hint="it is used by itself for functions of that runtime; choose another for the rest",
+                )
+            return loader
+        for loader in self.registry.loaders.all():
+            if not loader.runtimes:
+                return loader
+        raise PluginError("no loader for host functions can work here", hint="see: hatframe plugins")
+
+    def _runtime_loader(self, runtime: str) -> Loader:
+        claiming = [loader for loader in self.registry.loaders.all() if runtime.lower() in loader.runtimes]
+        if len(claiming) > 1:
+            names = ", ".join(loader.name for loader in claiming)
+            raise PluginError(f"several loaders claim runtime {runtime}: {names}", hint="leave all but one out")
+        if claiming:
+            return claiming[0]
+        raise PluginError(
+            f"no installed loader serves runtime {runtime}",
+            hint="install a plugin that does; hatframe plugins shows what is here and whether it can work",
+        )
+
+    def linker(self, name: str | None = None, platform: Platform | None = None) -> Linker:
+        """The linker of that name, or the first that can work here and produce for ``platform`` (this one).
+
+        Raises :class:`PluginError` where there is none.
+        """
+        platform = platform or Platform.host()
+        if name is not None:
+            linker = self.registry.linkers.get(name)
+            if platform not in linker.platforms():
+                raise PluginError(f"linker {name!r} cannot produce for {platform}")
+            return linker
+        for linker in self.registry.linkers.all():
+            if platform in linker.platforms():
+                return linker
+        hints = [report.install for report in self.registry.linkers.reports() if report.install]
+        raise PluginError(f"no linker can produce for {platform} here", hint=" or ".join(hints))
+
+    # --------------------------------------------------------------------------------------------- operations
+
+    def load(
+        self,
+        *paths: str | Path,
+        loader: str | None = None,
+        force: bool = False,
+        options: Mapping[str, str] | None = None,
+    ) -> LoadedPackage:
+        """Open a package by its .hat file or files, as a mapping of functions that can be called.
+
+        Parameters
+        ----------
+        loader
+            The loader for host functions; functions with a ``runtime`` go to the one that claims it.
+        force
+            Open it even where this machine is known not to meet what it requires.
+        options
+            Options for the loader.
+        """
+        return self.open_package(read_package(*paths), loader=loader, force=force, options=options)
+
+    def open_package(
+        self,
+        package: Package,
+        *,
+        loader: str | None = None,
+        force: bool = False,
+        options: Mapping[str, str] | None = None,
+    ) -> LoadedPackage:
+        """Open a package that was read already; as :meth:`load`."""
+        from hatframe.calling.loaded import LoadedPackage
+        from hatframe.calling.requirements import check_target
+
+        if not package.functions:
+            raise PackageError("it describes no functions", where=str(package.path or ""))
+        check_target(package.hat_files, self.machine, force)
+        context = self._load_context(options or {})
+        opened: dict[str, Library] = {}
+        host = self.loader(loader)
+
+        def bind(function: Function) -> BoundFunction:
+            chosen = self.loader(runtime=function.runtime) if function.runtime else host
+            if chosen.name not in opened:
+                opened[chosen.name] = chosen.open(package, context)
+            bound = opened[chosen.name].bind(function)
+            bound.loader = chosen.name
+            return bound
+
+        def close() -> None:
+            for library in opened.values():
+                library.close()
+
+        loaded = LoadedPackage(package, bind, close=close)
+        if any(not function.runtime for function in package.functions.values()):
+            # A library that is missing or broken is told now, not at the first call.
+            opened[host.name] = host.open(package, context)
+        return loaded
+
+    def _load_context(self, options: Mapping[str, str]) -> LoadContext:
+        def dynamic_library(package: Package) -> Path:
+            from hatframe.linking.cached import cached_dynamic_library
+
+            return cached_dynamic_library(package, self.linker, files.cache_folder() / "libraries", self.notify)
+
+        return LoadContext(
+            machine=self.machine,
+            cache_folder=files.cache_folder(),
+            dynamic_library=dynamic_library,
+            linker=self.linker,
+            notify=self.notify,
+            options=options,
+        )
+
+    def to_dynamic(
+        self,
+        path: str | Path,
+        output: str | Path,
+        *,
+        linker: str | None = None,
+        libraries: Sequence[str] = (),
+        library_folders: Sequence[str | Path] = (),
+        all_hats: bool = False,
+    ) -> DynamicPackage:
+        """Convert a static package to a dynamic one; tells what was written.
+
+        Parameters
+        ----------
+        path, output
+            The .hat file of the static package, and the one to write; the library is put beside it.
+        linker
+            The linker to use; without it the first that can.
+        libraries, library_folders
+            Libraries to link, and where to look for them.
+        all_hats
+            Convert every .hat file of the same library in the folder.
+        """
+        from hatframe.linking.to_dynamic import same_library, to_dynamic
+
+        package = same_library(Path(path)) if all_hats else read_package(path)
+        return to_dynamic(
+            package,
+            Path(output),
+            linker=self.linker(linker),
+            libraries=libraries,
+            library_folders=[Path(folder) for folder in library_folders],
+        )
+
+    def validate(self, path: str | Path) -> list[Deviation]:
+        """Every deviation of a .hat file from the format. No code of the package is run."""
+        from hatframe.verify.validation import validate
+
+        runtimes = {runtime for loader in self.registry.loaders.all() for runtime in loader.runtimes}
+        return validate(Path(path), runtimes)
+
+    def bench(
+        self,
+        paths: Iterable[str | Path],
+        options: BenchOptions,
+        observers: Iterable[Observer] = (),
+    ) -> ResultsDocument:
+        """Measure the functions of packages, write each result to the sinks, and return all of them.
+
+        Parameters
+        ----------
+        paths
+            .hat files, or folders of them; all functions are ranked together.
+        observers
+            Are told how it goes on, beside those of the plugins.
+        """
+        from hatframe.bench.run import run_benchmark
+
+        return run_benchmark(
+            read_packages(paths),
+            options,
+            machine=self.machine,
+            open_package=functools.partial(self.open_package, loader=options.loader, force=options.force),
+            sinks=[(self.registry.sinks.get(choice.name), choice) for choice in options.sinks],
+            observers=[*self.registry.observers(), *observers],
+        )
+
+
+def load(
+    *paths: str | Path,
+    loader: str | None = None,
+    force: bool = False,
+    options: Mapping[str, str] | None = None,
+) -> LoadedPackage:
+    """Open a package with all installed plugins; see :meth:`Kernel.load`. Notes go to Python's ``logging``."""
+    import logging
+
+    kernel = Kernel(notify=logging.getLogger("hatframe").info)
+    return kernel.load(*paths, loader=loader, force=force, options=options)

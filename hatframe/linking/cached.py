@@ -1,0 +1,96 @@
+"""The dynamic library of any package: its own, or one that is linked into the cache on first use."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from hatframe import __version__, files
+from hatframe.backends import Linker
+from hatframe.errors import LinkError, PackageError, TargetError
+from hatframe.format.package import Package
+from hatframe.linking.libraries import Kind, LibraryFile, content_digest, identify
+from hatframe.linking.plan import LinkPlan, link, plan_link
+from hatframe.linking.tool import TIME_LIMIT, private_folder
+from hatframe.machine import Platform
+
+
+def cached_dynamic_library(
+    package: Package, linker: Callable[[], Linker], folder: Path, notify: Callable[[str], None]
+) -> Path:
+    """The path of the dynamic library of ``package``, which exists and is one for this machine.
+
+    A static package is linked into ``folder`` by the linker that ``linker`` gives; a library that was made
+    there from the same content by the same linker is used again. Two processes that need it at once link it
+    once. ``notify`` is told when one is linked.
+
+    Raises :class:`PackageError` where the package has no library or none that can be used,
+    :class:`TargetError` where it is for another platform, and as :func:`hatframe.linking.plan.link`.
+    """
+    if package.library is None:
+        raise PackageError("it has no library", where=str(package.path or ""), hint="its link_target is empty")
+    library = identify(package.library.absolute())
+    _check_host(library)
+    if library.kind is Kind.DYNAMIC:
+        return library.path
+    plan = plan_link(package)
+    chosen = linker()
+    path = folder / _key(plan, chosen) / f"{library.path.stem}{library.dynamic_suffix}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LinkError(
+            f"the cache cannot be made: {error.strerror or error}",
+            where=str(path.parent),
+            hint="set HATFRAME_CACHE_DIR to a folder that can be written",
+        ) from None
+    # Whoever comes second waits while the first links.
+    with files.locked(path, timeout=2 * TIME_LIMIT):
+        if not _is_made(path):
+            _link_into(path, plan, chosen)
+            notify(f"linked {package.path} with {chosen.name} into the cache")
+    return path
+
+
+def _link_into(path: Path, plan: LinkPlan, linker: Linker) -> None:
+    with private_folder() as temporary:
+        output = temporary / path.name
+        link(plan, linker, output, temporary)
+        try:
+            files.write_atomically(path, output.read_bytes())
+        except OSError as error:
+            raise LinkError(f"the cache cannot be written: {error.strerror or error}", where=str(path)) from None
+
+
+def _is_made(path: Path) -> bool:
+    try:
+        return identify(path).kind is Kind.DYNAMIC
+    except PackageError:
+        return False
+
+
+def _check_host(library: LibraryFile) -> None:
+    host = Platform.host()
+    if library.kind is Kind.IMPORT or library.kind is Kind.EXECUTABLE:
+        raise PackageError(f"this is {library}, not the library itself", where=str(library.path))
+    if not library.suits(host):
+        raise TargetError(
+            f"this is {library}, and this machine is {host}",
+            where=str(library.path),
+            hint="build the package for this machine",
+        )
+
+
+def _key(plan: LinkPlan, linker: Linker) -> str:
+    """A name for what comes out: a digest of all that goes in."""
+    digest = hashlib.sha256()
+    texts = [header.text for header in plan.headers]
+    dependencies = [dependency.text for dependency in plan.dependencies]
+    for text in (__version__, linker.name, linker.version(), *texts, "", *dependencies, ""):
+        digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
+    for path in plan.files[len(texts) :]:
+        # The path counts too: where a dynamic library lies is told to the one that needs it.
+        digest.update(os.fsencode(path) + b"\0" + content_digest(path))
+    return digest.hexdigest()[:32]

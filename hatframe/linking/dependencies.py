@@ -1,0 +1,154 @@
+"""What a package's dependencies, and the libraries that a user adds, mean to a linker.
+
+A ``target_file`` may be the path of an object file or a library, relative to the .hat file, the name of a
+library, or a linker flag. Of flags only those are taken that name libraries: the text comes from a file, and
+must not tell the linker to do anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import msgspec
+
+from hatframe.errors import LinkError
+from hatframe.linking.libraries import Kind, LibraryFile, identify
+
+# The flags that are taken, and the libraries that they stand for.
+_FLAGS = {
+    "-pthread": ("pthread",),
+    "-fopenmp": ("gomp", "omp", "iomp5"),
+    "-fopenmp=libgomp": ("gomp",),
+    "-fopenmp=libomp": ("omp",),
+    "-fopenmp=libiomp5": ("iomp5",),
+}
+_NAME = re.compile(r":?[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_LIBRARY_SUFFIX = re.compile(r"\.(o|obj|a|lib|so(\.\d+)*|dylib|dll|tbd)\Z", re.IGNORECASE)
+_LIBRARY_FILE_NAME = re.compile(r"lib(.+?)\.(?:so|dylib|a|tbd)\Z")
+_VERSIONED_FILE_NAME = re.compile(r"lib(.+?)(?:\.so(?:\.\d+)*|(?:\.\d+)*\.dylib)\Z")
+# What every C library needs: it says nothing of the dependencies.
+_ALWAYS_NEEDED = frozenset(("c", "m", "gcc_s", "System.B", "System"))
+
+
+class Dependency(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to link: a file, libraries by name, folders to look in, or a flag.
+
+    ``names`` are the libraries, by name, that it may make the result need at run time.
+    """
+
+    text: str
+    file: LibraryFile | None = None
+    libraries: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+    flags: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is an object file."""
+        return self.file is not None and self.file.kind is Kind.OBJECT
+
+
+def read_dependency(text: str, folder: Path, where: str) -> Dependency:
+    """Tell what ``text`` means: a path relative to ``folder``, a library's name, or flags that name some.
+
+    Raises :class:`LinkError` for a file that is not there or is none to link, and for any other flag;
+    ``where`` is where the text is from.
+    """
+    text = text.strip()
+    if text.startswith("-"):
+        return _read_flags(text, where)
+    if "/" in text or "\\" in text or (_LIBRARY_SUFFIX.search(text) and (folder / text).is_file()):
+        return _read_file(text, folder, where)
+    file_name = _LIBRARY_FILE_NAME.fullmatch(text)
+    name = file_name[1] if file_name else text
+    if _LIBRARY_SUFFIX.search(name):
+        # After a colon a linker takes a whole file name.
+        name = f":{name}"
+    if not _NAME.fullmatch(name):
+        raise LinkError(f"{text!r} is no library", where=where, hint="name a library, or the path of one")
+    return Dependency(text=text, libraries=(name,), names=frozenset((_bare(name),)))
+
+
+def _read_file(text: str, folder: Path, where: str) -> Dependency:
+    path = (folder / text).absolute()
+    if not path.is_file():
+        raise LinkError(f"the dependency {text} is not there", where=where, hint="correct its path, or build it")
+    file = identify(path)
+    if file.kind is Kind.EXECUTABLE:
+        raise LinkError(f"the dependency {text} is a program, not a library", where=where)
+    if file.kind is Kind.DYNAMIC:
+        # It is looked up again at run time.
+        return Dependency(text=text, file=file, libraries=(str(path),), folders=(path.parent,))
+    return Dependency(text=text, file=file, libraries=() if file.kind is Kind.OBJECT else (str(path),))
+
+
+def _read_flags(text: str, where: str) -> Dependency:
+    libraries: list[str] = []
+    folders: list[Path] = []
+    flags: list[str] = []
+    names: set[str] = set()
+    words = iter(text.split())
+    for word in words:
+        if word in _FLAGS:
+            flags.append(word)
+            names.update(_FLAGS[word])
+        elif word.startswith("-l") and _NAME.fullmatch(word[2:]):
+            libraries.append(word[2:])
+            names.add(_bare(word[2:]))
+        elif word.startswith("-L") and Path(word[2:]).is_absolute():
+            folders.append(Path(word[2:]))
+        elif word == "-framework" and (framework := next(words, "")).isidentifier():
+            flags += (word, framework)
+            names.add(framework)
+        else:
+            raise LinkError(
+                f"the flag {word!r} is not passed on to a linker",
+                where=where,
+                hint="flags that may be given are -lNAME, -L/FOLDER, -pthread, -fopenmp and -framework NAME",
+            )
+    return Dependency(
+        text=text,
+        libraries=tuple(libraries),
+        folders=tuple(folders),
+        flags=tuple(flags),
+        names=frozenset(names),
+    )
+
+
+def inside(dependencies: Iterable[Dependency], needed: Collection[str]) -> set[str]:
+    """The texts of the dependencies that the linked library holds, and so does not need at run time.
+
+    ``needed`` names the dynamic libraries that it needs. A file tells by its kind. What was found by name was
+    dynamic where the library needs one of that name; or, since the name that a library gives itself may be
+    another, where it needs one that no dependency explains.
+    """
+    dependencies = list(dependencies)
+    found = {_bare(PureWindowsPath(name).name) for name in needed}
+    explained = _ALWAYS_NEEDED.union(*(dependency.names for dependency in dependencies))
+    files = {PurePosixPath(dependency.file.path).name for dependency in dependencies if dependency.file}
+    strangers = {
+        name
+        for name in needed
+        if _VERSIONED_FILE_NAME.fullmatch(PurePosixPath(name).name)
+        and _bare(PurePosixPath(name).name) not in explained
+        and PurePosixPath(name).name not in files
+    }
+    return {
+        dependency.text
+        for dependency in dependencies
+        if (
+            dependency.file.kind is not Kind.DYNAMIC
+            if dependency.file
+            else not dependency.names & found and not (dependency.names and strangers)
+        )
+    }
+
+
+def _bare(name: str) -> str:
+    """The name of a library without what its file name has around it: ``gomp`` of ``libgomp.so.1``."""
+    name = name.removeprefix(":")
+    whole = _VERSIONED_FILE_NAME.fullmatch(name) or _LIBRARY_FILE_NAME.fullmatch(name)
+    return whole[1] if whole else name

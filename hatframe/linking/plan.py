@@ -1,0 +1,237 @@
+"""Linking the dynamic library of a static package: what goes in, what comes out, and the checks of both."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from hatframe.backends import Linker, SharedLibrary
+from hatframe.errors import LinkError, PackageError, SymbolError
+from hatframe.format.model import HatFile
+from hatframe.format.package import Package
+from hatframe.format.reading import read_text
+from hatframe.linking.dependencies import Dependency, read_dependency
+from hatframe.linking.libraries import Kind, LibraryFile, extract_objects, identify
+from hatframe.linking.symbols import Symbols, read_symbols
+from hatframe.machine import Platform, normal_architecture, normal_os
+
+# A name goes into the linker's list of exports, where other characters have a meaning.
+_SYMBOL = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A .hat file with the text that is compiled, and what its own dependencies are."""
+
+    hat: HatFile
+    text: str
+    dependencies: tuple[Dependency, ...]
+
+
+class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """All that goes into the dynamic library of a static package, read and checked before anything is run."""
+
+    package: Package
+    library: LibraryFile
+    headers: tuple[Header, ...]
+    added: tuple[Dependency, ...]
+    library_folders: tuple[Path, ...]
+
+    @property
+    def exports(self) -> tuple[str, ...]:
+        """The functions that the library must define: those of a runtime are compiled by their loader."""
+        return tuple(name for name, function in self.package.functions.items() if not function.runtime)
+
+    @property
+    def dependencies(self) -> list[Dependency]:
+        """The dependencies of all .hat files and those that were added, each once."""
+        declared = [dependency for header in self.headers for dependency in header.dependencies]
+        return list({dependency.text: dependency for dependency in (*declared, *self.added)}.values())
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that it is made from."""
+        linked = [dependency.file.path for dependency in self.dependencies if dependency.file]
+        return [*(path_of(header.hat) for header in self.headers), self.library.path, *linked]
+
+
+def plan_link(package: Package, libraries: Iterable[str] = (), library_folders: Iterable[Path] = ()) -> LinkPlan:
+    """Read all that goes into the dynamic library of ``package``.
+
+    ``libraries`` are names, or paths of object files and libraries; ``library_folders`` are where names are
+    looked for. Raises :class:`PackageError` where the package has no library, or none that is static, of the
+    platform that its metadata say, and :class:`LinkError` for a dependency that cannot be linked.
+    """
+    where = str(package.path or "")
+    if not any(not function.runtime for function in package.functions.values()):
+        raise PackageError("it describes no functions of a library", where=where)
+    library = static_library(package)
+    for hat in package.hat_files:
+        _check_platform(hat, library)
+    folders = [folder.absolute() for folder in library_folders]
+    for folder in folders:
+        if not folder.is_dir():
+            raise LinkError("there is no such folder of libraries", where=str(folder), hint="check -L")
+    return LinkPlan(
+        package=package,
+        library=library,
+        headers=tuple(Header(hat, read_text(path_of(hat)), tuple(_dependencies(hat))) for hat in package.hat_files),
+        added=tuple(read_dependency(text, Path.cwd(), f"-l {text}") for text in libraries),
+        library_folders=tuple(folders),
+    )
+
+
+def static_library(package: Package) -> LibraryFile:
+    """The static library, or the object file, of a package; :class:`PackageError` where it has none."""
+    where = str(package.path or "")
+    if package.library is None:
+        raise PackageError("it has no library", where=where, hint="its link_target is empty")
+    library = identify(package.library.absolute())
+    if library.kind is Kind.DYNAMIC:
+        raise PackageError(
+            f"its library {package.library.name} is dynamic already", where=where, hint="use it as it is"
+        )
+    if library.kind not in (Kind.ARCHIVE, Kind.OBJECT):
+        raise PackageError(f"its library {package.library.name} is {library}, not a static library", where=where)
+    return library
+
+
+def path_of(hat: HatFile) -> Path:
+    """The absolute path of a .hat file; :class:`PackageError` for one that was not read from a file."""
+    if hat.path is None:
+        raise PackageError("a package is linked from its files: read it from one")
+    return hat.path.absolute()
+
+
+def _dependencies(hat: HatFile) -> Iterable[Dependency]:
+    for index, reference in enumerate(hat.dependencies.dynamic):
+        if reference.target_file.strip():
+            where = f"{hat.path}: dependencies.dynamic[{index}].target_file"
+            yield read_dependency(reference.target_file, hat.folder, where)
+
+
+def _check_platform(hat: HatFile, library: LibraryFile) -> None:
+    # The .hat file of a package's globals, which has no functions, may name any platform.
+    required = hat.target.required
+    said = Platform(os=normal_os(required.os), architecture=normal_architecture(required.cpu.architecture))
+    if hat.functions and not library.suits(said):
+        raise PackageError(
+            f"the library {library.path.name} is {library}, but target.required says {said}",
+            where=str(hat.path),
+            hint="correct the metadata, or build the library for that platform",
+        )
+
+
+# ---------------------------------------------------------------------------------------------------- linking
+
+
+def link(plan: LinkPlan, linker: Linker, output: Path, folder: Path) -> Symbols:
+    """Link the planned library to ``output``, and give its symbols; ``folder`` is for intermediate files.
+
+    The whole library goes in, with what the .hat files define; exactly the functions are exported. Raises
+    :class:`SymbolError` where the library does not define one of them, and :class:`LinkError` where the
+    linker is for other platforms, fails, or does not export what it was told to.
+    """
+    where = str(plan.library.path)
+    if not any(plan.library.suits(platform) for platform in linker.platforms()):
+        made = ", ".join(sorted(map(str, linker.platforms()))) or "nothing here"
+        raise LinkError(
+            f"it is {plan.library}, but linker {linker.name} makes {made}",
+            where=where,
+            hint="choose another linker, or build the package for this machine",
+        )
+    dependencies = plan.dependencies
+    own, archives = _own_objects(plan.library, folder)
+    with _naming(plan):
+        headers = _compile_headers(plan.headers, linker, folder)
+    files = [dependency.file for dependency in dependencies if dependency.file]
+    objects = [*headers, *own, *(file.path for file in files if file.kind is Kind.OBJECT)]
+    _check_defined(plan, [*archives, *objects])
+    shared = SharedLibrary(
+        output=output,
+        objects=tuple(objects),
+        archives=tuple(archives),
+        exports=plan.exports,
+        libraries=tuple(library for dependency in dependencies for library in dependency.libraries),
+        library_folders=(
+            *plan.library_folders,
+            *(path for dependency in dependencies for path in dependency.folders),
+        ),
+        flags=tuple(flag for dependency in dependencies for flag in dependency.flags),
+    )
+    with _naming(plan):
+        linker.link_shared(shared)
+    linked = read_symbols(output)
+    if missing := [name for name in plan.exports if name not in linked.defined]:
+        raise LinkError(
+            f"{linker.name} linked the library, but it does not export {_listed(missing)}",
+            where=where,
+            hint="was it compiled with -fvisibility=hidden?",
+        )
+    return linked
+
+
+@contextlib.contextmanager
+def _naming(plan: LinkPlan) -> Iterator[None]:
+    """Name the package in the errors of a linker, which knows only intermediate files."""
+    try:
+        yield
+    except LinkError as error:
+        raise LinkError(error.message, where=str(plan.package.path), hint=error.hint) from None
+
+
+def _own_objects(library: LibraryFile, folder: Path) -> tuple[list[Path], list[Path]]:
+    """The objects and the archives that stand for the package's library."""
+    if library.kind is Kind.OBJECT:
+        return [library.path], []
+    if not library.others:
+        return [], [library.path]
+    # Linkers refuse to take all of an archive where a member is no object, such as a note on libraries.
+    members = folder / "members"
+    members.mkdir()
+    return extract_objects(library, members), []
+
+
+def _compile_headers(headers: Sequence[Header], linker: Linker, folder: Path) -> list[Path]:
+    """Compile what the .hat files define, in one object: what several of them define is guarded in each."""
+    defining = [header for header in headers if header.hat.declaration.code.strip()]
+    if not defining:
+        return []
+    lines = []
+    for index, header in enumerate(defining):
+        # A copy, because a path may have characters that an #include cannot name.
+        name = f"{index}/{re.sub(r'[^A-Za-z0-9_.-]', '_', path_of(header.hat).name)}"
+        copy = folder / "headers" / name
+        copy.parent.mkdir(parents=True)
+        copy.write_bytes(header.text.encode("utf-8"))
+        lines.append(f'#include "{name}"\n')
+    source, compiled = folder / "headers" / "definitions.c", folder / "definitions.o"
+    source.write_text("".join(lines), encoding="utf-8")
+    # A header may include others of its folder.
+    folders = list(dict.fromkeys(path_of(header.hat).parent for header in defining))
+    linker.compile(source, compiled, include_folders=folders, flags=("-O2",))
+    return [compiled]
+
+
+def _check_defined(plan: LinkPlan, inputs: Iterable[Path]) -> None:
+    """Tell a function that the library does not define before a linker does, in the words of the package."""
+    if strange := [name for name in plan.exports if not _SYMBOL.fullmatch(name)]:
+        raise SymbolError(f"{strange[0]!r} is no name of a C function", where=str(plan.package.path or ""))
+    found = [read_symbols(path) for path in inputs]
+    defined = frozenset[str]().union(*(symbols.defined for symbols in found))
+    missing = [name for name in plan.exports if name not in defined]
+    if missing and all(symbols.complete for symbols in found):
+        close = difflib.get_close_matches(missing[0], defined, n=1)
+        raise SymbolError(
+            f"the library {plan.library.path.name} does not define {_listed(missing)}",
+            where=str(plan.package.path or ""),
+            hint=f"it has {close[0]}" if close else "is link_target the library of these functions?",
+        )
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

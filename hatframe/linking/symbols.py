@@ -1,0 +1,151 @@
+"""The symbols of library files, read by lief."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hatframe.errors import PackageError
+from hatframe.linking.archives import is_archive, members
+from hatframe.linking.libraries import Header, Kind, content, read_header, slices
+
+
+class Symbols(msgspec.Struct, frozen=True, kw_only=True):
+    """The symbols of a library file as C spells them, without the underscore of some platforms.
+
+    ``defined`` are the functions and variables that others can link with: all global ones of a static
+    library, the exported ones of a dynamic library. ``undefined`` are those that it takes from others, weak
+    ones left out, and ``needed`` names the dynamic libraries that it wants for them. Where ``complete`` is
+    False, a member holds code for link-time optimisation, whose symbols only its compiler can tell.
+    """
+
+    defined: frozenset[str] = frozenset()
+    undefined: frozenset[str] = frozenset()
+    needed: tuple[str, ...] = ()
+    complete: bool = True
+
+
+def read_symbols(path: Path) -> Symbols:
+    """Read the symbols of an object, a static or a dynamic library; of a universal file, those of all slices.
+
+    Raises :class:`PackageError` where it cannot be read.
+    """
+    from lief import logging
+
+    with content(path) as data, logging.level_scope(logging.LEVEL.OFF):
+        parts = [_symbols_of(image, path) for image in _images(data[:], path)]
+    defined = frozenset[str]().union(*(part.defined for part in parts))
+    return Symbols(
+        defined=defined,
+        # What one member takes from another is not taken from outside.
+        undefined=frozenset[str]().union(*(part.undefined for part in parts)) - defined,
+        needed=tuple(dict.fromkeys(name for part in parts for name in part.needed)),
+        complete=all(part.complete for part in parts),
+    )
+
+
+def _images(data: bytes, path: Path) -> Iterator[bytes]:
+    """Every object or dynamic library in a file: a universal file's slices, an archive's members."""
+    for part in [part.data for part in slices(data)] or [data]:
+        if is_archive(part):
+            yield from (member.data for member in members(part, path) if read_header(member.data))
+        else:
+            yield part
+
+
+def _symbols_of(image: bytes, path: Path) -> Symbols:
+    header = read_header(image)
+    if header is None:
+        raise PackageError("this is not a library", where=str(path))
+    if not header.format:
+        return Symbols(complete=False)
+    if header.kind is Kind.IMPORT:
+        return Symbols()
+    binary, read = _parse(image, header)
+    if binary is None:
+        raise PackageError("this library is damaged: its symbols cannot be read", where=str(path))
+    return read(binary, header)
+
+
+def _parse(image: bytes, header: Header) -> tuple[Any, Callable[[Any, Header], Symbols]]:
+    import lief
+
+    stream = io.BytesIO(image)
+    if header.format == "ELF":
+        return lief.ELF.parse(stream), _elf_symbols
+    if header.format == "Mach-O":
+        universal = lief.MachO.parse(stream)
+        return universal and universal.at(0), _mach_symbols
+    if header.kind is Kind.OBJECT:
+        return lief.COFF.parse(stream), _coff_symbols
+    return lief.PE.parse(stream), _pe_symbols
+
+
+def _elf_symbols(binary: Any, header: Header) -> Symbols:
+    from lief.ELF import Symbol
+
+    dynamic = header.kind is not Kind.OBJECT
+    table = binary.dynamic_symbols if dynamic else binary.symbols
+    named = [symbol for symbol in table if symbol.name and symbol.binding is not Symbol.BINDING.LOCAL]
+    hidden = (Symbol.VISIBILITY.HIDDEN, Symbol.VISIBILITY.INTERNAL)
+    return Symbols(
+        # An object can be linked with by its hidden symbols too; a dynamic library does not give them away.
+        defined=frozenset(
+            symbol.name for symbol in named if symbol.shndx and not (dynamic and symbol.visibility in hidden)
+        ),
+        undefined=frozenset(
+            symbol.name for symbol in named if not symbol.shndx and symbol.binding is not Symbol.BINDING.WEAK
+        ),
+        needed=tuple(binary.libraries),
+        complete=not any(symbol.name == "__gnu_lto_slim" for symbol in named),
+    )
+
+
+def _mach_symbols(binary: Any, header: Header) -> Symbols:
+    # The type's bits: 0xE0 a debugger's entry, 0x10 hidden, 0x0E where it is defined, 0x01 external.
+    external = [symbol for symbol in binary.symbols if symbol.raw_type & 0x01 and not symbol.raw_type & 0xE0]
+    dynamic = header.kind is not Kind.OBJECT
+    defined = {
+        symbol.name.removeprefix("_")
+        for symbol in external
+        # Of common symbols the value is the size.
+        if (symbol.raw_type & 0x0E or symbol.value) and not (dynamic and symbol.raw_type & 0x10)
+    }
+    names = [library.name for library in binary.libraries]
+    return Symbols(
+        defined=frozenset(defined),
+        undefined=frozenset(
+            symbol.name.removeprefix("_") for symbol in external if not symbol.raw_type & 0x0E and not symbol.value
+        ),
+        # A dynamic library names itself first.
+        needed=tuple(names[1:] if binary.header.file_type.name == "DYLIB" else names),
+    )
+
+
+def _coff_symbols(binary: Any, header: Header) -> Symbols:
+    prefix = "_" if "x86" in header.architectures else ""
+    external = [symbol for symbol in binary.symbols if symbol.storage_class.name == "EXTERNAL"]
+    # Of common symbols the value is the size.
+    return Symbols(
+        defined=frozenset(
+            symbol.name.removeprefix(prefix) for symbol in external if symbol.section_idx or symbol.value
+        ),
+        undefined=frozenset(
+            symbol.name.removeprefix(prefix) for symbol in external if not (symbol.section_idx or symbol.value)
+        ),
+    )
+
+
+def _pe_symbols(binary: Any, header: Header) -> Symbols:
+    exports = binary.get_export()
+    return Symbols(
+        defined=frozenset(entry.name for entry in exports.entries if entry.name) if exports else frozenset(),
+        undefined=frozenset(
+            entry.name for library in binary.imports for entry in library.entries if not entry.is_ordinal
+        ),
+        needed=tuple(library.name for library in binary.imports),
+    )

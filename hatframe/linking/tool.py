@@ -1,0 +1,117 @@
+"""Running a compiler, linker or archiver: by an argument list, without a shell, within a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from hatframe.errors import LinkError
+
+TIME_LIMIT = 600.0
+"""Seconds that one run of a tool may take: the largest package takes a few, so this one hangs."""
+
+_TELLING = re.compile(
+    r"\b(error|undefined|cannot|can't|multiple definition|duplicate symbol|no such file|not an object|"
+    r"not recognized|unknown|relocation)\b",
+    re.IGNORECASE,
+)
+# The compiler driver's last words about the linker, and a source line that it shows below an error.
+_NOISE = re.compile(r"ld returned \d+ exit status|linker command failed|^\s*\d*\s*\||^\s*\^")
+_HINTS = (
+    (
+        re.compile(r"recompile with -fPIC|can ?not be used (against|when making)", re.IGNORECASE),
+        "the library was not compiled for a shared library: compile it anew with -fPIC",
+    ),
+    (
+        re.compile(r"cannot find -l|unable to find library -l|library '?-?l?[\w.+-]+'? not found"),
+        "install that library, or name its folder with -L",
+    ),
+    (
+        re.compile(r"multiple definition|duplicate symbol", re.IGNORECASE),
+        "two members of the library, or the library and the .hat file, define the same symbol",
+    ),
+)
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A tool that has ended: its name, its exit code, and all that it wrote."""
+
+    tool: str
+    code: int
+    output: str
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """A temporary folder that only this user can enter, removed at the end with all that tools left in it."""
+    with tempfile.TemporaryDirectory(prefix="hatframe-", ignore_cleanup_errors=True) as name:
+        yield Path(name).resolve()
+
+
+def run(command: Sequence[str | Path], folder: Path, time_limit: float = TIME_LIMIT) -> Finished:
+    """Run a tool in ``folder``, where its temporary files go too; paths in ``command`` are best absolute.
+
+    Raises :class:`LinkError` where the tool is not there, cannot be run, or takes longer than ``time_limit``
+    seconds; what its exit code means is the caller's to judge (see :func:`failure`).
+    """
+    arguments = [str(argument) for argument in command]
+    tool = Path(arguments[0]).name
+    temporary = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP")}
+    try:
+        process = subprocess.Popen(
+            arguments,
+            cwd=folder,
+            env={**os.environ, **temporary, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            # A group of its own, so that what the compiler driver started ends with it.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise LinkError(f"{tool} cannot be run: {error.strerror or error}", hint="install it") from None
+    with process:
+        try:
+            output, _ = process.communicate(timeout=time_limit)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise LinkError(f"{tool} had not ended after {time_limit:g} s, and was stopped") from None
+        except BaseException:
+            _end(process)
+            raise
+    return Finished(tool, process.returncode, output.replace(f"{folder}{os.sep}", ""))
+
+
+def failure(finished: Finished, where: str = "", most_lines: int = 3) -> LinkError:
+    """The error for a tool that failed: the lines of its output that tell why, in one line."""
+    lines = [line.strip() for line in finished.output.splitlines() if line.strip()]
+    lines = [line for line in dict.fromkeys(lines) if not _NOISE.search(line)]
+    telling = [line for line in lines if _TELLING.search(line)] or lines[-most_lines:]
+    said = "; ".join(_trimmed(line) for line in telling[:most_lines])
+    if len(telling) > most_lines:
+        said += f"; and {len(telling) - most_lines} more lines"
+    hint = next((hint for pattern, hint in _HINTS if pattern.search(finished.output)), "")
+    ended = f"was ended by signal {-finished.code}" if finished.code < 0 else "failed"
+    return LinkError(f"{finished.tool} {ended}" + (f": {said}" if said else ""), where=where, hint=hint)
+
+
+def _trimmed(line: str, most: int = 300) -> str:
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()

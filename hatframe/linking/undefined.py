@@ -1,0 +1,50 @@
+"""Symbols that stay undefined at link time: naming them, and which library has the well-known ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from hatframe.errors import LinkError
+
+# What the symbols are part of, and the name to link. The first that fits counts.
+_KNOWN = tuple(
+    (re.compile(pattern), meaning)
+    for pattern, meaning in (
+        (r"__kmpc_|__tgt_|kmp_", "an OpenMP runtime that clang's code uses: -l omp (or -l iomp5)"),
+        (r"GOMP_", "gcc's OpenMP runtime: -l gomp"),
+        (r"omp_", "an OpenMP runtime: -l gomp or -l omp"),
+        (r"cblas_|openblas_", "a BLAS library: -l openblas or -l cblas"),
+        (r"mkl_|MKL_|vml[A-Z]|vsl[A-Z]|Dfti[A-Z]", "Intel's MKL: -l mkl_rt"),
+        (r"LAPACKE_", "LAPACK: -l lapacke or -l openblas"),
+        (r"[sdcz](gemm|gemv|axpy|dot|scal|trsm|syrk|ger|nrm2|copy|asum)_\Z", "a BLAS library: -l blas"),
+        (r"pthread_|sem_(init|wait|post|destroy)", "threads: -l pthread"),
+        (r"dl(open|sym|close|error)\Z", "dynamic loading: -l dl"),
+        (r"(shm_open|shm_unlink|clock_gettime|timer_create|mq_\w+|aio_\w+)\Z", "real-time functions: -l rt"),
+        (r"_Z|__cxa_|__gxx_personality", "the C++ runtime: -l stdc++ (macOS: -l c++)"),
+        (r"_gfortran_", "the Fortran runtime: -l gfortran"),
+        (r"__svml_|__intel_|__libm_sse2|_intel_fast", "Intel's compiler runtime: -l svml -l irc"),
+        (r"__(asan|ubsan|tsan|msan)_", "a sanitizer: compile the library without -fsanitize"),
+        (r"_?mlir_", "MLIR's runner utilities: -l mlir_c_runner_utils"),
+        (r"cuda[A-Z]|__cuda", "the CUDA runtime: -l cudart"),
+        (r"cu[A-Z][a-z]\w+", "the CUDA driver: -l cuda"),
+        (r"cublas", "cuBLAS: -l cublas"),
+        (r"hip[A-Z]|__hip", "the HIP runtime: -l amdhip64"),
+        (r"cl[A-Z][a-z]\w+", "OpenCL: -l OpenCL"),
+        (r"vk[A-Z]", "Vulkan: -l vulkan"),
+    )
+)
+
+
+def undefined_symbols(symbols: Iterable[str], most: int = 5) -> LinkError:
+    """The error for ``symbols`` (without the platform's prefix) that nothing defines."""
+    names = list(dict.fromkeys(symbols))
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    known = list(dict.fromkeys(meaning for name in names if (meaning := _meaning(name))))
+    hint = f"link {'; '.join(known)}" if known else "name the library that has it with -l, and its folder with -L"
+    plural = "s" if len(names) > 1 else ""
+    return LinkError(f"undefined symbol{plural} {', '.join(names[:most])}{more}", hint=hint)
+
+
+def _meaning(symbol: str) -> str:
+    return next((meaning for pattern, meaning in _KNOWN if pattern.match(symbol)), "")

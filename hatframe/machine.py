@@ -1,0 +1,110 @@
+"""The machine, as the probes tell it: the facts that loaders and the bench engine decide by."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+_OS_NAMES = {"linux": "linux", "darwin": "macos", "win32": "windows", "cygwin": "windows"}
+_ARCHITECTURES = {
+    "amd64": "x86_64",
+    "x64": "x86_64",
+    "x86-64": "x86_64",
+    "i386": "x86",
+    "i486": "x86",
+    "i586": "x86",
+    "i686": "x86",
+    "pentium": "x86",
+    "arm64": "aarch64",
+}
+
+
+def normal_os(name: str) -> str:
+    """The name that .hat files use for an operating system (``linux``, ``macos``, ``windows``)."""
+    name = name.strip().lower()
+    return {"darwin": "macos", "osx": "macos", "win32": "windows"}.get(name, name)
+
+
+def normal_architecture(name: str) -> str:
+    """One name for each processor architecture: ``AMD64`` and ``x86-64`` are ``x86_64``."""
+    name = name.strip().lower()
+    return _ARCHITECTURES.get(name, name)
+
+
+class Platform(msgspec.Struct, frozen=True, order=True):
+    """An operating system and a processor architecture, such as ``linux`` on ``x86_64``."""
+
+    os: str
+    architecture: str
+
+    def __str__(self) -> str:
+        return f"{self.architecture}-{self.os}"
+
+    @classmethod
+    def host(cls) -> Platform:
+        """The platform that this process runs on."""
+        system = _OS_NAMES.get(sys.platform, sys.platform)
+        return cls(os=system, architecture=normal_architecture(platform.machine()))
+
+
+class Cache(msgspec.Struct, frozen=True, kw_only=True):
+    """One cache, as one logical core sees it. Sizes are in bytes.
+
+    ``kind`` is ``data``, ``instruction`` or ``unified``; ``shared_by`` counts the logical cores that share it.
+    """
+
+    level: int
+    kind: str
+    size: int
+    line_size: int
+    shared_by: int = 1
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one probe found out.
+
+    Parameters
+    ----------
+    caches
+        The caches of one core, from the smallest level up.
+    extensions
+        Instruction sets by their LLVM name (lower case, ``sse4.2``, ``avx512f``): True where the machine has it,
+        False where it is known to be absent. What the probe cannot tell is left out.
+    details
+        Everything else, under names of the probe's own; must be JSON.
+    """
+
+    caches: tuple[Cache, ...] = ()
+    extensions: dict[str, bool] = {}
+    details: dict[str, Any] = {}
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of all probes together."""
+
+    platform: Platform
+    caches: tuple[Cache, ...] = ()
+    extensions: dict[str, bool] = {}
+    details: dict[str, dict[str, Any]] = {}
+
+    @classmethod
+    def of(cls, found: Iterable[tuple[str, Facts]]) -> Machine:
+        """Put the facts of several probes together, given with the probes' names; the first to know counts."""
+        caches: tuple[Cache, ...] = ()
+        extensions: dict[str, bool] = {}
+        details: dict[str, dict[str, Any]] = {}
+        for name, facts in found:
+            caches = caches or facts.caches
+            extensions = {**facts.extensions, **extensions}
+            details[name] = facts.details
+        return cls(platform=Platform.host(), caches=caches, extensions=extensions, details=details)
+
+    @property
+    def last_level_cache(self) -> Cache | None:
+        """The largest cache that holds data, or None where no probe knows one."""
+        holding = [cache for cache in self.caches if cache.kind != "instruction"]
+        return max(holding, key=lambda cache: (cache.level, cache.size), default=None)

@@ -1,0 +1,309 @@
+"""Finds plugins and gathers their backends; what is broken is left out and told, and the rest works."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.metadata
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import pluggy
+
+from hatframe import __version__, hookspecs
+from hatframe.backends import Availability, Backend, Linker, Loader, Observer, Probe, Sink
+from hatframe.errors import PluginError
+
+GROUP = "hatframe"
+"""The group of entry points that plugins register under."""
+
+BackendT = TypeVar("BackendT", bound=Backend)
+
+
+class PluginReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one plugin. ``status`` is ``loaded``, ``disabled`` or ``failed``, with its ``reason``."""
+
+    name: str
+    distribution: str = ""
+    version: str = ""
+    status: str = "loaded"
+    reason: str = ""
+
+
+class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One backend, whose it is, and whether it can work here; if not, why and what to install."""
+
+    kind: str
+    name: str
+    summary: str
+    plugin: str
+    distribution: str = ""
+    version: str = ""
+    available: bool = True
+    reason: str = ""
+    install: str = ""
+
+
+class Registry:
+    """The plugins of one kernel, and their backends by kind.
+
+    Parameters
+    ----------
+    plugins
+        Plugin modules or objects that are given rather than found.
+    entry_points
+        Whether to find installed plugins by their entry points.
+    disabled
+        Names of plugins (of their entry point or their distribution) to leave out.
+    """
+
+    def __init__(self, plugins: Iterable[Any], *, entry_points: bool, disabled: Collection[str]) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._plugins: dict[str, PluginReport] = {}
+        if entry_points:
+            for entry in importlib.metadata.entry_points(group=GROUP):
+                self._add_entry_point(entry, disabled)
+        for plugin in plugins:
+            self._register(plugin, PluginReport(name=_name_of(plugin)))
+        self.loaders: Kind[Loader] = Kind("loader", Loader, self._gather("hatframe_loaders"), self._fail)
+        self.linkers: Kind[Linker] = Kind("linker", Linker, self._gather("hatframe_linkers"), self._fail)
+        self.sinks: Kind[Sink] = Kind("sink", Sink, self._gather("hatframe_sinks"), self._fail)
+        self.probes: Kind[Probe] = Kind("probe", Probe, self._gather("hatframe_probes"), self._fail)
+
+    @property
+    def plugins(self) -> Sequence[PluginReport]:
+        """All plugins that were found or given, in the order of their names."""
+        return sorted(self._plugins.values(), key=lambda report: (report.distribution, report.name))
+
+    @property
+    def backends(self) -> list[BackendReport]:
+        """All backends by kind and name, also those that cannot be used."""
+        return [report for kind in (self.loaders, self.linkers, self.sinks, self.probes) for report in kind.reports()]
+
+    def observers(self) -> list[Observer]:
+        """New observers for a run, from all plugins."""
+        found = []
+        for plugin, observers in self._gather("hatframe_observers"):
+            for observer in observers:
+                if isinstance(observer, Observer):
+                    found.append(observer)
+                else:
+                    self._fail(plugin.name, f"hatframe_observers returned {_described(observer)}, no Observer")
+        return found
+
+    def add_commands(self, app: Any) -> None:
+        """Let the plugins add their commands to the typer application ``app``."""
+        for plugin, function in self._implementations("hatframe_commands"):
+            self._guarded(plugin, "hatframe_commands", functools.partial(function, app=app))
+
+    # ------------------------------------------------------------------------------------------------ finding
+
+    def _add_entry_point(self, entry: importlib.metadata.EntryPoint, disabled: Collection[str]) -> None:
+        distribution = entry.dist
+        owner = distribution.name if distribution else ""
+        report = PluginReport(name=entry.name, distribution=owner, version=distribution.version if distribution else "")
+        if entry.name in disabled or owner in disabled:
+            self._report(report, status="disabled", reason="disabled by the user")
+            return
+        if distribution and (reason := _misfit(distribution)):
+            self._report(report, status="failed", reason=reason)
+            return
+        try:
+            plugin = entry.load()
+        except (Exception, SystemExit) as error:
+            self._report(report, status="failed", reason=f"it cannot be imported: {_cause(error)}")
+            return
+        self._register(plugin, report)
+
+    def _register(self, plugin: Any, report: PluginReport) -> None:
+        name = self._report(report)
+        try:
+            self._manager.register(plugin, name)
+            unknown = [hook.name for hook in self._manager.get_hookcallers(plugin) or () if not hook.has_spec()]
+            if unknown:
+                self._manager.unregister(plugin)
+                raise PluginError(f"it implements hooks that do not exist: {', '.join(unknown)}")
+        except (pluggy.PluginValidationError, PluginError, ValueError) as error:
+            self._fail(name, _cause(error))
+
+    def _report(self, report: PluginReport, **changes: str) -> str:
+        """Keep a report under a name of its own; gives that name."""
+        name = report.name
+        if name in self._plugins:
+            name = f"{report.distribution or 'given'}:{report.name}"
+            number = 2
+            while name in self._plugins:
+                name = f"{report.distribution or 'given'}:{report.name}:{number}"
+                number += 1
+        self._plugins[name] = msgspec.structs.replace(report, name=name, **changes)
+        return name
+
+    def _fail(self, plugin: str, reason: str) -> PluginReport:
+        self._plugins[plugin] = msgspec.structs.replace(self._plugins[plugin], status="failed", reason=reason)
+        return self._plugins[plugin]
+
+    # ---------------------------------------------------------------------------------------------- gathering
+
+    def _implementations(self, hook: str) -> list[tuple[str, Callable[..., Any]]]:
+        # Called one by one rather than by pluggy's own loop, where one that raises ends all.
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return [(impl.plugin_name, impl.function) for impl in caller.get_hookimpls()]
+
+    def _guarded(self, plugin: str, hook: str, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except Exception as error:
+            self._fail(plugin, f"{hook} raised {_cause(error)}")
+            return None
+
+    def _gather(self, hook: str) -> list[tuple[PluginReport, list[Any]]]:
+        gathered = []
+        for plugin, function in self._implementations(hook):
+            found = self._guarded(plugin, hook, functools.partial(_listed, function))
+            gathered.append((self._plugins[plugin], found or []))
+        return gathered
+
+
+class Kind(Generic[BackendT]):
+    """All backends of one kind (``loader``, ``linker`` …): the usable ones by name, and the rest with reasons."""
+
+    def __init__(
+        self,
+        kind: str,
+        contract: type[Any],
+        gathered: Iterable[tuple[PluginReport, list[Any]]],
+        fail: Callable[[str, str], PluginReport],
+    ) -> None:
+        self.kind = kind
+        self._entries: list[tuple[PluginReport, BackendT]] = []
+        for plugin, backends in gathered:
+            for backend in backends:
+                if reason := _breach(backend, contract):
+                    fail(plugin.name, reason)
+                else:
+                    self._entries.append((plugin, backend))
+        self._entries.sort(key=lambda entry: (-entry[1].priority, entry[1].name))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all, each once, the default first."""
+        return list(dict.fromkeys(backend.name for _, backend in self._entries))
+
+    def all(self) -> list[BackendT]:
+        """All that are available and whose name is their own, the default first."""
+        return [backend for name in self.names if (backend := self._usable(name))]
+
+    def get(self, name: str) -> BackendT:
+        """The backend of that name; :class:`PluginError` where it is unknown, ambiguous or unavailable."""
+        entries = self._named(name)
+        if not entries:
+            close = difflib.get_close_matches(name, self.names, n=1)
+            known = ", ".join(self.names) or "none at all"
+            hint = f"did you mean {close[0]}?" if close else f"there are: {known}"
+            raise PluginError(f"there is no {self.kind} {name!r}", hint=hint)
+        if reason := self._ambiguity(name):
+            raise PluginError(reason, hint="leave one out with --disable-plugin")
+        backend = entries[0][1]
+        availability = _availability(backend)
+        if not availability:
+            raise PluginError(
+                f"{self.kind} {name!r} cannot be used here: {availability.reason}", hint=availability.install
+            )
+        return backend
+
+    def reports(self) -> list[BackendReport]:
+        """What ``hatframe plugins`` tells of each."""
+        reports = []
+        for plugin, backend in self._entries:
+            availability = _availability(backend)
+            ambiguity = self._ambiguity(backend.name)
+            reports.append(
+                BackendReport(
+                    kind=self.kind,
+                    name=backend.name,
+                    summary=backend.summary,
+                    plugin=plugin.name,
+                    distribution=plugin.distribution,
+                    version=plugin.version,
+                    available=bool(availability) and not ambiguity,
+                    reason=ambiguity or availability.reason,
+                    install="" if ambiguity else availability.install,
+                )
+            )
+        return reports
+
+    def _named(self, name: str) -> list[tuple[PluginReport, BackendT]]:
+        return [entry for entry in self._entries if entry[1].name == name]
+
+    def _usable(self, name: str) -> BackendT | None:
+        entries = self._named(name)
+        return entries[0][1] if len(entries) == 1 and _availability(entries[0][1]) else None
+
+    def _ambiguity(self, name: str) -> str:
+        entries = self._named(name)
+        if len(entries) < 2:
+            return ""
+        owners = " and ".join(_owner(plugin) for plugin, _ in entries)
+        return f"{self.kind} {name!r} is given by {owners}"
+
+
+def _listed(hook: Callable[[], Iterable[Any]]) -> list[Any]:
+    # Also a generator's own errors belong to the plugin.
+    return list(hook())
+
+
+def _breach(backend: Any, contract: type[Backend]) -> str:
+    """How ``backend`` breaks the contract of its kind, or an empty string."""
+    if not isinstance(backend, contract):
+        return f"{_described(backend)} is no {contract.__name__}"
+    for attribute in ("name", "summary"):
+        value = getattr(backend, attribute, None)
+        if not isinstance(value, str) or not value:
+            return f"{contract.__name__} {_described(backend)} has no {attribute}"
+    return ""
+
+
+def _availability(backend: Backend) -> Availability:
+    try:
+        return backend.availability()
+    except Exception as error:
+        return Availability(False, f"its availability() raised {_cause(error)}")
+
+
+def _misfit(distribution: importlib.metadata.Distribution) -> str:
+    """Why a distribution does not fit this hatframe, by its own ``Requires-Dist``, or an empty string."""
+    if distribution.name == "hatframe":
+        return ""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in distribution.requires or ():
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        fits = requirement.specifier.contains(__version__, prereleases=True)
+        if requirement.name == "hatframe" and applies and not fits:
+            return f"it needs hatframe{requirement.specifier}, and this is {__version__}"
+    return ""
+
+
+def _owner(plugin: PluginReport) -> str:
+    if plugin.distribution:
+        return f"{plugin.distribution} {plugin.version} (plugin {plugin.name})"
+    return f"the given plugin {plugin.name}"
+
+
+def _name_of(plugin: Any) -> str:
+    return getattr(plugin, "__name__", None) or type(plugin).__name__
+
+
+def _described(thing: Any) -> str:
+    return f"{thing.__name__} (a class)" if isinstance(thing, type) else f"a {type(thing).__name__}"
+
+
+def _cause(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

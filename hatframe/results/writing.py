@@ -1,0 +1,19 @@
+"""Turning a results document into its bytes."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from hatframe.results.model import ResultsDocument
+
+
+def encode_results(document: ResultsDocument) -> bytes:
+    """The document as JSON in UTF-8, indented for people; ``read_results`` reads it.
+
+    What is no JSON, such as a path among the options, is told as text; characters that stand for the odd bytes of a
+    path that is no UTF-8 become question marks.
+    """
+    plain = json.dumps(msgspec.to_builtins(document, enc_hook=str), ensure_ascii=False)
+    return msgspec.json.format(plain.encode("utf-8", "replace"), indent=2) + b"\n"

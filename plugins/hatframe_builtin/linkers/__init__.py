@@ -1,0 +1,1 @@
+"""Linkers: gcc and clang."""

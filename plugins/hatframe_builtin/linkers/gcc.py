@@ -1,0 +1,26 @@
+"""The linker ``gcc``: the GNU compiler; on macOS that name is Apple's clang."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hatframe.backends import Linker
+from hatframe.hookspecs import hookimpl
+from hatframe_builtin.linkers.unix import UnixDriver
+
+
+class Gcc(UnixDriver):
+    """The compiler driver ``gcc``."""
+
+    name = "gcc"
+    summary = "the GNU compiler and linker, for Linux and macOS"
+    # The system's own compiler on Linux, and so the one whose libraries other software expects.
+    priority = 10
+    program = "gcc"
+    install = "apt install gcc libc6-dev, or dnf install gcc"
+
+
+@hookimpl
+def hatframe_linkers() -> Iterable[Linker]:
+    """The linker ``gcc``."""
+    return (Gcc(),)

@@ -1,0 +1,1 @@
+"""Loaders for host functions, one for each foreign function interface."""

@@ -1,0 +1,82 @@
+"""The loader ``ctypes``: calls through Python's own foreign function interface, which is always there."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hatframe.calling.host import HostLoader
+from hatframe.calling.interface import ForeignInterface
+from hatframe.hookspecs import hookimpl
+
+_TYPES: dict[str, Any] = {
+    "_Bool": ctypes.c_bool,
+    "float": ctypes.c_float,
+    "double": ctypes.c_double,
+    **{f"int{bits}_t": getattr(ctypes, f"c_int{bits}") for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}_t": getattr(ctypes, f"c_uint{bits}") for bits in (8, 16, 32, 64)},
+}
+
+
+class CtypesInterface(ForeignInterface):
+    """ctypes, with arguments that need no conversion in the call: ``byref`` objects and typed numbers."""
+
+    def __init__(self) -> None:
+        # from_buffer takes writable memory only; a read-only array goes the slow way, by its address.
+        self.readable = self.writable = _pointer_to
+
+    def open(self, path: Path) -> ctypes.CDLL:
+        if sys.platform == "win32":
+            return ctypes.CDLL(str(path), winmode=0)
+        return ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
+
+    def function(
+        self, library: ctypes.CDLL, name: str, result: str | None, arguments: Sequence[str]
+    ) -> Callable[..., Any] | None:
+        try:
+            # By index rather than by attribute: a function object of its own, with its own result type.
+            function = library[name]
+        except AttributeError:
+            return None
+        function.restype = _TYPES[result] if result else None
+        return function
+
+    def nothing(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
+        # abs() leaves further arguments alone, as every C calling convention lets it.
+        function = self.function(ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None), "abs", result, ())
+        assert function is not None
+        return function
+
+    def pointer(self, address: int) -> Any:
+        return ctypes.c_void_p(address)
+
+    def number(self, c_type: str) -> Callable[[Any], Any]:
+        converter: Callable[[Any], Any] = _TYPES[c_type]
+        return converter
+
+
+_byref = ctypes.byref
+_from_buffer = ctypes.c_char.from_buffer
+
+
+def _pointer_to(array: Any) -> Any:
+    return _byref(_from_buffer(array))
+
+
+class CtypesLoader(HostLoader):
+    """Host functions by ctypes."""
+
+    name = "ctypes"
+    summary = "host functions, by Python's own ctypes"
+
+    def interface(self) -> ForeignInterface:
+        return CtypesInterface()
+
+
+@hookimpl
+def hatframe_loaders() -> list[CtypesLoader]:
+    return [CtypesLoader()]

@@ -1,0 +1,31 @@
+"""What the probe of each operating system shares: names of instruction sets, and the choice of caches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from hatframe.machine import Cache
+
+
+def names(text: str) -> dict[str, str]:
+    """LLVM's names and the system's, of words such as ``avx2`` (the same in both) or ``lzcnt=abm``."""
+    pairs = (word.partition("=") for word in text.split())
+    return {llvm: system or llvm for llvm, _, system in pairs}
+
+
+def told(wanted: Mapping[str, str], present: Collection[str], absence_counts: bool) -> dict[str, bool]:
+    """Which of ``wanted`` (LLVM's name to the system's) are ``present``.
+
+    Those that are not are False where ``absence_counts``, and left out where it proves nothing.
+    """
+    return {llvm: system in present for llvm, system in wanted.items() if absence_counts or system in present}
+
+
+def largest(caches: Iterable[Cache]) -> tuple[Cache, ...]:
+    """The largest cache of each level and kind, from the smallest level up: cores may differ in theirs."""
+    chosen: dict[tuple[int, str], Cache] = {}
+    for cache in caches:
+        key = (cache.level, cache.kind)
+        if key not in chosen or cache.size > chosen[key].size:
+            chosen[key] = cache
+    return tuple(chosen[key] for key in sorted(chosen))

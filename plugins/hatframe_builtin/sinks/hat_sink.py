@@ -1,0 +1,99 @@
+"""The sink ``hat``: stores results in the .hat files, where later runs and other tools find them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hatframe.backends import Sink, SinkOption, SinkRun
+from hatframe.errors import HatError, SinkError, UsageError
+from hatframe.format.editing import store_in_auxiliary
+from hatframe.format.package import STORED_MEAN_KEYS
+from hatframe.hookspecs import hookimpl
+from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+from hatframe.results.table import pairs_text
+from hatframe_builtin.sinks.checks import check_replaceable
+
+
+class HatSink(Sink):
+    """Keys in the ``auxiliary`` table of each measured function; other keys, and failed functions, stay.
+
+    All are in seconds: ``duration_in_sec`` and ``mean_duration_in_sec`` (both the mean, for two generations
+    of tools), ``median_of_means_in_sec``, ``mean_of_small_means_in_sec``, ``robust_mean_in_sec``,
+    ``min_of_means_in_sec``, ``max_of_means_in_sec`` and ``standard_deviation_in_sec``.
+
+    A runtime-sized function also has ``measured_sizes``, such as ``"M=256 N=1024"``: the sizes that those are
+    of. Of several they are the first, which all functions of a run share, so that durations compare; the
+    table ``mean_duration_in_sec_by_sizes`` holds the means of all.
+    """
+
+    name = "hat"
+    summary = "stores the durations in the .hat files themselves"
+    options = (
+        SinkOption(
+            names=("--store-in-hat", "--store_in_hat"),
+            help="Store the durations in the .hat files, in the auxiliary table of each function.",
+            flag=True,
+        ),
+    )
+
+    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+        """Check that all .hat files can be written; :class:`SinkError` where one cannot."""
+        if path:
+            raise UsageError(
+                f"sink {self.name} stores in the .hat files of the packages, and takes no path ({path})",
+                hint=f"use: --sink {self.name}",
+            )
+        for package in run.packages:
+            for hat_file in package.hat_files:
+                check_replaceable(Path(hat_file))
+        return _HatRun()
+
+
+class _HatRun(SinkRun):
+    def add(self, result: FunctionResult) -> None:
+        """All results are stored at the end: one edit of each file."""
+
+    def close(self, document: ResultsDocument) -> str:
+        by_file: dict[str, dict[str, list[FunctionResult]]] = {}
+        for result in document.results:
+            if result.statistics:
+                by_file.setdefault(result.hat_file, {}).setdefault(result.function_name, []).append(result)
+        errors = list(filter(None, (_store(file, functions) for file, functions in by_file.items())))
+        if errors:
+            raise SinkError(f"results were not stored: {'; '.join(errors)}")
+        stored = sum(map(len, by_file.values()))
+        return f"functions with durations stored in {', '.join(by_file) or 'no file'}: {stored}"
+
+
+def _store(hat_file: str, functions: Mapping[str, list[FunctionResult]]) -> str:
+    """Store in one file; gives what went wrong, so that the other files are still stored in."""
+    try:
+        store_in_auxiliary(Path(hat_file), {name: _keys(results) for name, results in functions.items()})
+    except HatError as error:
+        return str(error)
+    return ""
+
+
+def _keys(results: list[FunctionResult]) -> dict[str, Any]:
+    """What is stored of the results of one function, one for each choice of sizes."""
+    first, statistics = results[0], results[0].statistics
+    assert statistics is not None
+    keys: dict[str, Any] = dict.fromkeys(reversed(STORED_MEAN_KEYS), statistics.mean)
+    figures: dict[str, float] = msgspec.structs.asdict(statistics)
+    keys |= {f"{name}_in_sec": value for name, value in figures.items() if name != "mean"}
+    if first.sizes:
+        keys["measured_sizes"] = pairs_text(first.sizes)
+        keys["mean_duration_in_sec_by_sizes"] = {
+            pairs_text(result.sizes): result.statistics.mean for result in results if result.statistics
+        }
+    return keys
+
+
+@hookimpl
+def hatframe_sinks() -> Iterable[Sink]:
+    """The hat sink."""
+    return (HatSink(),)

@@ -1,0 +1,80 @@
+"""The sink ``json``: one results document for the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from hatframe import files
+from hatframe.backends import Sink, SinkRun
+from hatframe.errors import HatError, SinkError
+from hatframe.hookspecs import hookimpl
+from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+from hatframe.results.reading import read_results
+from hatframe.results.writing import encode_results
+from hatframe_builtin.sinks.checks import check_replaceable
+
+# While results come in, the document is written again and again, whole; at most this part of the time goes to
+# that, so that a run of many quick functions is not slowed down, and a slow one has each result on disk at
+# once.
+_SHARE_OF_TIME = 0.05
+
+
+class JsonSink(Sink):
+    """The results document, replaced atomically as results come in: after a crash it holds those before.
+
+    An existing results document is replaced with the first result; no other file is.
+    """
+
+    name = "json"
+    summary = "writes all results, with the machine and the packages, to one document (results.json)"
+
+    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+        """Check that the document can be written; :class:`SinkError` where another file is there."""
+        path = path or Path("results.json")
+        check_replaceable(path)
+        if path.exists() and path.stat().st_size:
+            try:
+                read_results(path)
+            except HatError as error:
+                raise SinkError(
+                    f"it is not replaced: {error.message}",
+                    where=str(path),
+                    hint="name another file, or move it away",
+                ) from None
+        return _JsonRun(run, path)
+
+
+class _JsonRun(SinkRun):
+    def __init__(self, run: RunInfo, path: Path) -> None:
+        self.run = run
+        self.path = path
+        self.results: list[FunctionResult] = []
+        self.next_write = 0.0
+
+    def add(self, result: FunctionResult) -> None:
+        self.results.append(result)
+        started = time.monotonic()
+        if started >= self.next_write:
+            self._write(ResultsDocument(run=self.run, results=tuple(self.results), complete=False))
+            ended = time.monotonic()
+            self.next_write = ended + (ended - started) / _SHARE_OF_TIME
+
+    def close(self, document: ResultsDocument) -> str:
+        if not document.results and not document.complete:
+            return f"there are no results; {self.path} was not written"
+        self._write(document)
+        return f"results written to {self.path}: {len(document.results)}"
+
+    def _write(self, document: ResultsDocument) -> None:
+        try:
+            files.write_atomically(self.path, encode_results(document))
+        except OSError as error:
+            raise SinkError(f"cannot be written: {error.strerror or error}", where=str(self.path)) from None
+
+
+@hookimpl
+def hatframe_sinks() -> Iterable[Sink]:
+    """The JSON sink."""
+    return (JsonSink(),)

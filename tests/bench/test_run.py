@@ -1,0 +1,167 @@
+"""Runs through the kernel: observers, sinks and faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packages import affine, function, make_package
+
+from hatframe import Kernel, hookimpl
+from hatframe.backends import Observer, Sink, SinkRun
+from hatframe.bench.options import BenchOptions, SinkChoice
+from hatframe.errors import HatError, UnknownFunctionError
+from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+
+QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 2, "input_sets_size": 1000}
+SOURCE = "void one(float *x) { x[0] += 1; }\nvoid two(float *x) { x[0] += 2; }\n"
+FUNCTIONS = {name: function(affine("x", [4], usage="input_output")) for name in ("one", "two")}
+
+
+@pytest.fixture
+def hat(tmp_path: Path) -> Path:
+    return make_package(tmp_path, SOURCE, FUNCTIONS)
+
+
+class Recorder(Observer):
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Any]] = []
+
+    def run_started(self, run: RunInfo, functions: int) -> None:
+        self.told.append(("run_started", functions))
+
+    def function_started(self, name: str) -> None:
+        self.told.append(("function_started", name))
+
+    def function_finished(self, result: FunctionResult) -> None:
+        self.told.append(("function_finished", result.function_name))
+
+    def run_finished(self, document: ResultsDocument) -> None:
+        self.told.append(("run_finished", document.complete))
+
+
+class MemorySink(Sink):
+    """Keeps what it gets, and fails where it is told to."""
+
+    name = "memory"
+    summary = "for a test"
+
+    def __init__(self, fails_at: str = "") -> None:
+        self.fails_at = fails_at
+        self.results: list[FunctionResult] = []
+        self.documents: list[ResultsDocument] = []
+
+    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+        self._fail("open")
+        sink = self
+
+        class Run(SinkRun):
+            def add(self, result: FunctionResult) -> None:
+                sink._fail("add")
+                sink.results.append(result)
+
+            def close(self, document: ResultsDocument) -> str:
+                sink._fail("close")
+                sink.documents.append(document)
+                return "kept in memory"
+
+        return Run()
+
+    def _fail(self, where: str) -> None:
+        if where == self.fails_at:
+            raise RuntimeError(f"no {where}")
+
+
+def kernel_with(*sinks: Sink) -> Kernel:
+    class Plugin:
+        @hookimpl
+        def hatframe_sinks(self) -> list[Sink]:
+            return list(sinks)
+
+    return Kernel(plugins=[Plugin()])
+
+
+def test_observers_are_told_in_order_and_one_that_raises_is_dropped(hat: Path) -> None:
+    class Clumsy(Observer):
+        def function_started(self, name: str) -> None:
+            raise RuntimeError("clumsy")
+
+    recorder = Recorder()
+    Kernel().bench([hat], BenchOptions(**QUICK), [Clumsy(), recorder])
+    assert recorder.told == [
+        ("run_started", 2),
+        ("function_started", "one"),
+        ("function_finished", "one"),
+        ("function_started", "two"),
+        ("function_finished", "two"),
+        ("run_finished", True),
+    ]
+
+
+def test_a_sink_gets_each_result_as_soon_as_it_is_final_and_is_closed(hat: Path) -> None:
+    sink = MemorySink()
+    document = kernel_with(sink).bench([hat], BenchOptions(sinks=(SinkChoice("memory"),), **QUICK))
+    assert tuple(sink.results) == document.results
+    assert sink.documents == [document]
+    assert document.fastest in document.results
+
+
+@pytest.mark.parametrize("fails_at", ["add", "close"])
+def test_a_sink_that_fails_leaves_the_others_working_and_is_told_at_the_end(hat: Path, fails_at: str) -> None:
+    class Other(MemorySink):
+        name = "other"
+
+    failing, working = MemorySink(fails_at), Other()
+    with pytest.raises(HatError, match=f"sink 'memory' failed: RuntimeError: no {fails_at}"):
+        kernel_with(failing, working).bench(
+            [hat], BenchOptions(sinks=(SinkChoice("memory"), SinkChoice("other")), **QUICK)
+        )
+    assert len(working.results) == 2
+    assert working.documents[0].complete
+
+
+def test_a_sink_that_cannot_be_opened_ends_the_run_before_anything_is_measured(hat: Path) -> None:
+    recorder = Recorder()
+    with pytest.raises(HatError, match="no open"):
+        kernel_with(MemorySink("open")).bench([hat], BenchOptions(sinks=(SinkChoice("memory"),), **QUICK), [recorder])
+    assert recorder.told == []
+
+
+def test_an_interrupted_run_closes_its_sinks_with_what_there_is(hat: Path) -> None:
+    class Impatient(Observer):
+        def function_finished(self, result: FunctionResult) -> None:
+            raise KeyboardInterrupt
+
+    sink = MemorySink()
+    with pytest.raises(KeyboardInterrupt):
+        kernel_with(sink).bench([hat], BenchOptions(sinks=(SinkChoice("memory"),), **QUICK), [Impatient()])
+    assert len(sink.results) == 1
+    assert not sink.documents[0].complete
+
+
+def test_functions_are_chosen_by_name_base_name_and_glob_over_all_packages(hat: Path, tmp_path: Path) -> None:
+    other = make_package(tmp_path / "other", SOURCE.replace("two", "three"), {"three": FUNCTIONS["one"]})
+    chosen = Kernel().bench([hat, other], BenchOptions(functions=("t*", "one"), **QUICK))
+    assert [result.function_name for result in chosen.results] == ["two", "one", "three"] or {
+        result.function_name for result in chosen.results
+    } == {"one", "two", "three"}
+    with pytest.raises(UnknownFunctionError, match="no package has a function 'four'"):
+        Kernel().bench([hat, other], BenchOptions(functions=("four",), **QUICK))
+
+
+def test_the_run_is_recorded(hat: Path) -> None:
+    import hashlib
+
+    document = Kernel().bench([hat], BenchOptions(loader="ctypes", seed=5, **QUICK))
+    (package,) = document.run.packages
+    assert package.sha256 == hashlib.sha256(hat.with_suffix(".so").read_bytes()).hexdigest()
+    assert document.run.options["seed"] == 5
+    assert document.run.machine.platform
+    for result in document.results:
+        assert result.loader == "ctypes"
+        assert result.timer == "python"
+        assert result.overhead > 0
+        assert len(result.batch_means) == result.batches >= 2
+        assert result.input_set_bytes == 16

@@ -1,0 +1,103 @@
+"""``hatframe inspect``: what a package says of itself, without loading any of its code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import packages
+import pytest
+
+from hatframe.format.editing import store_in_auxiliary
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+def hatframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "hatframe", *arguments], capture_output=True, text=True)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    functions = {
+        "f_0123456789abcdef": packages.function(
+            packages.affine("A", (2, 3)),
+            packages.affine("", (2, 3), affine_map=(1, 2), offset=4, usage="output"),
+            packages.runtime("B", "N*2"),
+            packages.element("N"),
+            returns=packages.element("", "double"),
+        ),
+        "g": packages.function(),
+    }
+    path = tmp_path / "p.hat"
+    path.write_text(packages.hat_text(packages.document(functions, "p.so")))
+    store_in_auxiliary(path, {"g": {"mean_duration_in_sec": 1.25e-6}})
+    return path
+
+
+def test_a_pipe_gets_a_line_for_each_parameter(package: Path) -> None:
+    done = hatframe("inspect", package)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert ["file", str(package)] in rows
+    assert ["functions", "2"] in rows
+    assert ["library", f"{package.parent / 'p.so'} (missing)"] in rows
+    assert ["target", f"{packages.OS} {packages.ARCHITECTURE}"] in rows
+    assert [row for row in rows if len(row) == 6] == [
+        ["f_0123456789abcdef", "A", "input", "float*", "2x3", ""],
+        ["f_0123456789abcdef", "arg1", "output", "float*", "2x3 affine_map [1, 2] offset 4", ""],
+        ["f_0123456789abcdef", "B", "input", "float*", "N*2", ""],
+        ["f_0123456789abcdef", "N", "input", "int", "", ""],
+        ["f_0123456789abcdef", "return", "", "double", "", ""],
+        ["g", "return", "", "void", "", "1.25 µs"],
+    ]
+
+
+def test_json_has_every_fact(package: Path) -> None:
+    (printed,) = json.loads(hatframe("inspect", "--json", package).stdout)
+    assert printed["hat_files"] == [str(package)]
+    assert printed["library"] == str(package.parent / "p.so")
+    assert printed["library_exists"] is False
+    assert printed["target"]["required"]["os"] == packages.OS
+    first, second = printed["functions"]
+    assert (first["name"], first["base_name"], first["stored_mean_in_sec"]) == ("f_0123456789abcdef", "f", None)
+    assert first["arguments"][1]["affine_map"] == [1, 2]
+    assert first["return"]["element_type"] == "double"
+    assert second["stored_mean_in_sec"] == 1.25e-6
+
+
+def test_several_packages_and_folders_are_shown_in_turn(package: Path) -> None:
+    printed = json.loads(hatframe("inspect", "--json", package, DATA).stdout)
+    names = [[Path(path).name for path in shown["hat_files"]] for shown in printed]
+    # A file without functions is passed over in a folder.
+    assert sorted(names) == [["gemm_cuda.hat"], ["gemm_static.hat"], ["p.hat"], ["scale_runtime.hat"]]
+
+
+def test_device_functions_are_shown_with_the_gpu() -> None:
+    shown = hatframe("inspect", DATA / "gemm_cuda.hat").stdout
+    assert "functions\t1, and 1 on a device\n" in shown
+    assert "GPU\tNVidia RTX A6000 CUDA\n" in shown
+    assert "gemm_gpu_dd300edb3009cc4b__gpu__\targ2\tinput_output\tfloat*\t256x256\t\n" in shown
+
+
+def test_a_file_without_functions_is_shown(tmp_path: Path) -> None:
+    done = hatframe("inspect", DATA / "vadd_Globals.hat")
+    assert done.returncode == 0
+    assert "functions\t0\n" in done.stdout
+
+
+def test_a_missing_file_is_one_line_on_stderr(tmp_path: Path) -> None:
+    done = hatframe("inspect", tmp_path / "none.hat")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"hatframe: error: {tmp_path / 'none.hat'}: there is no such file")
+    assert done.stderr.count("\n") == 1
+
+
+def test_it_imports_neither_numpy_nor_pandas(package: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "hatframe", "inspect", str(package)]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    names = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
+    assert "hatframe.cli.inspect" in names
+    assert not names & {"numpy", "pandas", "lief", "tomlkit", "cffi"}

@@ -1,0 +1,17 @@
+"""Fixtures for linking: each linker that ships with hatframe, where its tool is on this machine."""
+
+from __future__ import annotations
+
+import pytest
+from hatframe_builtin.linkers.clang import Clang
+from hatframe_builtin.linkers.gcc import Gcc
+
+from hatframe.backends import Linker
+
+
+@pytest.fixture(params=[Gcc, Clang], ids=["gcc", "clang"])
+def linker(request: pytest.FixtureRequest) -> Linker:
+    chosen: Linker = request.param()
+    if not (availability := chosen.availability()):
+        pytest.skip(availability.reason)
+    return chosen

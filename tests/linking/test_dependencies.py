@@ -1,0 +1,126 @@
+"""A ``target_file`` is a path, a name or a known flag, and nothing else reaches the linker."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packages import compiler
+
+from hatframe.errors import LinkError, PackageError
+from hatframe.linking.dependencies import Dependency, inside, read_dependency
+
+
+def compiled(folder: Path, name: str) -> Path:
+    (folder / "x.c").write_text("int x;\n")
+    subprocess.run([compiler(), "-fPIC", "-c", "-o", folder / name, folder / "x.c"], check=True)
+    return folder / name
+
+
+def linked(folder: Path, name: str) -> Path:
+    made = compiled(folder, "part.o")
+    how = [compiler("ar"), "rcs"] if name.endswith(".a") else [compiler(), "-shared", "-o"]
+    subprocess.run([*how, folder / name, made], check=True)
+    return folder / name
+
+
+def read(text: str, folder: Path = Path("/nowhere")) -> Dependency:
+    return read_dependency(text, folder, "dependencies.dynamic[0].target_file")
+
+
+@pytest.mark.parametrize(
+    ("text", "libraries"),
+    [
+        ("m", ("m",)),
+        ("stdc++", ("stdc++",)),
+        ("libgomp.so", ("gomp",)),
+        ("libomp.dylib", ("omp",)),
+        ("libfoo.a", ("foo",)),
+        ("libgomp.so.1", (":libgomp.so.1",)),
+        ("foo.so", (":foo.so",)),
+        ("-lm", ("m",)),
+        ("-l:libgomp.so.1", (":libgomp.so.1",)),
+        (" -lm  -lgomp ", ("m", "gomp")),
+    ],
+)
+def test_names_in_every_spelling_are_libraries(text: str, libraries: tuple[str, ...]) -> None:
+    assert read(text).libraries == libraries
+
+
+def test_known_flags_are_passed_on() -> None:
+    assert read("-fopenmp").flags == ("-fopenmp",)
+    assert read("-pthread").flags == ("-pthread",)
+    assert read("-framework Accelerate").flags == ("-framework", "Accelerate")
+    assert read("-L/opt/lib -lfoo").folders == (Path("/opt/lib"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-o/etc/passwd", "-Wl,-e,main", "-wrapper", "-fplugin=x.so", "-l", "-l/x", "-Lrelative", "-framework", "--help"],
+)
+def test_other_flags_are_refused_by_name(text: str) -> None:
+    with pytest.raises(LinkError, match="is not passed on to a linker") as caught:
+        read(text)
+    assert text.split()[0] in str(caught.value)
+    assert "dependencies.dynamic[0].target_file" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["@response", "a b", "name;rm", "$(x)", "a,b", "=x", "é"])
+def test_what_is_no_name_is_refused(text: str) -> None:
+    with pytest.raises(LinkError, match="is no library"):
+        read(text)
+
+
+@given(st.text(max_size=30))
+def test_no_text_smuggles_a_flag(text: str) -> None:
+    try:
+        dependency = read(text)
+    except (LinkError, PackageError):
+        return
+    for library in dependency.libraries:
+        assert library[0] not in "-@"
+    allowed = ("-pthread", "-fopenmp", "-framework")
+    assert all(flag.startswith(allowed) or flag.isidentifier() for flag in dependency.flags)
+
+
+def test_files_are_told_by_their_content(tmp_path: Path) -> None:
+    made, archive, dynamic = compiled(tmp_path, "x.o"), linked(tmp_path, "x.a"), linked(tmp_path, "x.so")
+    assert read("x.o", tmp_path).is_object
+    assert read(str(made)).is_object
+    assert read("./x.a", tmp_path).libraries == (str(archive),)
+    found = read("x.so", tmp_path)
+    assert (found.libraries, found.folders) == ((str(dynamic),), (tmp_path,))
+
+
+def test_files_that_are_not_there_or_no_libraries_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match=r"/gone/x\.o is not there"):
+        read("/gone/x.o", tmp_path)
+    (tmp_path / "x.o").write_text("text")
+    with pytest.raises(PackageError, match="not a library: it is text"):
+        read("x.o", tmp_path)
+
+
+def test_files_that_are_linked_in_are_inside_and_dynamic_ones_are_not(tmp_path: Path) -> None:
+    compiled(tmp_path, "x.o")
+    linked(tmp_path, "x.a")
+    linked(tmp_path, "x.so")
+    dependencies = [read(name, tmp_path) for name in ("x.o", "x.a", "x.so")]
+    assert inside(dependencies, ["x.so", "libc.so.6"]) == {"x.o", "x.a"}
+
+
+@pytest.mark.parametrize(
+    ("needed", "gone"),
+    [
+        (["libgomp.so.1", "libm.so.6", "libc.so.6"], {"foo"}),
+        (["libgomp.so.1", "libc.so.6", "ld-linux-x86-64.so.2"], {"-lm", "foo"}),
+        (["libc.so.6"], {"-lm", "foo", "-fopenmp"}),
+        (["@rpath/libomp.dylib", "/usr/lib/libSystem.B.dylib"], {"-lm", "foo"}),
+        # foo may well be what calls itself bar.
+        (["libgomp.so.1", "libm.so.6", "libbar.so.3"], set()),
+    ],
+)
+def test_names_are_inside_unless_the_library_needs_them(needed: list[str], gone: set[str]) -> None:
+    assert inside([read("-lm"), read("foo"), read("-fopenmp")], needed) == gone

@@ -1,0 +1,82 @@
+"""Tools run without a shell, in a private folder, within a time limit, and their errors say what matters."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hatframe.errors import LinkError
+from hatframe.linking.tool import Finished, failure, private_folder, run
+
+
+def python(code: str, folder: Path, *arguments: str, time_limit: float = 60) -> Finished:
+    return run([sys.executable, "-c", code, *arguments], folder, time_limit)
+
+
+def test_arguments_arrive_as_they_are(tmp_path: Path) -> None:
+    strange = ["a b", "$HOME", "`id`", '"quoted"', "a;b", "*", ""]
+    finished = python("import sys; print(sys.argv[1:])", tmp_path, *strange)
+    assert finished.output.strip() == repr(strange)
+
+
+def test_a_tool_speaks_c_and_keeps_its_files_in_the_private_folder() -> None:
+    with private_folder() as folder:
+        finished = python(
+            "import os, tempfile; print(os.environ['LC_ALL']); "
+            "open('left', 'w'); print(os.getcwd() == tempfile.gettempdir())",
+            folder,
+        )
+        assert finished.output.split() == ["C", "True"]
+        assert (folder / "left").exists()
+    assert not folder.exists()
+
+
+def test_a_missing_tool_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="no-such-tool cannot be run"):
+        run(["no-such-tool"], tmp_path)
+
+
+def test_after_the_time_limit_the_tool_and_what_it_started_are_ended(tmp_path: Path) -> None:
+    marker = tmp_path / "late"
+    inner = f"import time; time.sleep(2); open({str(marker)!r}, 'w')"
+    started = time.monotonic()
+    with pytest.raises(LinkError, match=r"had not ended after 0\.5 s"):
+        python(
+            "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])",
+            tmp_path,
+            inner,
+            time_limit=0.5,
+        )
+    assert time.monotonic() - started < 1.9
+    time.sleep(max(0, 2.5 - (time.monotonic() - started)))
+    assert not marker.exists()
+
+
+def test_an_error_is_one_line_of_what_tells_why() -> None:
+    output = (
+        "/usr/bin/ld: a.o: in function `f':\n"
+        "a.c:(.text+0x1): error: it is broken\n"
+        "    3 | int f(\n"
+        + "".join(f"error {number}\n" for number in range(9))
+        + "collect2: error: ld returned 1 exit status\n"
+    )
+    text = str(failure(Finished("gcc", 1, output), where="package.hat"))
+    assert text == ("package.hat: gcc failed: a.c:(.text+0x1): error: it is broken; error 0; error 1; and 7 more lines")
+
+
+def test_a_tool_that_says_nothing_and_one_that_is_killed_are_told() -> None:
+    assert str(failure(Finished("ld", 1, ""))) == "ld failed"
+    assert str(failure(Finished("ld", -9, ""))) == "ld was ended by signal 9"
+
+
+def test_code_that_cannot_be_in_a_shared_library_gets_a_hint() -> None:
+    output = "ld: a.o: relocation R_X86_64_32 against `.data' can not be used; recompile with -fPIC"
+    assert "compile it anew with -fPIC" in failure(Finished("gcc", 1, output)).hint
+
+
+def test_the_private_folder_is_not_part_of_the_message(tmp_path: Path) -> None:
+    finished = python(f"print({str(tmp_path)!r} + '/definitions.c: error')", tmp_path)
+    assert finished.output == "definitions.c: error\n"

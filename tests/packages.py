@@ -1,0 +1,158 @@
+"""Makes real packages for the tests: C source, compiled here, and the .hat file that describes it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}[platform.system()]
+ARCHITECTURE = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+
+
+def compiler(name: str = "cc") -> str:
+    """The path of a compiler; the test is skipped where there is none."""
+    found = shutil.which(name) or (shutil.which("gcc") or shutil.which("clang") if name == "cc" else None)
+    if not found:
+        pytest.skip(f"no {name} on this machine")
+    return found
+
+
+def affine(
+    name: str = "",
+    shape: Sequence[int] = (),
+    element: str = "float",
+    usage: str = "input",
+    affine_map: Sequence[int] | None = None,
+    offset: int = 0,
+) -> dict[str, Any]:
+    """An affine_array parameter; row-major unless ``affine_map`` tells otherwise."""
+    if affine_map is None:
+        affine_map, step = [], 1
+        for extent in reversed(shape):
+            affine_map.insert(0, step)
+            step *= extent
+    return {
+        "name": name,
+        "description": "",
+        "logical_type": "affine_array",
+        "declared_type": f"{element}*",
+        "element_type": element,
+        "usage": usage,
+        "shape": list(shape),
+        "affine_map": list(affine_map),
+        "affine_offset": offset,
+    }
+
+
+def runtime(
+    name: str, size: str, element: str = "float", usage: str = "input", declared: str | None = None
+) -> dict[str, Any]:
+    """A runtime_array parameter."""
+    return {
+        "name": name,
+        "description": "",
+        "logical_type": "runtime_array",
+        "declared_type": declared or f"{element}*",
+        "element_type": element,
+        "usage": usage,
+        "size": size,
+    }
+
+
+def element(name: str, c_type: str = "int", usage: str = "input", declared: str | None = None) -> dict[str, Any]:
+    """An element parameter, by value unless it is an output."""
+    return {
+        "name": name,
+        "description": "",
+        "logical_type": "element",
+        "declared_type": declared or (c_type if usage == "input" else f"{c_type}*"),
+        "element_type": c_type,
+        "usage": usage,
+    }
+
+
+VOID = {
+    "name": "",
+    "description": "",
+    "logical_type": "void",
+    "declared_type": "void",
+    "element_type": "void",
+    "usage": "output",
+}
+
+
+def function(*arguments: Mapping[str, Any], returns: Mapping[str, Any] = VOID, **more: Any) -> dict[str, Any]:
+    """A function table; its name is set by :func:`document`."""
+    return {
+        "description": "",
+        "calling_convention": "cdecl",
+        "arguments": [dict(argument) for argument in arguments],
+        "return": dict(returns),
+        **more,
+    }
+
+
+def document(functions: Mapping[str, Mapping[str, Any]], link_target: str, code: str = "") -> dict[str, Any]:
+    """A whole .hat document for this machine."""
+    return {
+        "description": {"comment": "", "author": "", "version": "1", "license_url": ""},
+        "functions": {name: {"name": name, **table} for name, table in functions.items()},
+        "target": {"required": {"os": OS, "CPU": {"architecture": ARCHITECTURE, "extensions": []}}},
+        "dependencies": {"link_target": link_target, "deploy_files": [], "dynamic": []},
+        "compiled_with": {"compiler": "", "flags": "", "crt": "", "libraries": []},
+        "declaration": {"code": code},
+    }
+
+
+def hat_text(table: Mapping[str, Any], guard: str = "test_package") -> str:
+    """A document as Accera writes it: the code in a basic multi-line string between #endif and #ifdef."""
+    import tomlkit
+
+    table = dict(table)
+    code = table.pop("declaration")["code"]
+    body = tomlkit.dumps(table)
+    return (
+        f"\n#ifndef __{guard}__\n#define __{guard}__\n\n#ifdef TOML\n{body}\n[declaration]\n"
+        f'code = """\n#endif // TOML\n{code}\n#ifdef TOML\n"""\n\n#endif // TOML\n\n#endif // __{guard}__\n'
+    )
+
+
+def make_package(
+    folder: Path,
+    source: str,
+    functions: Mapping[str, Mapping[str, Any]],
+    *,
+    name: str = "package",
+    static: bool = False,
+    code: str = "",
+    flags: Sequence[str] = (),
+    change: Mapping[str, Any] | None = None,
+) -> Path:
+    """Compile ``source`` and write a .hat file beside it; gives the .hat file's path.
+
+    ``change`` replaces whole top-level tables of the document.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    c_file = folder / f"{name}.c"
+    c_file.write_text(source)
+    command = [compiler(), "-O2", "-fPIC", *flags]
+    if static:
+        library = folder / f"{name}.a"
+        objects = folder / f"{name}.o"
+        subprocess.run([*command, "-c", "-o", objects, c_file], check=True)
+        subprocess.run([compiler("ar"), "rcs", library, objects], check=True)
+        objects.unlink()
+    else:
+        library = folder / f"{name}.so"
+        subprocess.run([*command, "-shared", "-o", library, c_file, "-lm"], check=True)
+    table = document(functions, library.name, code)
+    table.update(change or {})
+    path = folder / f"{name}.hat"
+    path.write_text(hat_text(table, name))
+    return path

@@ -1,0 +1,145 @@
+"""gcc and clang as linkers: what they make, when they can work, and how they fail."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+import pytest
+from hatframe_builtin.linkers import clang, gcc
+from hatframe_builtin.linkers.unix import UnixDriver
+from packages import compiler
+
+from hatframe.backends import SharedLibrary
+from hatframe.errors import LinkError
+from hatframe.linking.libraries import Kind, identify
+from hatframe.linking.symbols import read_symbols
+from hatframe.machine import Platform
+
+
+@pytest.fixture(params=[gcc, clang], ids=["gcc", "clang"])
+def linker(request: pytest.FixtureRequest) -> UnixDriver:
+    (chosen,) = request.param.hatframe_linkers()
+    if not (availability := chosen.availability()):
+        pytest.skip(availability.reason)
+    assert isinstance(chosen, UnixDriver)
+    return chosen
+
+
+def compiled(linker: UnixDriver, folder: Path, name: str, source: str) -> Path:
+    (folder / f"{name}.c").write_text(source)
+    linker.compile(folder / f"{name}.c", folder / f"{name}.o")
+    return folder / f"{name}.o"
+
+
+def test_they_serve_this_machine_and_tell_their_version(linker: UnixDriver) -> None:
+    assert linker.platforms() == {Platform.host()}
+    assert linker.name in linker.version() or "clang" in linker.version()
+    assert "\n" not in linker.version()
+
+
+def test_a_missing_compiler_is_told_with_what_to_install(
+    linker: UnixDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    availability = linker.availability()
+    assert not availability
+    assert f"no {linker.name} on the PATH" in availability.reason
+    assert "install" in availability.install
+    with pytest.raises(LinkError, match=f"no {linker.name} on the PATH"):
+        linker.compile(tmp_path / "x.c", tmp_path / "x.o")
+
+
+def test_availability_does_not_run_the_tool(
+    linker: UnixDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = tmp_path / linker.program
+    fake.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert linker.availability()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_exactly_the_exports_are_exported(linker: UnixDriver, tmp_path: Path) -> None:
+    one = compiled(linker, tmp_path, "one", "int one(void) { return 1; } int other(void) { return 2; }")
+    output = tmp_path / "made.so"
+    linker.link_shared(SharedLibrary(output=output, objects=(one,), exports=("one",)))
+    assert read_symbols(output).defined == {"one"}
+    linker.link_shared(SharedLibrary(output=output, objects=(one,)))
+    assert read_symbols(output).defined == set()
+
+
+def test_flags_and_include_folders_reach_the_compiler(linker: UnixDriver, tmp_path: Path) -> None:
+    folder = tmp_path / "some headers"
+    folder.mkdir()
+    (folder / "value.h").write_text("#define VALUE 40\n")
+    (tmp_path / "source.c").write_text('#include "value.h"\nint value(void) { return VALUE + ADDED; }\n')
+    made = tmp_path / "source.o"
+    linker.compile(tmp_path / "source.c", made, include_folders=[folder], flags=["-DADDED=2"])
+    linker.link_shared(SharedLibrary(output=tmp_path / "made.so", objects=(made,), exports=("value",)))
+    assert ctypes.CDLL(str(tmp_path / "made.so")).value() == 42
+
+
+def test_relative_paths_are_of_the_current_folder(
+    linker: UnixDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("one.c").write_text("int one(void) { return 1; }")
+    linker.compile(Path("one.c"), Path("one.o"))
+    linker.archive([Path("one.o")], Path("one.a"))
+    linker.link_shared(SharedLibrary(output=Path("one.so"), archives=(Path("one.a"),), exports=("one",)))
+    assert ctypes.CDLL(str(tmp_path / "one.so")).one() == 1
+
+
+def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: UnixDriver, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    first = compiled(linker, tmp_path, "same", "int first(void) { return 1; }")
+    second = compiled(linker, tmp_path / "sub", "same", "int second(void) { return 2; }")
+    archive = tmp_path / "made.a"
+    linker.archive([first], archive)
+    linker.archive([first, second], archive)
+    assert identify(archive).kind is Kind.ARCHIVE
+    members = subprocess.run([compiler("ar"), "t", archive], capture_output=True, text=True, check=True)
+    assert members.stdout.split() == ["same.o", "same.o"]
+    output = tmp_path / "made.so"
+    linker.link_shared(SharedLibrary(output=output, archives=(archive,), exports=("first", "second")))
+    assert read_symbols(output).defined == {"first", "second"}
+
+
+def test_what_the_compiler_says_is_in_the_error(linker: UnixDriver, tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match=r"failed: .*bad\.c:1:\d+: error: .*no_such_type"):
+        compiled(linker, tmp_path, "bad", "no_such_type x;")
+    with pytest.raises(LinkError, match=r"none\.c"):
+        linker.compile(tmp_path / "none.c", tmp_path / "none.o")
+
+
+def test_undefined_symbols_are_named_once(linker: UnixDriver, tmp_path: Path) -> None:
+    source = "int gone(void); int lost(void); int one(void) { return gone() + gone() + lost(); }"
+    made = compiled(linker, tmp_path, "one", source)
+    output = tmp_path / "made.so"
+    with pytest.raises(LinkError, match=r"undefined symbols (gone, lost|lost, gone);") as caught:
+        linker.link_shared(SharedLibrary(output=output, objects=(made,), exports=("one",)))
+    assert "-l" in caught.value.hint
+    assert not output.exists()
+
+
+def test_a_library_that_is_not_found_gets_a_hint(linker: UnixDriver, tmp_path: Path) -> None:
+    made = compiled(linker, tmp_path, "one", "int one(void) { return 1; }")
+    library = SharedLibrary(output=tmp_path / "made.so", objects=(made,), libraries=("surely-not-there",))
+    with pytest.raises(LinkError, match="surely-not-there") as caught:
+        linker.link_shared(library)
+    assert "-L" in caught.value.hint
+
+
+def test_they_leave_no_files_behind(linker: UnixDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    made = compiled(linker, tmp_path, "one", "int one(void) { return 1; }")
+    linker.link_shared(SharedLibrary(output=tmp_path / "made.so", objects=(made,), exports=("one",)))
+    with pytest.raises(LinkError):
+        compiled(linker, tmp_path, "bad", "int")
+    assert not list(temporary.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {"tmp", "one.c", "one.o", "made.so", "bad.c"}

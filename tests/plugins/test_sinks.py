@@ -1,0 +1,429 @@
+"""The three sinks that ship with hatframe, on real files."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import packages
+import pandas
+import pytest
+from hatframe_builtin.sinks import csv_sink, hat_sink, json_sink
+from hatframe_builtin.sinks.csv_sink import CsvSink
+from hatframe_builtin.sinks.hat_sink import HatSink
+from hatframe_builtin.sinks.json_sink import JsonSink
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from result_documents import document, failed, result, run_info
+
+from hatframe.errors import SinkError, UsageError
+from hatframe.format.package import read_package
+from hatframe.format.reading import read_hat
+from hatframe.results.model import FunctionResult, ResultsDocument
+from hatframe.results.reading import read_results
+from hatframe.results.table import columns, row
+
+PROC = pytest.mark.skipif(not Path("/proc/version").is_file(), reason="no /proc, where not even root can write")
+
+
+def append(path: Path, *results: FunctionResult) -> str:
+    """One run of the CSV sink."""
+    run = CsvSink().open(run_info(), path, {})
+    for each in results:
+        run.add(each)
+    return run.close(document(*results))
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def in_another_process(code: str) -> subprocess.Popen[bytes]:
+    folders = [str(Path(__file__).parents[1]), *filter(None, sys.path)]
+    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)})
+
+
+def test_each_module_gives_its_sink_to_the_kernel() -> None:
+    names = [sink.name for module in (csv_sink, json_sink, hat_sink) for sink in module.hatframe_sinks()]
+    assert names == ["csv", "json", "hat"]
+
+
+# -------------------------------------------------------------------------------------------------------- csv
+
+
+def test_csv_rows_hold_seconds_under_hatlibs_names(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    line = append(path, result("gemm", times=(1e-6, 3e-6), sizes={"M": 8, "N": 16}), result("saxpy"))
+    assert line == f"rows appended to {path}: 2"
+    frame = pandas.read_csv(path)
+    assert tuple(frame.columns) == columns()
+    assert list(frame["function_name"]) == ["gemm", "saxpy"]
+    assert frame["mean"][0] == 2e-6
+    assert frame["sizes"][0] == "M=8 N=16"
+
+
+def test_csv_of_a_failed_function_keeps_the_figures_floats(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    append(path, failed("broken", "it crashed, with signal 11"), result("gemm"))
+    frame = pandas.read_csv(path)
+    for name in ("mean", "median_of_means", "robust_mean", "standard_deviation"):
+        assert frame[name].dtype == float
+        assert pandas.isna(frame[name][0])
+    assert list(frame["status"]) == ["failed", "ok"]
+    assert frame["message"][0] == "it crashed, with signal 11"
+
+
+def test_csv_appends_under_one_header(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    append(path, result("first"))
+    append(path, result("second"))
+    assert [cells["function_name"] for cells in read_rows(path)] == ["first", "second"]
+    assert path.read_text().count("function_name") == 1
+
+
+def test_csv_without_a_path_goes_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    CsvSink().open(run_info(), None, {}).add(result())
+    assert len(read_rows(tmp_path / "results.csv")) == 1
+
+
+def test_csv_takes_its_path_from_its_option(tmp_path: Path) -> None:
+    (option,) = CsvSink.options
+    assert option.names == ("--results-file", "--results_file")
+    path = tmp_path / "own.csv"
+    CsvSink().open(run_info(), None, {option.key: str(path)}).add(result())
+    assert len(read_rows(path)) == 1
+    CsvSink().open(run_info(), path, {option.key: str(path)})
+    with pytest.raises(UsageError, match="twice"):
+        CsvSink().open(run_info(), tmp_path / "other.csv", {option.key: str(path)})
+
+
+def test_csv_row_is_on_disk_once_it_was_added(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    run = CsvSink().open(run_info(), path, {})
+    assert read_rows(path) == []
+    for count, name in enumerate(("a", "b", "c"), start=1):
+        run.add(result(name))
+        assert len(read_rows(path)) == count
+
+
+def test_csv_of_a_process_that_dies_holds_all_rows_before(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    process = in_another_process(
+        "import os\nfrom pathlib import Path\nfrom result_documents import result, run_info\n"
+        "from hatframe_builtin.sinks.csv_sink import CsvSink\n"
+        f"run = CsvSink().open(run_info(), Path({str(path)!r}), {{}})\n"
+        "run.add(result('a'))\nrun.add(result('b'))\nos.abort()\n"
+    )
+    assert process.wait(60) != 0
+    assert [cells["function_name"] for cells in read_rows(path)] == ["a", "b"]
+
+
+def test_csv_of_runs_at_the_same_time_has_whole_rows_of_all(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    message = "x" * 20_000  # longer than any buffer in between
+    processes = [
+        in_another_process(
+            "from pathlib import Path\nfrom result_documents import failed, run_info\n"
+            "from hatframe_builtin.sinks.csv_sink import CsvSink\n"
+            f"run = CsvSink().open(run_info(), Path({str(path)!r}), {{}})\n"
+            f"for i in range(40): run.add(failed('{name}' + str(i), '{message}'))\n"
+        )
+        for name in "ab"
+    ]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    rows = read_rows(path)
+    assert {cells["function_name"] for cells in rows} == {f"{name}{i}" for name in "ab" for i in range(40)}
+    assert len(rows) == 80
+    assert all(cells["message"] == message for cells in rows)
+
+
+def test_csv_ends_a_last_line_that_has_no_end(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    append(path, result("first"))
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    append(path, result("second"))
+    assert [cells["function_name"] for cells in read_rows(path)] == ["first", "second"]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_csv_knows_its_header_as_spreadsheets_write_it(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "results.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + (",".join(columns()) + end).encode())
+    append(path, result("gemm"))
+    assert list(pandas.read_csv(path)["function_name"]) == ["gemm"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a,b\n1,2\n",
+        b"function_name,mean\n",
+        ",".join(columns()[:-1]).encode(),
+        ",".join([*columns(), "more"]).encode(),
+        b"\n",
+        b"\x7fELF\x00\xff\xfe" * 40_000,
+        b'"' * 100_001,
+    ],
+    ids=["other", "start", "less", "more", "blank", "binary", "quotes"],
+)
+def test_csv_refuses_another_file_and_leaves_it_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "results.csv"
+    path.write_bytes(content)
+    with pytest.raises(SinkError, match="header") as caught:
+        CsvSink().open(run_info(), path, {})
+    assert caught.value.where == str(path)
+    assert "--results-file" in caught.value.hint
+    assert path.read_bytes() == content
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+
+
+@settings(max_examples=50)
+@given(name=NAMES, message=NAMES, times=st.lists(st.floats(0, 1e9), min_size=1, max_size=3))
+def test_csv_gives_back_any_text_and_number(
+    tmp_path_factory: pytest.TempPathFactory, name: str, message: str, times: list[float]
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "results.csv"
+    results = (result(name, times=times), failed(name, message))
+    append(path, *results)
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(header) == columns()
+    assert rows == [["" if cell is None else str(cell) for cell in row(each)] for each in results]
+
+
+@pytest.mark.parametrize("name", ['a,"b"', "two\nlines", "a\rb\r\nc", "ünï", " spaced "])
+def test_csv_of_awkward_names_is_read_by_pandas(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "results.csv"
+    append(path, result(name), result("next"))
+    assert list(pandas.read_csv(path)["function_name"]) == [name, "next"]
+
+
+def test_csv_of_a_path_that_is_not_utf_8_is_written_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    append(path, result("gemm", hat_file=os.fsdecode(b"caf\xe9.hat")))
+    assert b"caf\xe9.hat" in path.read_bytes()
+
+
+@pytest.mark.parametrize("sink", [CsvSink(), JsonSink()], ids=["csv", "json"])
+def test_a_folder_or_a_missing_folder_is_refused_before_the_run(tmp_path: Path, sink: CsvSink | JsonSink) -> None:
+    with pytest.raises(SinkError, match="no file"):
+        sink.open(run_info(), tmp_path, {})
+    with pytest.raises(SinkError, match="no folder"):
+        sink.open(run_info(), tmp_path / "none" / "results", {})
+
+
+@PROC
+@pytest.mark.parametrize("sink", [CsvSink(), JsonSink()], ids=["csv", "json"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_run(sink: CsvSink | JsonSink) -> None:
+    with pytest.raises(SinkError, match="cannot be written"):
+        sink.open(run_info(), Path("/proc/results"), {})
+
+
+# ------------------------------------------------------------------------------------------------------- json
+
+
+def test_json_holds_the_whole_document(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    whole = document(result("gemm", sizes={"M": 4}), failed("f", "why"), skipped={"Initialize": "an initializer"})
+    run = JsonSink().open(whole.run, path, {})
+    for each in whole.results:
+        run.add(each)
+    assert str(path) in run.close(whole)
+    assert read_results(path) == whole
+    assert json.loads(path.read_text())["format"] == "hatframe-results"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_without_a_path_goes_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    JsonSink().open(run_info(), None, {}).close(document(result()))
+    assert len(read_results("results.json").results) == 1
+
+
+def test_json_is_on_disk_while_results_come_in(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    run = JsonSink().open(run_info(), path, {})
+    run.add(result("a"))
+    first = read_results(path)
+    assert [each.function_name for each in first.results] == ["a"]
+    assert not first.complete
+    deadline = time.monotonic() + 30
+    for number in itertools.count():
+        time.sleep(0.05)
+        run.add(result(f"b{number}"))
+        if len(read_results(path).results) == number + 2 or time.monotonic() > deadline:
+            break
+    assert len(read_results(path).results) == number + 2
+
+
+def test_json_of_many_quick_functions_costs_little(tmp_path: Path) -> None:
+    times = [1e-6 * (1 + i / 100) for i in range(20)]
+    results = [result(f"f{i}", times=times) for i in range(1000)]
+    whole = document(*results)
+    run = JsonSink().open(whole.run, tmp_path / "results.json", {})
+    started = time.perf_counter()
+    run.close(whole)
+    once = time.perf_counter() - started
+    started = time.perf_counter()
+    for each in results:
+        run.add(each)
+    # Writing all for each one would cost some 500 times as much as writing once.
+    assert time.perf_counter() - started < 20 * once + 1
+
+
+def test_json_replaces_an_older_document_with_the_first_result_only(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    old = document(result("old"))
+    JsonSink().open(old.run, path, {}).close(old)
+    run = JsonSink().open(run_info(), path, {})
+    assert "not written" in run.close(ResultsDocument(run=run_info(), complete=False))
+    assert read_results(path) == old
+    run.add(result("new"))
+    assert [each.function_name for each in read_results(path).results] == ["new"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"{}", b"text\n", b"\x7fELF\xff", b'{"format": "hatframe-results", "format_version": 99}']
+)
+def test_json_replaces_no_other_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes(content)
+    with pytest.raises(SinkError, match="not replaced"):
+        JsonSink().open(run_info(), path, {})
+    assert path.read_bytes() == content
+
+
+def test_json_takes_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.touch()
+    JsonSink().open(run_info(), path, {}).close(document(result()))
+    assert len(read_results(path).results) == 1
+
+
+# -------------------------------------------------------------------------------------------------------- hat
+
+
+def hat_file(folder: Path, *names: str, stem: str = "pkg", tables: Mapping[str, object] | None = None) -> Path:
+    path = folder / f"{stem}.hat"
+    functions = {name: packages.function(packages.affine("A", [4]), **(tables or {})) for name in names}
+    path.write_text(packages.hat_text(packages.document(functions, "pkg.so", "\nvoid f(float*);\n"), stem))
+    return path
+
+
+def store(*results: FunctionResult, complete: bool = True) -> str:
+    """One run of the hat sink over the .hat files of the results."""
+    files = dict.fromkeys(each.hat_file for each in results)
+    run = HatSink().open(run_info(*files), None, {"store_in_hat": "true"})
+    for each in results:
+        run.add(each)
+    return run.close(document(*results, complete=complete))
+
+
+def test_hat_stores_the_two_known_names_and_every_statistic(tmp_path: Path) -> None:
+    path = hat_file(tmp_path, "gemm", "saxpy")
+    line = store(result("gemm", times=(1e-6, 2e-6, 6e-6), hat_file=str(path)))
+    assert str(path) in line
+    functions = read_hat(path).functions
+    assert functions["gemm"].auxiliary == {
+        "duration_in_sec": 3e-6,
+        "mean_duration_in_sec": 3e-6,
+        "median_of_means_in_sec": 2e-6,
+        "mean_of_small_means_in_sec": 1e-6,
+        "robust_mean_in_sec": 3e-6,
+        "min_of_means_in_sec": 1e-6,
+        "max_of_means_in_sec": 6e-6,
+        "standard_deviation_in_sec": pytest.approx(2.6457513e-6),
+    }
+    assert functions["saxpy"].auxiliary == {}
+
+
+def test_hat_keeps_what_else_is_there_and_renews_its_own(tmp_path: Path) -> None:
+    path = hat_file(tmp_path, "gemm", tables={"auxiliary": {"tool": {"split": [4, 8]}, "duration_in_sec": 9.0}})
+    store(result("gemm", times=(1e-6,), hat_file=str(path)))
+    store(result("gemm", times=(2e-6,), hat_file=str(path)))
+    auxiliary = read_hat(path).functions["gemm"].auxiliary
+    assert auxiliary["tool"] == {"split": [4, 8]}
+    assert auxiliary["duration_in_sec"] == auxiliary["mean_duration_in_sec"] == 2e-6
+
+
+def test_hat_makes_the_package_know_its_fastest(tmp_path: Path) -> None:
+    path = hat_file(tmp_path, "gemm_0123456789abcdef", "gemm_fedcba9876543210")
+    store(
+        result("gemm_0123456789abcdef", times=(2e-6,), hat_file=str(path)),
+        result("gemm_fedcba9876543210", times=(1e-6,), hat_file=str(path)),
+    )
+    assert read_package(path).fastest("gemm").name == "gemm_fedcba9876543210"
+
+
+def test_hat_of_several_sizes_stores_the_first_and_all_means(tmp_path: Path) -> None:
+    path = hat_file(tmp_path, "gemm")
+    store(
+        result("gemm", times=(5e-6,), hat_file=str(path), sizes={"M": 64, "N": 32}),
+        result("gemm", times=(1e-6,), hat_file=str(path), sizes={"M": 8, "N": 4}),
+    )
+    auxiliary = read_hat(path).functions["gemm"].auxiliary
+    assert auxiliary["duration_in_sec"] == 5e-6
+    assert auxiliary["measured_sizes"] == "M=64 N=32"
+    assert auxiliary["mean_duration_in_sec_by_sizes"] == {"M=64 N=32": 5e-6, "M=8 N=4": 1e-6}
+    store(result("gemm", times=(7e-6,), hat_file=str(path), sizes={"M": 2, "N": 2}))
+    auxiliary = read_hat(path).functions["gemm"].auxiliary
+    assert auxiliary["mean_duration_in_sec_by_sizes"] == {"M=2 N=2": 7e-6}
+
+
+def test_hat_stores_what_an_interrupted_run_has_and_no_failures(tmp_path: Path) -> None:
+    path = hat_file(tmp_path, "a", "b")
+    line = store(result("a", hat_file=str(path)), failed("b", "it crashed", str(path)), complete=False)
+    assert line == f"functions with durations stored in {path}: 1"
+    functions = read_hat(path).functions
+    assert "duration_in_sec" in functions["a"].auxiliary
+    assert functions["b"].auxiliary == {}
+
+
+def test_hat_stores_in_each_file_of_the_run(tmp_path: Path) -> None:
+    first, second = hat_file(tmp_path, "a", stem="first"), hat_file(tmp_path, "b", stem="second")
+    store(result("a", hat_file=str(first)), result("b", hat_file=str(second)))
+    assert read_hat(first).functions["a"].auxiliary
+    assert read_hat(second).functions["b"].auxiliary
+
+
+def test_hat_of_a_file_that_is_lost_stores_in_the_others_and_tells(tmp_path: Path) -> None:
+    lost, kept = hat_file(tmp_path, "a", stem="lost"), hat_file(tmp_path, "b", stem="kept")
+    run = HatSink().open(run_info(str(lost), str(kept)), None, {})
+    lost.unlink()
+    with pytest.raises(SinkError, match=r"lost\.hat"):
+        run.close(document(result("a", hat_file=str(lost)), result("b", hat_file=str(kept))))
+    assert read_hat(kept).functions["b"].auxiliary
+
+
+def test_hat_of_a_thousand_functions_is_stored_in_one_pass(tmp_path: Path) -> None:
+    names = [f"gemm_{number:016x}" for number in range(1000)]
+    path = hat_file(tmp_path, *names)
+    results = [result(name, hat_file=str(path)) for name in names]
+    started = time.perf_counter()
+    store(*results)
+    assert time.perf_counter() - started < 10
+    assert all("mean_duration_in_sec" in function.auxiliary for function in read_hat(path).functions.values())
+
+
+@PROC
+def test_hat_files_that_cannot_be_written_are_refused_before_the_run(tmp_path: Path) -> None:
+    path = hat_file(tmp_path, "a")
+    with pytest.raises(SinkError, match="cannot be written") as caught:
+        HatSink().open(run_info(str(path), "/proc/version"), None, {})
+    assert caught.value.where == "/proc/version"
+
+
+def test_hat_takes_no_path(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no path"):
+        HatSink().open(run_info(), tmp_path / "pkg.hat", {})

@@ -1,0 +1,111 @@
+"""Reading results documents: what was written comes back, and anything else is refused with a reason."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from result_documents import document, failed, result, run_info
+
+from hatframe.errors import HatError
+from hatframe.results.model import FORMAT_VERSION, ResultsDocument
+from hatframe.results.reading import read_results
+from hatframe.results.writing import encode_results
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = document(
+        result("gemm", sizes={"M": 256, "N": 1024}, counters={"cycles": 12.5}, threads=4),
+        failed("broken", "it crashed"),
+        skipped={"Initialize": "an initializer"},
+        complete=False,
+    )
+    path = tmp_path / "results.json"
+    path.write_bytes(encode_results(written))
+    assert read_results(path) == written
+
+
+@given(name=TEXT, message=TEXT, times=st.lists(st.floats(0, 1e6), min_size=1, max_size=5))
+def test_any_name_and_time_survives(
+    tmp_path_factory: pytest.TempPathFactory, name: str, message: str, times: list[float]
+) -> None:
+    written = document(result(name, times=times), failed("f", message))
+    path = tmp_path_factory.mktemp("results") / "results.json"
+    path.write_bytes(encode_results(written))
+    assert read_results(path) == written
+
+
+def test_what_an_option_holds_beside_json_is_told_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes(encode_results(ResultsDocument(run=run_info(file=tmp_path))))
+    assert read_results(path).run.options == {"file": str(tmp_path)}
+
+
+def test_a_path_that_is_no_utf_8_does_not_cost_the_results(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes(encode_results(document(result(hat_file=os.fsdecode(b"caf\xe9.hat")))))
+    (read,) = read_results(path).results
+    assert read.statistics == result().statistics
+    assert read.hat_file.startswith("caf")
+
+
+def test_keys_of_a_later_hatframe_are_passed_over(tmp_path: Path) -> None:
+    table = json.loads(encode_results(document(result())))
+    table["later"] = 1
+    table["results"][0]["later"] = [2]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(table))
+    assert read_results(path) == document(result())
+
+
+def test_a_newer_format_is_refused_with_both_versions(tmp_path: Path) -> None:
+    table = json.loads(encode_results(document(result())))
+    table["format_version"] = FORMAT_VERSION + 1
+    table["results"] = "of another shape"
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(table))
+    with pytest.raises(HatError, match=rf"version {FORMAT_VERSION + 1}.* knows {FORMAT_VERSION}"):
+        read_results(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x7fELF\x02\x01\xff",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"format": "else"}',
+        b'{"format": 3}',
+        b"a,b\n1,2\n",
+    ],
+)
+def test_what_is_no_results_document_is_told_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(HatError, match="no results document") as caught:
+        read_results(path)
+    assert caught.value.where == str(path)
+
+
+def test_a_broken_document_tells_where_it_is(tmp_path: Path) -> None:
+    table = json.loads(encode_results(document(result())))
+    table["results"][0]["batches"] = "three"
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(table))
+    with pytest.raises(HatError, match=r"results\[0\]|results\[\.\.\.\]"):
+        read_results(path)
+
+
+def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
+    with pytest.raises(HatError, match="No such file"):
+        read_results(tmp_path / "none.json")
+    with pytest.raises(HatError, match=r"directory|Permission"):
+        read_results(tmp_path)

@@ -1,0 +1,48 @@
+"""All tests: python3 tests/run.py [--python PATH]... [-- options of pytest].
+
+Installs hatframe with what the tests need into .venv, and runs them there. With --python they run once for each
+of those interpreters, in an environment of its own. A test that this machine's tools do not allow is skipped and
+says what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "samples"))
+from environment import ROOT, environment, require_python
+
+
+def main() -> None:
+    require_python()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", action="append", metavar="PATH", help="an interpreter to test with; repeatable")
+    parser.add_argument("pytest", nargs="*", help="options of pytest, after --")
+    options = parser.parse_args()
+    interpreters = options.python or [None]
+    failed = []
+    for interpreter in interpreters:
+        name = ".venv" if interpreter is None else f".venvs/{version(interpreter)}"
+        (ROOT / ".venvs").mkdir(exist_ok=True)
+        python = environment("test", python=interpreter, name=name)
+        print(f"testing with Python {version(str(python))} ...", flush=True)
+        workers = str(min(4, os.cpu_count() or 1))
+        command = [python, "-m", "pytest", "--numprocesses", workers, *options.pytest]
+        if subprocess.run(command, cwd=ROOT).returncode:
+            failed.append(version(str(python)))
+    if failed:
+        sys.exit(f"the tests failed with Python {', '.join(failed)}")
+
+
+def version(interpreter: str) -> str:
+    """The version of an interpreter, such as 3.12."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The rules of the house: which way imports go, that the kernel names no backend, and what stays cheap."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CORE = ROOT / "hatframe"
+PLUGINS = ROOT / "plugins"
+
+# Each layer may import those before it, and itself.
+LAYERS = (
+    {"errors", "files", "machine", "__init__"},
+    {"format"},
+    {"declarations"},
+    {"calling"},
+    {"results"},
+    {"bench", "verify", "linking"},
+    {"registry", "kernel"},
+    {"cli", "__main__"},
+    {"testing"},
+)
+# The contracts: imported from anywhere in the core, and themselves importing nothing but for types.
+CONTRACTS = {"backends", "hookspecs"}
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """The modules that a file imports anywhere, but for those that only a type checker sees."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(node)
+        for guard in ast.walk(tree)
+        if isinstance(guard, ast.If) and "TYPE_CHECKING" in ast.dump(guard.test)
+        for statement in guard.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", files(CORE), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    part = path.relative_to(CORE).parts[0].removesuffix(".py")
+    if part == "__init__":
+        return  # only re-exports, lazily
+    allowed = set(CONTRACTS)
+    for layer in LAYERS:
+        allowed |= layer
+        if part in layer:
+            break
+    else:
+        assert part in CONTRACTS, f"{part} is in no layer"
+        allowed = CONTRACTS | LAYERS[0]
+    for line, module in imports(path):
+        top, _, rest = module.partition(".")
+        if top == "hatframe" and rest:
+            imported = rest.split(".")[0]
+            if (CORE / imported).is_dir() or (CORE / f"{imported}.py").exists():
+                assert imported in allowed, f"{path.name}:{line} imports hatframe.{imported}"
+
+
+def test_the_core_neither_imports_nor_names_a_backend() -> None:
+    names = {entry.name for entry in entry_points(group="hatframe") if entry.dist and entry.dist.name == "hatframe"}
+    # Names that are also words: of a format, of a module of Python's, of a processor.
+    names -= {"csv", "json", "hat", "cpu", "ctypes"}
+    for path in files(CORE):
+        text = path.read_text()
+        assert "hatframe_builtin" not in text, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Constant) and node.value in names:
+                # The contract tests name cffi too, as a module that is slow to import.
+                assert node.value == "cffi" and "testing" in path.parts, f"{path}:{node.lineno}"  # noqa: PT018
+
+
+@pytest.mark.parametrize("path", files(PLUGINS), ids=lambda path: str(path.relative_to(ROOT)))
+def test_plugins_import_only_the_public_api_and_themselves(path: Path) -> None:
+    for line, module in imports(path):
+        parts = module.split(".")
+        if parts[0] == "hatframe":
+            assert not any(part.startswith("_") for part in parts), f"{path.name}:{line} imports {module}"
+            assert parts[1:2] not in (["cli"], ["kernel"], ["registry"]), f"{path.name}:{line} imports {module}"
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The top-level modules that a command line has imported when it is done."""
+    code = (
+        "import sys, json, runpy, io, contextlib\n"
+        f"sys.argv = ['hatframe', *{list(arguments)!r}]\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    try: runpy.run_module('hatframe', run_name='__main__')\n"
+        "    except SystemExit as stop: code = stop.code\n"
+        "print(json.dumps([code or 0, sorted({name.split('.')[0] for name in sys.modules})]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    status, modules = json.loads(done.stdout)
+    assert status == 0, done.stderr
+    return set(modules)
+
+
+def test_help_and_inspect_import_nothing_heavy() -> None:
+    heavy = {"numpy", "pandas", "lief", "cffi", "ml_dtypes"}
+    sample = next((ROOT / "tests" / "data").glob("*.hat"))
+    assert not heavy & loaded_by("--help")
+    assert not heavy & loaded_by("bench", "--help")
+    assert not heavy & loaded_by("inspect", str(sample))
+    assert not heavy & loaded_by("plugins")
+
+
+def test_the_product_uses_no_shell_and_evaluates_no_text() -> None:
+    for path in files(CORE) + files(PLUGINS):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in {"eval", "exec", "os.system", "os.popen", "os.chdir"}, f"{path}:{node.lineno}"
+                assert not any(word.arg == "shell" for word in node.keywords), f"{path}:{node.lineno}"
+
+
+def test_only_the_command_line_prints_and_exits() -> None:
+    for path in files(CORE) + files(PLUGINS):
+        if path.is_relative_to(CORE / "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in {"print", "sys.exit", "exit", "quit"}, f"{path}:{node.lineno} calls {called}"

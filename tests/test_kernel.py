@@ -1,0 +1,292 @@
+"""The kernel: plugins found and given, broken ones left out, backends picked by name."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hatframe import Kernel, hookimpl
+from hatframe.backends import Availability, BoundFunction, Library, LoadContext, Loader, Observer, Probe, Sink
+from hatframe.errors import PluginError
+from hatframe.format.package import Package
+from hatframe.machine import Cache, Facts, Platform
+from hatframe.registry import PluginReport
+
+
+class ToyLoader(Loader):
+    name = "toy"
+    summary = "for a test"
+    runtimes = frozenset({"toy"})
+
+    def open(self, package: Package, context: LoadContext) -> Library:
+        raise NotImplementedError
+
+
+class HostToy(ToyLoader):
+    name = "host-toy"
+    runtimes = frozenset()
+
+
+class AbsentLoader(HostToy):
+    name = "absent"
+
+    def availability(self) -> Availability:
+        return Availability(False, "there is no device", "apt-get install device")
+
+
+class ToyProbe(Probe):
+    name = "toy"
+    summary = "for a test"
+
+    def facts(self) -> Facts:
+        return Facts(caches=(Cache(level=1, kind="data", size=1024, line_size=64),), details={"who": "toy"})
+
+
+class BrokenProbe(ToyProbe):
+    name = "broken"
+
+    def facts(self) -> Facts:
+        raise OSError("no such device")
+
+
+def _returning(value: list[Any]) -> Any:
+    def implementation() -> list[Any]:
+        return value
+
+    return implementation
+
+
+def plugin(name: str = "toy", **hooks: list[Any]) -> types.ModuleType:
+    """A plugin module whose hooks return what is given."""
+    module = types.ModuleType(name)
+    for hook, returned in hooks.items():
+        setattr(module, f"hatframe_{hook}", hookimpl(_returning(returned)))
+    return module
+
+
+def given(*plugins: Any, **options: Any) -> Kernel:
+    return Kernel(plugins=plugins, entry_points=False, **options)
+
+
+def report(kernel: Kernel, name: str) -> PluginReport:
+    return next(report for report in kernel.registry.plugins if report.name == name)
+
+
+def test_a_kernel_uses_only_what_it_is_given() -> None:
+    kernel = given(plugin(loaders=[HostToy()], probes=[ToyProbe()]))
+    assert [backend.name for backend in kernel.registry.backends] == ["host-toy", "toy"]
+    assert kernel.loader().name == "host-toy"
+    assert kernel.machine.details == {"toy": {"who": "toy"}}
+    assert given().registry.backends == []
+
+
+def test_two_kernels_share_nothing() -> None:
+    first, second = given(plugin(loaders=[HostToy()])), given()
+    assert first.registry.loaders.names == ["host-toy"]
+    assert second.registry.loaders.names == []
+    with pytest.raises(PluginError, match="no loader for host functions"):
+        second.loader()
+
+
+def test_the_built_in_backends_come_in_by_entry_points() -> None:
+    reports = {(backend.kind, backend.name): backend for backend in Kernel().registry.backends}
+    for key in [
+        ("loader", "ctypes"),
+        ("loader", "cffi"),
+        ("linker", "gcc"),
+        ("linker", "clang"),
+        ("sink", "csv"),
+        ("sink", "json"),
+        ("sink", "hat"),
+        ("probe", "cpu"),
+    ]:
+        assert reports[key].distribution == "hatframe"
+        assert reports[key].version == importlib.metadata.version("hatframe")
+        assert reports[key].summary
+
+
+def test_a_plugin_is_left_out_by_option_and_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(disabled=["cffi"])
+    assert "cffi" not in kernel.registry.loaders.names
+    assert report(kernel, "cffi").status == "disabled"
+    monkeypatch.setenv("HATFRAME_DISABLE_PLUGINS", "ctypes, csv")
+    kernel = Kernel()
+    assert kernel.registry.loaders.names == ["cffi"]
+    assert "csv" not in kernel.registry.sinks.names
+    monkeypatch.setenv("HATFRAME_DISABLE_PLUGINS", "hatframe")
+    assert Kernel().registry.backends == []
+
+
+def test_a_hook_that_raises_leaves_the_others_working() -> None:
+    class Broken:
+        @hookimpl
+        def hatframe_loaders(self) -> list[Loader]:
+            raise RuntimeError("no luck\nat all")
+
+    kernel = given(Broken(), plugin(loaders=[HostToy()]))
+    assert kernel.loader().name == "host-toy"
+    assert report(kernel, "Broken").status == "failed"
+    assert report(kernel, "Broken").reason == "hatframe_loaders raised RuntimeError: no luck at all"
+
+
+@pytest.mark.parametrize(
+    ("returned", "reason"),
+    [
+        (["cffi"], "a str is no Loader"),
+        ([HostToy], r"HostToy \(a class\) is no Loader"),
+        ([ToyProbe()], "a ToyProbe is no Loader"),
+        ([type("Nameless", (HostToy,), {"name": ""})()], "has no name"),
+    ],
+)
+def test_what_is_no_backend_is_told(returned: list[Any], reason: str) -> None:
+    import re
+
+    kernel = given(plugin("odd", loaders=returned), plugin(loaders=[HostToy()]))
+    assert re.search(reason, report(kernel, "odd").reason)
+    assert kernel.registry.loaders.names == ["host-toy"]
+
+
+def test_a_hook_that_does_not_exist_or_takes_other_arguments_is_told() -> None:
+    kernel = given(plugin("misspelt", loader=[]))
+    assert report(kernel, "misspelt").reason == "PluginError: it implements hooks that do not exist: hatframe_loader"
+
+    class Greedy:
+        @hookimpl
+        def hatframe_loaders(self, everything: Any) -> list[Loader]:
+            return []
+
+    assert "everything" in report(given(Greedy()), "Greedy").reason
+
+
+def test_two_backends_of_one_name_are_an_error_that_names_both() -> None:
+    kernel = given(
+        plugin("one", loaders=[HostToy()]),
+        plugin("two", loaders=[HostToy()]),
+        plugin("three", loaders=[ToyLoader()]),
+    )
+    with pytest.raises(
+        PluginError, match="loader 'host-toy' is given by the given plugin one and the given plugin two"
+    ):
+        kernel.loader("host-toy")
+    assert [backend.available for backend in kernel.registry.backends] == [False, False, True]
+    assert kernel.loader(runtime="TOY").name == "toy"
+
+
+def test_two_given_plugins_of_one_name_both_work() -> None:
+    kernel = given(plugin("same", loaders=[HostToy()]), plugin("same", loaders=[ToyLoader()]))
+    assert sorted(kernel.registry.loaders.names) == ["host-toy", "toy"]
+
+
+def test_a_backend_is_picked_by_name_with_errors_that_help() -> None:
+    kernel = given(plugin(loaders=[HostToy(), AbsentLoader(), ToyLoader()]))
+    with pytest.raises(PluginError, match="there is no loader 'host_toy'; did you mean host-toy"):
+        kernel.loader("host_toy")
+    with pytest.raises(PluginError, match="cannot be used here: there is no device; apt-get install device"):
+        kernel.loader("absent")
+    with pytest.raises(PluginError, match="serves toy, not host functions"):
+        kernel.loader("toy")
+    with pytest.raises(PluginError, match="no installed loader serves runtime CUDA"):
+        kernel.loader(runtime="CUDA")
+    with pytest.raises(PluginError, match="no linker can produce for"):
+        kernel.linker()
+
+
+def test_a_linker_is_picked_for_a_platform() -> None:
+    kernel = Kernel()
+    assert Platform.host() in kernel.linker().platforms()
+    with pytest.raises(PluginError, match="cannot produce for mips-plan9"):
+        kernel.linker("gcc", Platform("plan9", "mips"))
+
+
+def test_a_probe_that_fails_is_passed_over_with_a_note() -> None:
+    notes: list[str] = []
+    kernel = given(plugin(probes=[BrokenProbe(), ToyProbe()]), notify=notes.append)
+    assert kernel.machine.last_level_cache is not None
+    assert notes == ["probe broken failed: OSError: no such device"]
+
+
+def test_observers_are_gathered_and_others_told() -> None:
+    observer = Observer()
+    kernel = given(plugin("watcher", observers=[observer]), plugin("odd", observers=["x"]))
+    assert kernel.registry.observers() == [observer]
+    assert "no Observer" in report(kernel, "odd").reason
+
+
+def test_an_availability_that_raises_is_told() -> None:
+    class Worse(HostToy):
+        def availability(self) -> Availability:
+            raise ValueError("broken")
+
+    kernel = given(plugin(loaders=[Worse()]))
+    assert kernel.registry.backends[0].reason == "its availability() raised ValueError: broken"
+
+
+# ------------------------------------------------------------------------------------------- installed plugins
+
+
+def install(folder: Path, name: str, code: str, requires: str = "hatframe", entry: str | None = None) -> None:
+    """Lay a distribution into ``folder`` as an installer would: a module, its metadata and its entry point."""
+    module = name.replace("-", "_")
+    (folder / f"{module}.py").write_text(code)
+    metadata = folder / f"{module}-1.2.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\nRequires-Dist: {requires}\n"
+    )
+    (metadata / "entry_points.txt").write_text(f"[hatframe]\n{entry or name} = {module}\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+def test_an_installed_plugin_that_cannot_be_imported_leaves_the_rest_working(site: Path) -> None:
+    install(site, "hatframe-broken", "import a_module_that_is_not_there")
+    install(site, "hatframe-exits", "raise SystemExit(3)")
+    kernel = Kernel()
+    broken = report(kernel, "hatframe-broken")
+    assert (broken.status, broken.distribution, broken.version) == ("failed", "hatframe-broken", "1.2")
+    assert "ModuleNotFoundError: No module named 'a_module_that_is_not_there'" in broken.reason
+    assert "SystemExit: 3" in report(kernel, "hatframe-exits").reason
+    assert "cffi" in kernel.registry.loaders.names
+
+
+def test_a_plugin_for_another_version_is_not_even_imported(site: Path) -> None:
+    install(site, "hatframe-future", "raise AssertionError('imported')", requires="hatframe>=99")
+    assert (
+        report(Kernel(), "hatframe-future").reason
+        == f"it needs hatframe>=99, and this is {importlib.metadata.version('hatframe')}"
+    )
+    assert "hatframe_future" not in sys.modules
+
+
+def test_a_duplicate_of_a_built_in_backend_names_both_distributions(site: Path) -> None:
+    install(
+        site,
+        "hatframe-other",
+        "from hatframe import hookimpl\nfrom hatframe_builtin.sinks.csv_sink import CsvSink\n"
+        "@hookimpl\ndef hatframe_sinks():\n    return [CsvSink()]\n",
+    )
+    kernel = Kernel()
+    with pytest.raises(
+        PluginError,
+        match=r"sink 'csv' is given by .*hatframe.* and .*hatframe-other 1\.2|hatframe-other 1\.2.* and hatframe",
+    ):
+        kernel.registry.sinks.get("csv")
+    assert kernel.registry.sinks.get("json").name == "json"
+    assert Kernel(disabled=["hatframe-other"]).registry.sinks.get("csv").name == "csv"
+
+
+def test_every_kind_of_backend_has_a_contract_that_is_abstract() -> None:
+    for contract in (Loader, Library, BoundFunction, Sink, Probe):
+        with pytest.raises(TypeError):
+            contract()  # type: ignore[abstract]
