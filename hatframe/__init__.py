@@ -4,8 +4,9 @@
 >>> package = hatframe.load("pkg.hat", loader="cffi")  # doctest: +SKIP
 >>> package.gemm(A, B, C)  # doctest: +SKIP
 
-What is named here is the public API, with the modules :mod:`hatframe.backends`, :mod:`hatframe.format`,
-:mod:`hatframe.calling`, :mod:`hatframe.linking`, :mod:`hatframe.results` and :mod:`hatframe.errors`.
+What is named here is the public API, with the modules :mod:`hatframe.backends`, :mod:`hatframe.hookspecs`,
+:mod:`hatframe.machine`, :mod:`hatframe.errors`, :mod:`hatframe.files`, :mod:`hatframe.format`, :mod:`hatframe.calling`,
+:mod:`hatframe.bench.options`, :mod:`hatframe.linking`, :mod:`hatframe.results` and :mod:`hatframe.testing`.
 """
 
 from __future__ import annotations

@@ -64,6 +64,8 @@ class Timer(abc.ABC):
     """How it measures, as results tell it: ``python`` for a loop in Python."""
     overhead: float = 0.0
     """Seconds that each call costs in the loop itself, beside the function; 0 where it is not known to."""
+    subtracts_overhead: bool = False
+    """Whether what it measures is without the overhead already."""
 
     @abc.abstractmethod
     def run(self, calls: int) -> Measurement:
@@ -105,11 +107,11 @@ class BoundFunction(abc.ABC):
         """The bytes of all arrays that one call of :meth:`make_arguments` with these ``sizes`` allocates."""
 
     @abc.abstractmethod
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[Any], None]) -> Sequence[Any]:
+    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
         """One argument set for a benchmark: values for all parameters in declared order.
 
-        ``sizes`` gives the dimensions of runtime-sized arrays; ``fill`` is called with each numpy array that
-        the function reads and fills it in place. Arrays are aligned to 64 bytes.
+        ``sizes`` gives the dimensions of runtime-sized arrays; ``fill`` is called with the name of each parameter that
+        the function reads and its numpy array, and fills it in place. Arrays are aligned to 64 bytes.
         """
 
 
@@ -245,7 +247,9 @@ class Sink(Backend):
     def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
         """Get ready for a run, and fail now rather than after it: :class:`hatframe.errors.SinkError`.
 
-        ``path`` is what ``--sink NAME=PATH`` gave, or None; ``options`` holds the sink's own that were given.
+        ``path`` is what ``--sink NAME=PATH`` gave, or None; ``options`` holds the sink's own that were given. A
+        request that makes no sense, such as a path for a sink that takes none, is a
+        :class:`hatframe.errors.UsageError`.
         """
 
 

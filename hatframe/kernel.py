@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
+import pickle
+import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatframe import files
 from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loader, Observer
@@ -56,9 +59,10 @@ class Kernel:
         notify: Callable[[str], None] = lambda text: None,
     ) -> None:
         by_environment = (name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(","))
-        self.registry = Registry(
-            plugins, entry_points=entry_points, disabled={*disabled, *filter(None, by_environment)}
-        )
+        self._plugins = tuple(plugins)
+        self._entry_points = entry_points
+        self._disabled = frozenset((*disabled, *filter(None, by_environment)))
+        self.registry = Registry(self._plugins, entry_points=entry_points, disabled=self._disabled)
         self.notify = notify
 
     # ------------------------------------------------------------------------------------------------ picking
@@ -255,14 +259,61 @@ class Kernel:
         """
         from hatframe.bench.run import run_benchmark
 
+        recipe = self._recipe()
+        opening = {"loader": options.loader, "force": options.force, "options": {"timer": options.timer}}
         return run_benchmark(
             read_packages(paths),
             options,
             machine=self.machine,
-            open_package=functools.partial(self.open_package, loader=options.loader, force=options.force),
+            opener=functools.partial(_opener, recipe or self, opening),
+            isolated=recipe is not None,
             sinks=[(self.registry.sinks.get(choice.name), choice) for choice in options.sinks],
             observers=[*self.registry.observers(), *observers],
         )
+
+    def _recipe(self) -> _Recipe | None:
+        """How to make the same kernel in another process; None where a given plugin cannot be sent there."""
+        try:
+            plugins = tuple(_sent(plugin) for plugin in self._plugins)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return None
+        return _Recipe(plugins, self._entry_points, self._disabled)
+
+
+class _Recipe(NamedTuple):
+    """What another process makes a kernel of."""
+
+    plugins: tuple[bytes | str, ...]
+    entry_points: bool
+    disabled: frozenset[str]
+
+    def kernel(self, notify: Callable[[str], None]) -> Kernel:
+        """A kernel of the same plugins."""
+        plugins = [
+            importlib.import_module(plugin) if isinstance(plugin, str) else pickle.loads(plugin)
+            for plugin in self.plugins
+        ]
+        return Kernel(plugins, entry_points=self.entry_points, disabled=self.disabled, notify=notify)
+
+
+def _sent(plugin: Any) -> bytes | str:
+    """A plugin as another process gets it: the name of a module, or a pickle."""
+    home = plugin.__name__ if isinstance(plugin, types.ModuleType) else type(plugin).__module__
+    try:
+        importable = home != "__main__" and importlib.util.find_spec(home) is not None
+    except ValueError:  # a module that was made by hand has no spec
+        importable = False
+    if not importable:
+        raise pickle.PicklingError(f"{home} cannot be imported there")
+    return home if isinstance(plugin, types.ModuleType) else pickle.dumps(plugin)
+
+
+def _opener(
+    source: _Recipe | Kernel, opening: dict[str, Any], notify: Callable[[str], None]
+) -> Callable[[Package], LoadedPackage]:
+    """What opens packages in the process that measures."""
+    kernel = source.kernel(notify) if isinstance(source, _Recipe) else source
+    return functools.partial(kernel.open_package, **opening)
 
 
 def load(

@@ -93,10 +93,20 @@ class Registry:
                     self._fail(plugin.name, f"hatframe_observers returned {_described(observer)}, no Observer")
         return found
 
-    def add_commands(self, app: Any) -> None:
-        """Let the plugins add their commands to the typer application ``app``."""
+    def add_commands(self, app: Any, check: Callable[[], Any], undo: Callable[[], Any]) -> None:
+        """Let the plugins add their commands to the typer application ``app``, one plugin after another.
+
+        ``check`` raises where what one has added cannot be used; ``undo`` then takes it away.
+        """
         for plugin, function in self._implementations("hatframe_commands"):
-            self._guarded(plugin, "hatframe_commands", functools.partial(function, app=app))
+
+            def add(function: Callable[..., Any] = function) -> bool:
+                function(app=app)
+                check()
+                return True
+
+            if not self._guarded(plugin, "hatframe_commands", add):
+                undo()
 
     # ------------------------------------------------------------------------------------------------ finding
 

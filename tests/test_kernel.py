@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -290,3 +292,65 @@ def test_every_kind_of_backend_has_a_contract_that_is_abstract() -> None:
     for contract in (Loader, Library, BoundFunction, Sink, Probe):
         with pytest.raises(TypeError):
             contract()  # type: ignore[abstract]
+
+
+def test_sinks_whose_options_clash_leave_the_command_line_working(site: Path) -> None:
+    code = """
+from hatframe import hookimpl
+from hatframe.backends import Sink, SinkOption
+
+class Clashing(Sink):
+    name = "clashing"
+    summary = "for a test"
+    options = (
+        SinkOption(names=("--loader",), help="x"),
+        SinkOption(names=("--results-file",), help="x"),
+        SinkOption(names=("--my-own",), help="mine"),
+    )
+    def open(self, run, path, options):
+        raise NotImplementedError
+
+@hookimpl
+def hatframe_sinks():
+    return [Clashing()]
+"""
+    install(site, "hatframe-clashing", code)
+    done = run_hatframe(site, "bench", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--my-own" in done.stdout
+    assert "the option --loader of sink clashing is left out" in done.stderr
+    assert "the option --results-file of sink clashing is left out" in done.stderr
+
+
+def test_a_command_whose_signature_is_broken_is_left_out(site: Path) -> None:
+    code = """
+from __future__ import annotations
+from hatframe import hookimpl
+
+@hookimpl
+def hatframe_commands(app):
+    @app.command()
+    def broken(value: NotThere) -> None:
+        pass
+"""
+    good = """
+from hatframe import hookimpl
+
+@hookimpl
+def hatframe_commands(app):
+    @app.command()
+    def greet() -> None:
+        print("hello")
+"""
+    install(site, "hatframe-a-broken", code)
+    install(site, "hatframe-greets", good)
+    assert run_hatframe(site, "greet").stdout == "hello\n"
+    shown = run_hatframe(site, "plugins").stdout
+    assert "plugin hatframe-a-broken" in shown
+    assert "NameError" in shown
+
+
+def run_hatframe(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-m", "hatframe", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)

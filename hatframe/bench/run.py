@@ -1,4 +1,4 @@
-"""The run: goes through all functions of all packages, and gives each result to every sink as soon as it is final."""
+"""The run: which functions are measured, and what becomes of their results."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import msgspec
 
 from hatframe import __version__
-from hatframe.backends import BoundFunction, Observer, Sink, SinkRun
-from hatframe.bench.inputs import InputData, make_input_sets
-from hatframe.bench.options import BenchOptions, SinkChoice
-from hatframe.bench.sampling import sample
-from hatframe.calling.loaded import LoadedPackage
+from hatframe.backends import Observer, Sink, SinkRun
+from hatframe.bench.checkpoint import Checkpoint
+from hatframe.bench.conditions import Conditions, conditions, warnings
+from hatframe.bench.criterion import batch_length
+from hatframe.bench.options import CACHES, TIMERS, BenchOptions, SinkChoice
+from hatframe.bench.schedule import Record, Schedule
+from hatframe.bench.session import Row, Setup
+from hatframe.bench.worker import LocalWorker, Opener, ProcessWorker, Worker
 from hatframe.calling.plans import CallPlan, plan_call
 from hatframe.errors import HatError, PackageError, SinkError, UnknownFunctionError, UsageError
 from hatframe.format.model import Function
 from hatframe.format.names import matching
 from hatframe.format.package import Package
 from hatframe.machine import Machine
+from hatframe.results.comparison import rank
 from hatframe.results.model import FunctionResult, PackageInfo, ResultsDocument, RunInfo
+from hatframe.results.rates import rates
 from hatframe.results.statistics import statistics
 
 # Without a probe that knows the caches: more than most processors have.
@@ -43,114 +49,162 @@ _THREAD_VARIABLES = (
 _SKIPPED = ("Initialize", "_debug_check_allclose")
 
 
-class _Measured(msgspec.Struct, frozen=True):
-    """One row of the run to come: a function of a package with one choice of sizes."""
-
-    package: Package
-    function: Function
-    sizes: dict[str, int]
-
-
 def run_benchmark(
     packages: Sequence[Package],
     options: BenchOptions,
     *,
     machine: Machine,
-    open_package: Callable[[Package], LoadedPackage],
+    opener: Opener,
+    isolated: bool,
     sinks: Sequence[tuple[Sink, SinkChoice]],
     observers: Sequence[Observer],
 ) -> ResultsDocument:
-    """Measure the chosen functions one after another.
+    """Measure the chosen functions, in a worker process where ``isolated``.
 
-    A function that cannot be called gets a ``failed`` result, and the others are measured all the same. A sink
-    that fails is left out of the rest of the run, and its error is raised at the end. After Ctrl-C the sinks are
-    closed with the results so far.
+    A function that cannot be called, crashes, exits or does not return gets a result that says so, and the others are
+    measured all the same. A sink that fails is left out of the rest of the run, and its error is raised at the end.
+    After Ctrl-C the sinks are closed with the results so far.
     """
+    _check(options)
     chosen, skipped = _choose(packages, options)
-    rows = _with_sizes(chosen, options)
-    with _threads(options.threads):
-        run = _run_info(packages, options, machine)
-        tell = _Observers(observers)
-        with _Sinks(sinks, run, tell) as outputs:
-            tell.run_started(run, len(rows))
-            results: list[FunctionResult] = []
-            complete = False
-            try:
-                for result in _measure_all(rows, options, machine, open_package, tell):
-                    results.append(result)
-                    outputs.add(result)
-                    tell.function_finished(result)
-                complete = True
-            finally:
-                document = ResultsDocument(run=run, results=tuple(results), skipped=skipped, complete=complete)
-                outputs.close(document)
-                tell.run_finished(document)
+    rows = _with_sizes(packages, chosen, options)
+    tell = _Observers(observers)
+    before = conditions()
+    run = _run_info(packages, options, machine, before, isolated)
+    checkpoint = Checkpoint(run.packages, options, machine)
+    records = (checkpoint.load() if options.resume else None) or [Record(row=row) for row in rows]
+    results = _Results(packages, options)
+    started = perf_counter()
+    with _Sinks(sinks, run, tell) as outputs:
+        tell.run_started(run, len(rows))
+        complete = False
+
+        def finished(record: Record) -> None:
+            result = results.of(record)
+            if not record.reported:
+                outputs.add(result)
+                record.reported = True
+            tell.function_finished(result)
+
+        setup = Setup(
+            packages=tuple(tuple(hat.path for hat in package.hat_files if hat.path) for package in packages),
+            rows=tuple(rows),
+            batch_length=batch_length(len(rows)),
+            min_iterations=options.min_iterations,
+            input_bytes=_input_bytes(options, machine),
+            input_data=options.input_data,
+            seed=options.seed,
+            cpu=options.cpu,
+        )
+        try:
+            with _environment(options.threads, isolated) as environment:
+
+                def start_worker() -> Worker:
+                    if isolated:
+                        return ProcessWorker(setup, opener, tell.message, environment)
+                    return LocalWorker(setup, opener, tell.message)
+
+                Schedule(
+                    records,
+                    options,
+                    start_worker=start_worker,
+                    tell=tell,
+                    finished=finished,
+                    save=lambda: checkpoint.save(records),
+                ).run()
+            complete = True
+        except BaseException:
+            checkpoint.save(records)
+            raise
+        finally:
+            after = conditions()
+            run = msgspec.structs.replace(run, conditions=before.recorded(after))
+            document = results.document(run, records, skipped, complete, perf_counter() - started)
+            outputs.close(document)
+            tell.run_finished(document)
+    checkpoint.remove()
+    for warning in warnings(before, after):
+        tell.message(warning)
     outputs.raise_first_error()
     return document
 
 
-def _measure_all(
-    rows: Sequence[_Measured],
-    options: BenchOptions,
-    machine: Machine,
-    open_package: Callable[[Package], LoadedPackage],
-    tell: _Observers,
-) -> Iterator[FunctionResult]:
-    data = InputData(options.seed)
-    input_bytes = _input_bytes(options, machine)
-    opened: dict[int, LoadedPackage] = {}
-    for row in rows:
-        tell.function_started(row.function.name)
+def _check(options: BenchOptions) -> None:
+    if options.cache not in CACHES:
+        raise UsageError(f"there is no cache mode {options.cache!r}", hint=f"choose one of {', '.join(CACHES)}")
+    if options.timer not in TIMERS:
+        raise UsageError(f"there is no timer {options.timer!r}", hint=f"choose one of {', '.join(TIMERS)}")
+
+
+class _Results:
+    """Turns records into results."""
+
+    def __init__(self, packages: Sequence[Package], options: BenchOptions) -> None:
+        self._packages = packages
+        self._options = options
+
+    def of(self, record: Record) -> FunctionResult:
+        """The result of a record, with statistics where it has an ``ok`` status and samples."""
+        package = self._packages[record.row.package]
         common = FunctionResult(
-            function_name=row.function.name,
-            hat_file=str(row.package.hat_file(row.function.name).path or ""),
-            sizes=row.sizes,
-            threads=options.threads,
-            seed=options.seed,
+            function_name=record.row.function,
+            hat_file=str(package.hat_file(record.row.function).path or ""),
+            status=record.status,
+            message=record.message,
+            sizes=record.row.sizes,
+            threads=self._options.threads,
+            seed=self._options.seed,
+            cache=self._options.cache,
+            input_data=self._options.input_data,
+            restored=record.restored,
+            calls_per_batch=record.calls,
+            batches=len(record.samples.means),
+            batch_means=tuple(record.samples.means),
+            rounds=tuple(record.samples.rounds),
         )
+        warmed = record.warmed
+        if warmed is not None:
+            common = msgspec.structs.replace(
+                common,
+                overhead=warmed.overhead,
+                overhead_subtracted=warmed.overhead_subtracted,
+                timer=warmed.timer,
+                loader=warmed.loader,
+                input_sets=warmed.input_sets,
+                input_set_bytes=warmed.input_set_bytes,
+            )
+        if record.status != "ok" or not record.samples.means:
+            return common
+        figures = statistics(record.samples.means)
+        calls = record.calls * len(record.samples.means)
+        message = ""
+        told: dict[str, float] = {}
         try:
-            if id(row.package) not in opened:
-                for package in opened.values():
-                    package.close()
-                opened = {id(row.package): open_package(row.package)}
-            bound = opened[id(row.package)].find(row.function.name)
-            yield _measure(bound, common, options, data, input_bytes, tell)
+            told = rates(package.functions[record.row.function], record.row.sizes, figures.mean)
         except HatError as error:
-            yield msgspec.structs.replace(common, status="failed", message=str(error))
-    for package in opened.values():
-        package.close()
+            message = str(error)  # metadata that make no sense do not spoil what was measured
+        return msgspec.structs.replace(
+            common,
+            message=message,
+            statistics=figures,
+            counters={name: value / calls for name, value in record.counters.items()},
+            rates=told,
+        )
 
-
-def _measure(
-    bound: BoundFunction,
-    common: FunctionResult,
-    options: BenchOptions,
-    data: InputData,
-    input_bytes: int,
-    tell: _Observers,
-) -> FunctionResult:
-    sets, set_bytes = make_input_sets(bound, common.sizes, data, input_bytes)
-    timer = bound.prepare(sets)
-    samples = sample(
-        timer,
-        min_time=options.min_time,
-        batches=options.batches,
-        min_iterations=options.min_iterations,
-        progress=lambda fraction: tell.progress(common.function_name, fraction),
-    )
-    return msgspec.structs.replace(
-        common,
-        statistics=statistics(samples.batch_means),
-        batches=len(samples.batch_means),
-        calls_per_batch=samples.calls_per_batch,
-        batch_means=samples.batch_means,
-        counters=samples.counters,
-        overhead=timer.overhead,
-        timer=timer.name,
-        loader=bound.loader,
-        input_sets=len(sets),
-        input_set_bytes=set_bytes,
-    )
+    def document(
+        self, run: RunInfo, records: Sequence[Record], skipped: dict[str, str], complete: bool, seconds: float
+    ) -> ResultsDocument:
+        """All results that are final, with their ranking."""
+        results = tuple(self.of(record) for record in records if record.status)
+        return ResultsDocument(
+            run=run,
+            results=results,
+            skipped=skipped,
+            complete=complete,
+            comparison=rank(results),
+            seconds=seconds,
+            measured_seconds=sum(record.measured_seconds + record.warm_up_seconds for record in records),
+        )
 
 
 # --------------------------------------------------------------------------------------------- choosing what to run
@@ -181,20 +235,23 @@ def _choose(
     return [entry for entry in chosen if entry[1].name not in skipped], skipped
 
 
-def _with_sizes(chosen: Sequence[tuple[Package, Function]], options: BenchOptions) -> list[_Measured]:
+def _with_sizes(
+    packages: Sequence[Package], chosen: Sequence[tuple[Package, Function]], options: BenchOptions
+) -> list[Row]:
     """Each function once for each choice of sizes that makes a difference to it."""
-    rows: list[_Measured] = []
+    rows: list[Row] = []
     known: set[str] = set()
+    positions = {id(package): position for position, package in enumerate(packages)}
     for package, function in chosen:
         numbers, dimensions = _numbers_and_dimensions(function)
         known |= numbers
-        different = []
+        different: list[dict[str, int]] = []
         for given in options.sizes or ({},):
             sizes = dict.fromkeys(dimensions, options.default_size)
             sizes.update({name: value for name, value in given.items() if name in numbers})
             if sizes not in different:
                 different.append(sizes)
-        rows.extend(_Measured(package, function, sizes) for sizes in different)
+        rows.extend(Row(positions[id(package)], function.name, sizes) for sizes in different)
     if unknown := sorted({name for given in options.sizes for name in given} - known):
         hint = f"there are {', '.join(sorted(known))}" if known else "these functions have fixed sizes"
         raise UsageError(f"no function has a dimension {', '.join(unknown)}", where="--size", hint=hint)
@@ -216,6 +273,8 @@ def _numbers_and_dimensions(function: Function) -> tuple[set[str], list[str]]:
 
 
 def _input_bytes(options: BenchOptions, machine: Machine) -> int:
+    if options.cache == "hot":
+        return 0
     if options.input_sets_size is not None:
         return options.input_sets_size
     cache = machine.last_level_cache
@@ -225,7 +284,9 @@ def _input_bytes(options: BenchOptions, machine: Machine) -> int:
 # ------------------------------------------------------------------------------------------------------ the record
 
 
-def _run_info(packages: Sequence[Package], options: BenchOptions, machine: Machine) -> RunInfo:
+def _run_info(
+    packages: Sequence[Package], options: BenchOptions, machine: Machine, before: Conditions, isolated: bool
+) -> RunInfo:
     return RunInfo(
         started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         hatframe_version=__version__,
@@ -233,6 +294,8 @@ def _run_info(packages: Sequence[Package], options: BenchOptions, machine: Machi
         machine=machine,
         packages=tuple(_package_info(package) for package in packages),
         options=options.recorded(),
+        conditions=before.recorded(),
+        isolated=isolated,
     )
 
 
@@ -255,15 +318,19 @@ def _sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Set the variables that threading runtimes read when they are loaded; the former ones come back."""
-    if count is None:
-        yield
+def _environment(threads: int | None, isolated: bool) -> Iterator[dict[str, str]]:
+    """The variables that threading runtimes read when they are loaded, for a worker; without one they are set here."""
+    if threads is None:
+        yield {}
         return
-    former = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update({name: str(count) for name in _THREAD_VARIABLES})
+    variables = {name: str(threads) for name in _THREAD_VARIABLES}
+    if isolated:
+        yield variables
+        return
+    former = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
-        yield
+        yield {}
     finally:
         for name, value in former.items():
             if value is None:

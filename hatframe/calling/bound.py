@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 
 from hatframe.backends import BoundFunction, Timer
+from hatframe.calling.addresses import Addresses
 from hatframe.calling.buffers import aligned_array, free, owned_array
-from hatframe.calling.checks import Array, Checker, from_bits
-from hatframe.calling.interface import POINTER, ForeignInterface
+from hatframe.calling.checks import Array, Checker, Converter, from_bits
+from hatframe.calling.interface import POINTER, Conversions, ForeignInterface
 from hatframe.calling.layouts import Layout
+from hatframe.calling.native import LoopSignature
 from hatframe.calling.plans import ArgumentPlan, CallPlan, Passing
+from hatframe.calling.timers import ArgumentTable, Timers
 from hatframe.calling.timing import PythonTimer
 from hatframe.errors import CallError
 from hatframe.format.names import base_name
@@ -28,20 +31,27 @@ _LEFT_OUT: Any = object()
 class HostFunction(BoundFunction):
     """A C function of this process."""
 
-    def __init__(self, plan: CallPlan, interface: ForeignInterface, c_function: Callable[..., Any]) -> None:
+    def __init__(
+        self, plan: CallPlan, interface: ForeignInterface, c_function: Callable[..., Any], timers: Timers | None = None
+    ) -> None:
         self.function = plan.function
         self.plan = plan
         self._interface = interface
         self._c_function = c_function
-        self._checker = Checker(plan, interface)
+        self._timers = timers
         self._positions = {argument.name: argument.position for argument in plan.arguments}
-        self._convert = tuple(
-            self._checker.converter(argument) if argument.size is None else None for argument in plan.arguments
-        )
+        self._checker, self._convert = self._conversion(interface)
         self._finish: Callable[[Any], Any] | None = None
         if plan.returns and plan.returns.kind in ("float16", "bfloat16"):
             self._finish = functools.partial(from_bits, plan.returns)
         self._fast = self._fast_call() if plan.simple and not self._finish else None
+
+    def _conversion(self, conversions: Conversions) -> tuple[Checker, tuple[Converter | None, ...]]:
+        """The checks over ``conversions``, and what converts each argument that can be checked alone."""
+        checker = Checker(self.plan, conversions)
+        return checker, tuple(
+            checker.converter(argument) if argument.size is None else None for argument in self.plan.arguments
+        )
 
     def __repr__(self) -> str:
         arguments = ", ".join(argument.name for argument in self.plan.arguments)
@@ -72,7 +82,30 @@ class HostFunction(BoundFunction):
         return self._prepare(args, kwargs)
 
     def prepare(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
-        """A timer in Python that calls the function with each of ``argument_sets`` in turn."""
+        """A timer that calls the function with each of ``argument_sets`` in turn.
+
+        It is a loop in C where one can be compiled, and in Python otherwise or where the loader was asked for that.
+        """
+        timer = self._native_timer(argument_sets) if self._timers else None
+        return timer or self._python_timer(argument_sets)
+
+    def _native_timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer | None:
+        assert self._timers is not None
+
+        def rows() -> tuple[list[list[Any]], object]:
+            addresses = Addresses()
+            checker, convert = self._conversion(addresses)
+            converted = [self._converted(self._bind(values, {}), checker, convert)[0] for values in argument_sets]
+            return converted, addresses
+
+        return self._timers.native(
+            LoopSignature(*signature(self.plan), receivers=self._allocated),
+            self._interface.address_of(self._c_function),
+            self._interface.address_of(self._interface.nothing(*signature(self.plan))),
+            ArgumentTable(argument_sets, self.function.arguments, rows),
+        )
+
+    def _python_timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
         nothing = self._interface.nothing(*signature(self.plan))
         calls, empty, clean_ups = [], [], []
         for arguments in argument_sets:
@@ -84,7 +117,12 @@ class HostFunction(BoundFunction):
         return PythonTimer(calls, empty, clean_ups)
 
     def _receivers(self, arguments: Sequence[Any]) -> list[Array]:
-        return [arguments[plan.position] for plan in self.plan.arguments if plan.passing is Passing.ALLOCATED]
+        return [arguments[position] for position in self._allocated]
+
+    @property
+    def _allocated(self) -> tuple[int, ...]:
+        """The positions of arguments that the function sets to arrays that it allocates."""
+        return tuple(plan.position for plan in self.plan.arguments if plan.passing is Passing.ALLOCATED)
 
     def empty(self, name: str, **sizes: int) -> Array:
         """An uninitialised array for an argument, aligned to 64 bytes, in the layout that the metadata tell.
@@ -99,7 +137,7 @@ class HostFunction(BoundFunction):
         """The bytes of the arrays of one argument set."""
         return sum(self._layout(argument, sizes).bytes(argument.element.size) for argument in self.plan.arguments)
 
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[Any], None]) -> Sequence[Any]:
+    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
         """One argument set for a benchmark; see :meth:`hatframe.backends.BoundFunction.make_arguments`.
 
         A number that is no dimension is 1 where it is an integer, and filled as an array is where it is not.
@@ -111,14 +149,14 @@ class HostFunction(BoundFunction):
             elif argument.is_array:
                 array = self._new_array(argument, sizes)
                 if argument.read:
-                    fill(array)
+                    fill(argument.name, array)
                 values.append(array)
             else:
                 cell = self._new_array(argument, sizes)
                 if argument.element.kind in ("int", "uint"):
                     cell[0] = sizes.get(argument.name, 1)
                 else:
-                    fill(cell)
+                    fill(argument.name, cell)
                 values.append(cell[0].item() if argument.passing is Passing.VALUE else cell)
         return values
 
@@ -176,17 +214,22 @@ class HostFunction(BoundFunction):
     def _prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[[], Any]:
         """Everything before the call; what comes back makes it."""
         values = self._bind(args, kwargs)
-        if self.plan.simple:
-            c_arguments = [convert(value) for convert, value in zip(self._convert, values, strict=True)]  # type: ignore[misc]
-            if self._finish is None:
-                prepared = functools.partial(self._c_function, *c_arguments)
-                prepared.keeps_alive = values  # type: ignore[attr-defined]
-                return prepared
-            return _Call(self, c_arguments, values, {})
-        return self._prepare_with_dimensions(values)
+        c_arguments, outputs = self._converted(values, self._checker, self._convert)
+        if outputs or self._finish is not None:
+            return _Call(self, c_arguments, values, outputs)
+        prepared = functools.partial(self._c_function, *c_arguments)
+        prepared.keeps_alive = values  # type: ignore[attr-defined]
+        return prepared
 
-    def _prepare_with_dimensions(self, values: list[Any]) -> Callable[[], Any]:
-        checker = self._checker
+    def _converted(
+        self, values: list[Any], checker: Checker, convert: tuple[Converter | None, ...]
+    ) -> tuple[list[Any], dict[int, Array]]:
+        """Check all values and convert them; those that were left out are put in.
+
+        Gives the arguments of the C call, and the cells of the outputs that were left out, by position.
+        """
+        if self.plan.simple:
+            return [converter(value) for converter, value in zip(convert, values, strict=True)], {}  # type: ignore[misc]
         for argument in self.plan.arguments:
             value = values[argument.position]
             if argument.passing is Passing.RUNTIME and value is not _LEFT_OUT:
@@ -194,32 +237,30 @@ class HostFunction(BoundFunction):
         sizes = self._dimensions(values)
         outputs: dict[int, Array] = {}
         c_arguments = []
-        for argument, convert in zip(self.plan.arguments, self._convert, strict=True):
+        for argument, converter in zip(self.plan.arguments, convert, strict=True):
             value = values[argument.position]
             if argument.passing is Passing.RUNTIME:
                 checker.runtime_array(argument, sizes, value)
                 c_arguments.append(checker.pointer(argument, value))
                 continue
             if value is _LEFT_OUT:
-                if argument.passing is Passing.VALUE:
-                    value = sizes[argument.name]
-                else:
-                    is_array = argument.passing is Passing.ALLOCATED
-                    value = np.zeros(1, np.uintp if is_array else argument.element.dtype)
-                    if not is_array and argument.name in sizes:
-                        value[0] = sizes[argument.name]
-                    if argument.written:
-                        outputs[argument.position] = value
+                value = self._filled_in(argument, sizes)
                 values[argument.position] = value
-            if convert is None:
+                if argument.written:
+                    outputs[argument.position] = value
+            if converter is None:
                 c_arguments.append(checker.pointer(argument, checker.receiver(argument, value)))
             else:
-                c_arguments.append(convert(value))
-        if not outputs and self._finish is None:
-            prepared = functools.partial(self._c_function, *c_arguments)
-            prepared.keeps_alive = values  # type: ignore[attr-defined]
-            return prepared
-        return _Call(self, c_arguments, values, outputs)
+                c_arguments.append(converter(value))
+        return c_arguments, outputs
+
+    def _filled_in(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Any:
+        """The value of an argument that was left out."""
+        if argument.passing is Passing.VALUE:
+            return sizes[argument.name]
+        if argument.passing is Passing.ALLOCATED:
+            return np.zeros(1, np.uintp)
+        return np.full(1, sizes.get(argument.name, 0), argument.element.dtype)
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """The values in declared order, with a mark for those that were left out."""
@@ -392,9 +433,9 @@ def _identifier(name: str) -> str:
     return name if name.isidentifier() else "Result"
 
 
-def signature(plan: CallPlan) -> tuple[str | None, list[str]]:
+def signature(plan: CallPlan) -> tuple[str | None, tuple[str, ...]]:
     """The C types of a function's result (None for void) and arguments, as :class:`ForeignInterface` takes them."""
-    arguments = [
+    arguments = tuple(
         argument.element.carrier if argument.passing is Passing.VALUE else POINTER for argument in plan.arguments
-    ]
+    )
     return (plan.returns.carrier if plan.returns else None), arguments

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hatframe.calling.elements import ElementType
-from hatframe.calling.interface import ForeignInterface
+from hatframe.calling.interface import Conversions
 from hatframe.calling.layouts import Layout
 from hatframe.calling.plans import ArgumentPlan, CallPlan, Passing
 from hatframe.errors import CallError
@@ -17,14 +17,14 @@ from hatframe.errors import CallError
 Array = np.ndarray[Any, Any]
 Converter = Callable[[Any], Any]
 
-# What `ForeignInterface.readable` and `writable` raise where only the slow way is left.
+# What `Conversions.readable` and `writable` raise where only the slow way is left.
 _NOT_FAST = (BufferError, TypeError, ValueError)
 
 
 class Checker:
     """The checks of one function over one foreign interface."""
 
-    def __init__(self, plan: CallPlan, interface: ForeignInterface) -> None:
+    def __init__(self, plan: CallPlan, interface: Conversions) -> None:
         self._function = plan.function.name
         self._interface = interface
 

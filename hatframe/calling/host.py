@@ -20,7 +20,11 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 class HostLoader(Loader):
-    """Opens the dynamic library of a package, over the foreign function interface that a subclass gives."""
+    """Opens the dynamic library of a package, over the foreign function interface that a subclass gives.
+
+    Its option ``timer`` chooses how functions are timed: ``native`` by a loop in C, ``python`` by one in Python, or
+    ``auto`` (the default) by the first that can be had.
+    """
 
     @abc.abstractmethod
     def interface(self) -> ForeignInterface:
@@ -38,16 +42,19 @@ class HostLoader(Loader):
                 where=str(path),
                 hint="is it built for this machine, and are the libraries there that it needs?",
             ) from None
-        return HostLibrary(interface, handle, path)
+        return HostLibrary(interface, handle, path, context)
 
 
 class HostLibrary(Library):
     """A dynamic library that is open in this process."""
 
-    def __init__(self, interface: ForeignInterface, handle: Any, path: Path) -> None:
+    def __init__(self, interface: ForeignInterface, handle: Any, path: Path, context: LoadContext) -> None:
+        from hatframe.calling.timers import Timers
+
         self._interface = interface
         self._handle = handle
         self._path = path
+        self._timers = Timers.of(context)
 
     def bind(self, function: Function) -> BoundFunction:
         """Find a function; :class:`SymbolError` where the library does not export it."""
@@ -64,4 +71,4 @@ class HostLibrary(Library):
                 where=str(self._path),
                 hint="do the .hat file and the library belong together?",
             )
-        return HostFunction(plan, self._interface, c_function)
+        return HostFunction(plan, self._interface, c_function, self._timers)

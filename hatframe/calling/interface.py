@@ -11,25 +11,8 @@ POINTER = "void *"
 """How a pointer argument is named in the signatures below; numbers have their C type, such as ``int64_t``."""
 
 
-class ForeignInterface(abc.ABC):
-    """Opens libraries, and turns arrays and numbers into what a C call takes."""
-
-    @abc.abstractmethod
-    def open(self, path: Path) -> Any:
-        """Open a dynamic library; raises :class:`OSError` with the system's reason."""
-
-    @abc.abstractmethod
-    def function(
-        self, library: Any, name: str, result: str | None, arguments: Sequence[str]
-    ) -> Callable[..., Any] | None:
-        """The C function of that name, taking what the methods below make; None where it is not there.
-
-        ``result`` and ``arguments`` are C types of fixed width, or :data:`POINTER`; a result is a Python number.
-        """
-
-    @abc.abstractmethod
-    def nothing(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
-        """A C function of that signature that does next to nothing: calling it costs what any call costs."""
+class Conversions(abc.ABC):
+    """Turns arrays and numbers, checked before, into what a C call takes."""
 
     readable: Callable[[Any], Any]
     """Gives a pointer to the first byte of a row-major numpy array, which it keeps alive.
@@ -45,4 +28,29 @@ class ForeignInterface(abc.ABC):
 
     @abc.abstractmethod
     def number(self, c_type: str) -> Callable[[Any], Any]:
-        """What turns a Python number, checked before, into an argument of ``c_type``."""
+        """What turns a Python number into an argument of ``c_type``."""
+
+
+class ForeignInterface(Conversions):
+    """Opens libraries and finds their functions, which take what its conversions make."""
+
+    @abc.abstractmethod
+    def open(self, path: Path) -> Any:
+        """Open a dynamic library; raises :class:`OSError` with the system's reason."""
+
+    @abc.abstractmethod
+    def function(
+        self, library: Any, name: str, result: str | None, arguments: Sequence[str]
+    ) -> Callable[..., Any] | None:
+        """The C function of that name, None where it is not there.
+
+        ``result`` and ``arguments`` are C types of fixed width, or :data:`POINTER`; a result is a Python number.
+        """
+
+    @abc.abstractmethod
+    def nothing(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
+        """A C function of that signature that does next to nothing: calling it costs what any call costs."""
+
+    @abc.abstractmethod
+    def address_of(self, function: Callable[..., Any]) -> int:
+        """The address of a C function that :meth:`function` or :meth:`nothing` gave."""

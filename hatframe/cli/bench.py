@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import math
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hatframe.backends import Observer
-from hatframe.cli.common import console, duration, kernel_of, note, print_json
+from hatframe.cli.common import TerminatedError, console, kernel_of, note, print_json
 from hatframe.errors import UsageError
+from hatframe.results.text import duration, pairs_text, percent, ratio_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from hatframe.kernel import Kernel
-    from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+    from hatframe.results.model import FunctionResult, Ratio, ResultsDocument, RunInfo
 
 
 def bench(
@@ -39,19 +43,27 @@ def bench(
         typer.Option(metavar="NAME[=PATH]", help="Where results go; repeatable. See: hatframe plugins."),
     ] = None,
     min_time: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--min-time-in-sec",
             "--min_time_in_sec",
             "--min-time",
             min=0.0,
-            help="Measure each function this long.",
+            help="Measure every function at least this long.",
+            show_default="0.05, and less for one that is clearly slower",
         ),
-    ] = 0.5,
+    ] = None,
     batches: Annotated[
-        int,
-        typer.Option("--batches", "--batch-size", "--batch_size", min=1, help="At least so many batches."),
-    ] = 10,
+        int | None,
+        typer.Option(
+            "--batches",
+            "--batch-size",
+            "--batch_size",
+            min=1,
+            help="Measure every function in at least so many batches.",
+            show_default="10, and fewer for one that is clearly slower",
+        ),
+    ] = None,
     min_iterations: Annotated[
         int,
         typer.Option(
@@ -63,6 +75,33 @@ def bench(
             help="At least so many calls in each batch.",
         ),
     ] = 1,
+    precision: Annotated[
+        float,
+        typer.Option(
+            min=0.0, metavar="PERCENT", help="Measure until each mean is known within this, with 95 % confidence."
+        ),
+    ] = 1.0,
+    max_time: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="SECONDS",
+            help="Measure no function longer than this.",
+            show_default="45 seconds shared by all, 0.1 to 2 for each",
+        ),
+    ] = None,
+    race: Annotated[
+        bool, typer.Option("--race/--no-race", help="Measure clearly slower functions less, and near-ties more.")
+    ] = True,
+    timer: Annotated[
+        str, typer.Option(metavar="NAME", help="How calls are timed: native (a loop in C), python, or auto.")
+    ] = "auto",
+    cache: Annotated[
+        str, typer.Option(metavar="cold|hot", help="Input sets that no cache holds all of, or a single one.")
+    ] = "cold",
+    input_data: Annotated[
+        str, typer.Option(metavar="random|zeros|ones|PATH.npz", help="What the inputs hold.")
+    ] = "random",
     input_sets_minimum_size: Annotated[
         float | None,
         typer.Option(
@@ -86,6 +125,15 @@ def bench(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads for OpenMP and its like.", show_default="left to them")
     ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Give a function up that does not return for so long.")
+    ] = 60.0,
+    cpu: Annotated[
+        int | None, typer.Option(min=0, help="Run the functions on this processor only.", show_default="any")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from where the same run was ended; its figures so far are kept.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Run code that this machine is known not to fit.")] = False,
     time_in_ms: Annotated[
         bool, typer.Option("--time-in-ms", "--time_in_ms", help="Show all durations in milliseconds.")
@@ -103,9 +151,10 @@ def bench(
 
     hatframe bench pkg.hat --loader cffi --sink csv
 
-    Each function is called with random inputs, in batches; the figures are seconds per call. A static package is
-    linked into the cache first. With several packages or a folder, all functions are in one ranking. Results go to
-    any number of sinks: --sink csv --sink json=run.json --sink hat.
+    The functions are called in a worker process with random inputs, batch by batch and in turn, until the time of a
+    call is known within 1 %; those that are clearly slower than the fastest are measured less. One that crashes or does
+    not return is told, and the others are measured all the same. With several packages or a folder, all functions are
+    in one ranking. Results go to any number of sinks: --sink csv --sink json=run.json --sink hat.
     """
     if cpp:
         note("--cpp is accepted and changes nothing: the loader chooses how its functions are timed")
@@ -120,6 +169,15 @@ def bench(
         min_time=min_time,
         batches=batches,
         min_iterations=min_iterations,
+        precision=precision / 100,
+        max_time=max_time,
+        race=race,
+        timer=timer,
+        cache=cache,
+        input_data=input_data,
+        timeout=timeout,
+        cpu=cpu,
+        resume=resume,
         input_sets_minimum_size=input_sets_minimum_size,
         seed=seed,
         size=size,
@@ -128,7 +186,8 @@ def bench(
         sink_options=sink_options,
     )
     observer = _Report(bar=sys.stderr.isatty() and not json, verbose=verbose)
-    document = kernel.bench(packages, options, [observer])
+    with _ended_by_signals():
+        document = kernel.bench(packages, options, [observer])
     for name, reason in document.skipped.items():
         note(f"skipped {name}: {reason}")
     if json:
@@ -136,18 +195,45 @@ def bench(
     else:
         _print_table(document, "ms" if time_in_ms else "")
     failed = [result for result in document.results if result.status != "ok"]
-    for result in failed:
-        own = result.function_name in result.message
-        note(f"error: {result.message if own else f'{result.function_name}: {result.message}'}")
+    for message, names in _by_message(failed).items():
+        others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        note(f"error: {message if names[0] in message else f'{names[0]}{others}: {message}'}")
     if failed:
         raise typer.Exit(1)
+
+
+def _by_message(failed: list[FunctionResult]) -> dict[str, list[str]]:
+    """The names of functions that failed, by the reason: a library that is missing is told once."""
+    names: dict[str, list[str]] = {}
+    for result in failed:
+        names.setdefault(result.message, []).append(result.function_name)
+    return names
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM end the run as Ctrl-C does: the worker is ended, and the sinks keep what they have."""
+
+    def end(number: int, frame: object) -> None:
+        raise TerminatedError(number)
+
+    former = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def command(kernel: Kernel) -> Callable[..., None]:
     """The command with the options that the sinks of ``kernel`` declare."""
     own = inspect.signature(bench, eval_str=True)
     parameters = [parameter for parameter in own.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
-    for option in (option for sink in kernel.registry.sinks.all() for option in sink.options):
+    taken = {name for parameter in parameters for name in _option_names(parameter)}
+    for owner, option in ((sink, option) for sink in kernel.registry.sinks.all() for option in sink.options):
+        if clash := sorted({option.key, *option.names} & taken):
+            note(f"the option {', '.join(option.names)} of sink {owner.name} is left out: {clash[0]} is another's")
+            continue
+        taken.update((option.key, *option.names))
         kind: Any = bool if option.flag else str | None
         typer_option = (
             typer.Option(*option.names, help=option.help)
@@ -171,6 +257,14 @@ def command(kernel: Kernel) -> Callable[..., None]:
     with_sink_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     with_sink_options.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     return with_sink_options
+
+
+def _option_names(parameter: inspect.Parameter) -> list[str]:
+    """The spellings of a parameter of the command, and its own name."""
+    names = [parameter.name, f"--{parameter.name.replace('_', '-')}"]
+    for info in getattr(parameter.annotation, "__metadata__", ()):
+        names += [name for spelling in getattr(info, "param_decls", None) or () for name in spelling.split("/")]
+    return names
 
 
 def normal_arguments(arguments: list[str]) -> list[str]:
@@ -269,7 +363,7 @@ class _Report(Observer):
         self._verbose = verbose
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._done = 0
+        self._fractions: dict[str, float] = {}
 
     def run_started(self, run: RunInfo, functions: int) -> None:
         if self._verbose:
@@ -291,21 +385,23 @@ class _Report(Observer):
         self._progress.start()
         self._task = self._progress.add_task("", total=functions)
 
-    def function_started(self, name: str) -> None:
-        self._update(description=name)
-
     def progress(self, name: str, fraction: float) -> None:
-        self._update(completed=self._done + fraction)
+        self._advance(name, fraction)
 
     def function_finished(self, result: FunctionResult) -> None:
-        self._done += 1
-        self._update(completed=self._done)
+        sizes = f" ({pairs_text(result.sizes)})" if result.sizes else ""
+        self._advance(f"{result.function_name}{sizes}", 1.0)
         if self._verbose and result.statistics:
             self.message(
                 f"{result.function_name}: {result.input_sets} input sets of {result.input_set_bytes} bytes, "
-                f"{result.batches} batches of {result.calls_per_batch} calls, timed in {result.timer}, "
-                f"whose loop costs {result.overhead * 1e9:.0f} ns a call"
+                f"{result.batches} batches of {result.calls_per_batch} calls, {result.timer} timer, "
+                f"whose loop costs {result.overhead * 1e9:.3g} ns a call"
             )
+
+    def _advance(self, name: str, fraction: float) -> None:
+        # Each function's share of the bar; they are measured in turn, and grow together.
+        self._fractions[name] = max(fraction, self._fractions.get(name, 0.0))
+        self._update(completed=sum(self._fractions.values()), description=name)
 
     def run_finished(self, document: ResultsDocument) -> None:
         if self._progress:
@@ -326,40 +422,47 @@ class _Report(Observer):
 def _print_table(document: ResultsDocument, unit: str) -> None:
     from rich.table import Table
 
-    measured = [result for result in document.results if result.statistics]
-    measured.sort(key=lambda result: result.statistics.mean if result.statistics else 0.0)
+    from hatframe.results.comparison import summary
+
+    measured = [
+        (result, ratio)
+        for result, ratio in zip(document.results, _ratios(document), strict=True)
+        if result.statistics is not None
+    ]
     if not measured:
         return
-    with_sizes = any(result.sizes for result in measured)
-    several = len({result.hat_file for result in measured}) > 1
+    measured.sort(key=lambda entry: entry[1].ratio if entry[1] else math.inf)
+    with_sizes = any(result.sizes for result, _ in measured)
+    several = len({result.hat_file for result, _ in measured}) > 1
     table = Table(box=None, pad_edge=False)
     table.add_column("function", overflow="fold")
     if several:
         table.add_column("package", overflow="fold")
     if with_sizes:
         table.add_column("sizes")
-    for column in ("mean", "median", "min", "overhead", "batches"):
+    for column in ("mean", "±", "median", "min", "ratio", "batches"):
         table.add_column(column, justify="right")
-    for result in measured:
+    for result, ratio in measured:
         figures = result.statistics
         assert figures is not None
         cells = [result.function_name]
         if several:
             cells.append(Path(result.hat_file).name)
         if with_sizes:
-            cells.append(sizes_text(result))
-        durations = (figures.mean, figures.median_of_means, figures.min_of_means, result.overhead)
-        cells += [duration(seconds, unit) for seconds in durations]
+            cells.append(pairs_text(result.sizes))
+        half_width = (figures.mean_high - figures.mean_low) / 2
+        cells += [
+            duration(figures.mean, unit),
+            percent(half_width / figures.mean),
+            duration(figures.median_of_means, unit),
+            duration(figures.min_of_means, unit),
+            ratio_text(ratio) if ratio and ratio.low != ratio.high else "1",
+        ]
         table.add_row(*cells, f"{result.batches} x {result.calls_per_batch}")
     out = console()
     out.print(table)
-    fastest = document.fastest
-    assert fastest is not None
-    assert fastest.statistics is not None
-    sizes = f" ({sizes_text(fastest)})" if fastest.sizes else ""
-    out.print(f"fastest: {fastest.function_name}{sizes} {duration(fastest.statistics.mean, unit)}")
+    out.print(summary(document, unit))
 
 
-def sizes_text(result: FunctionResult) -> str:
-    """``M=256 N=1024``."""
-    return " ".join(f"{name}={value}" for name, value in result.sizes.items())
+def _ratios(document: ResultsDocument) -> tuple[Ratio | None, ...]:
+    return document.comparison.ratios if document.comparison else (None,) * len(document.results)

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from hatframe.results.text import duration as duration
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from hatframe.kernel import Kernel
+
+
+class TerminatedError(BaseException):
+    """The process was asked to end by a signal; no error of the program, and so no Exception."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def kernel_of(context: typer.Context) -> Kernel:
@@ -39,12 +49,3 @@ def print_json(value: Any) -> None:
 def note(text: str) -> None:
     """Say something beside the output, on stderr."""
     print(f"hatframe: {text}", file=sys.stderr)
-
-
-def duration(seconds: float, unit: str = "") -> str:
-    """A duration for people, with four digits: ``137.2 µs``; ``unit`` fixes the unit."""
-    units = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
-    if unit:
-        return f"{seconds / units[unit]:.6f} {unit}"
-    chosen = next((name for name, scale in units.items() if seconds >= scale), "ns")
-    return f"{seconds / units[chosen]:.4g} {chosen}"

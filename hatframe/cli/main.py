@@ -6,10 +6,11 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+import typer.main
 
 from hatframe import __version__
-from hatframe.cli import bench, inspect, plugins, probe, schema, to_dynamic, validate
-from hatframe.cli.common import note
+from hatframe.cli import bench, compare, inspect, plugins, probe, schema, to_dynamic, validate
+from hatframe.cli.common import TerminatedError, note
 from hatframe.errors import HatError, UsageError
 from hatframe.kernel import Kernel
 
@@ -48,14 +49,29 @@ def build_app(kernel: Kernel) -> typer.Typer:
         context.obj = kernel
 
     app.command("bench")(bench.command(kernel))
+    app.command("compare")(compare.compare)
     app.command("to-dynamic")(to_dynamic.to_dynamic)
     app.command("inspect")(inspect.inspect)
     app.command("validate")(validate.validate)
     app.command("schema")(schema.schema)
     app.command("probe")(probe.probe)
     app.command("plugins")(plugins.plugins)
-    kernel.registry.add_commands(app)
+    _add_plugin_commands(app, kernel)
     return app
+
+
+def _add_plugin_commands(app: typer.Typer, kernel: Kernel) -> None:
+    commands, groups = list(app.registered_commands), list(app.registered_groups)
+
+    def check() -> None:
+        # typer looks at a command's signature only here: a broken one would end every command line.
+        typer.main.get_command(app)
+        commands[:], groups[:] = app.registered_commands, app.registered_groups
+
+    def undo() -> None:
+        app.registered_commands[:], app.registered_groups[:] = commands, groups
+
+    kernel.registry.add_commands(app, check, undo)
 
 
 def main() -> NoReturn:
@@ -74,6 +90,9 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         print("hatframe: interrupted", file=sys.stderr)
         sys.exit(130)
+    except TerminatedError as error:
+        print("hatframe: ended by a signal", file=sys.stderr)
+        sys.exit(128 + error.number)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -19,7 +19,9 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """Statistics over the batches: each batch counts as the mean time of its calls. In seconds.
 
     The first five have the names and the meaning that hatlib gave them: ``mean_of_small_means`` is the mean of
-    the faster half of the batches, ``robust_mean`` leaves out the fastest and the slowest fifth.
+    the faster half of the batches, ``robust_mean`` leaves out the fastest and the slowest fifth. ``mean_low`` and
+    ``mean_high`` bound the mean with 95 % confidence (bootstrap over the batches); ``outliers`` counts the batches
+    outside of Tukey's fences.
     """
 
     mean: float
@@ -29,13 +31,20 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     min_of_means: float
     max_of_means: float
     standard_deviation: float
+    mean_low: float
+    mean_high: float
+    outliers: int = 0
 
 
 class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of one function, with one choice of sizes.
 
-    ``status`` is ``ok``, or ``failed`` with the reason in ``message``; only an ``ok`` result has ``statistics``.
-    ``overhead`` is what the timing loop itself costs for each call, in seconds; it is contained in the times.
+    ``status`` is ``ok``, ``failed``, ``crashed``, ``exited`` or ``timeout``, with the reason in ``message``; only an
+    ``ok`` result has ``statistics``. ``overhead`` is what the timing loop itself costs for each call, in seconds; it
+    is contained in the times, or was subtracted from them where ``overhead_subtracted``. ``counters`` and ``rates``
+    (``flops_per_second``, ``bytes_per_second``) are for one call and one second. ``rounds`` tells in which round
+    each of ``batch_means`` was measured: batches of one round stood next to one another in time, and may be compared
+    in pairs.
     """
 
     function_name: str
@@ -46,6 +55,7 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     batches: int = 0
     calls_per_batch: int = 0
     overhead: float = 0.0
+    overhead_subtracted: bool = False
     timer: str = ""
     loader: str = ""
     sizes: dict[str, int] = {}
@@ -53,8 +63,14 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     input_sets: int = 0
     input_set_bytes: int = 0
+    cache: str = "cold"
+    input_data: str = "random"
+    restored: int = 0
+    """How often inputs that drifted were restored, outside the clock."""
     counters: dict[str, float] = {}
+    rates: dict[str, float] = {}
     batch_means: tuple[float, ...] = ()
+    rounds: tuple[int, ...] = ()
 
 
 class PackageInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +92,37 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     packages: tuple[PackageInfo, ...] = ()
     options: dict[str, Any] = {}
+    conditions: dict[str, Any] = {}
+    """What may disturb a measurement: governor, frequencies, turbo, SMT, load, steal time, page size, versions."""
+    isolated: bool = True
+    """Whether the functions ran in a process of their own."""
+
+
+class Ratio(msgspec.Struct, frozen=True, kw_only=True):
+    """How many times slower one result is than another, and the interval that holds it with 95 % confidence."""
+
+    ratio: float
+    low: float
+    high: float
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the interval leaves out 1."""
+        return not self.low <= 1.0 <= self.high
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """The ranking of a run's results, by their positions in the document.
+
+    ``ratios`` has each result's ratio to the fastest, and None for one without figures; their intervals hold all at
+    once with 95 % confidence. Those that are ``indistinguishable`` may be just as fast; ``next`` is the fastest of the
+    others, or None.
+    """
+
+    fastest: int
+    indistinguishable: tuple[int, ...] = ()
+    next: int | None = None
+    ratios: tuple[Ratio | None, ...] = ()
 
 
 class ResultsDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +134,16 @@ class ResultsDocument(msgspec.Struct, frozen=True, kw_only=True):
     results: tuple[FunctionResult, ...] = ()
     skipped: dict[str, str] = {}
     complete: bool = True
+    comparison: Comparison | None = None
+    seconds: float = 0.0
+    """From the start of the run to its end."""
+    measured_seconds: float = 0.0
+    """Of these, inside of batches and their warm-up."""
 
     @property
     def fastest(self) -> FunctionResult | None:
-        """The result with the smallest mean, or None where none is ``ok``."""
+        """The winner of the comparison, else the result with the smallest mean; None where none is ``ok``."""
+        if self.comparison:
+            return self.results[self.comparison.fastest]
         measured = [(result.statistics.mean, result) for result in self.results if result.statistics]
         return min(measured, key=lambda pair: pair[0])[1] if measured else None

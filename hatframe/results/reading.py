@@ -1,13 +1,16 @@
-"""Reading a results document that some run wrote."""
+"""Reading results that some run wrote: a results document, or a table of them."""
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import msgspec
 
 from hatframe.errors import HatError
-from hatframe.results.model import FORMAT, FORMAT_VERSION, ResultsDocument
+from hatframe.results.model import FORMAT, FORMAT_VERSION, FunctionResult, ResultsDocument
+from hatframe.results.table import columns, result_of
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -24,10 +27,7 @@ def read_results(path: str | Path) -> ResultsDocument:
     of the format.
     """
     where = str(path)
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise HatError(f"the results cannot be read: {error.strerror or error}", where=where) from None
+    data = _read(path)
     try:
         header = msgspec.json.decode(data, type=_Header)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -45,3 +45,30 @@ def read_results(path: str | Path) -> ResultsDocument:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = str(error)
         raise HatError(f"this results document is broken: {message[:1].lower()}{message[1:]}", where=where) from None
+
+
+def read_table(path: str | Path) -> tuple[FunctionResult, ...]:
+    """Read the results in a CSV file that hatframe wrote, one for each row; they have no batches.
+
+    Raises :class:`HatError` where the file cannot be read, has another header, or a cell is none of its column.
+    """
+    # As the sink writes it: a path may be of odd bytes, and a spreadsheet may have put a mark before the header.
+    text = _read(path).decode("utf-8-sig", "surrogateescape")
+    rows = csv.reader(io.StringIO(text, newline=""))
+    try:
+        if tuple(next(rows, ())) != columns():
+            raise HatError(
+                "this is no table of hatframe's results: its header is another",
+                where=str(path),
+                hint="give what this version wrote with --sink csv or --sink json",
+            )
+        return tuple(result_of(dict(zip(columns(), cells, strict=True))) for cells in rows if cells)
+    except (ValueError, csv.Error) as error:
+        raise HatError(f"this row is broken: {error}", where=f"{path}, line {rows.line_num}") from None
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise HatError(f"the results cannot be read: {error.strerror or error}", where=str(path)) from None

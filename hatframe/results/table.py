@@ -3,34 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 
 from hatframe.results.model import FunctionResult, Statistics
+from hatframe.results.text import pairs_text
 
 Cell = str | int | float | None
 
-# hatlib's columns come first, and in its order; the first figures are those of Statistics, in its order.
-_STATISTICS = Statistics.__struct_fields__
-_MEASURED = ("batches", "calls_per_batch", "overhead", "timer", "loader")
-_INPUTS = ("threads", "seed", "input_sets", "input_set_bytes", "hat_file", "status", "message")
+# hatlib's columns come first, and in its order. A new column comes after all others, so that a script that takes
+# them by their positions goes on.
+_COLUMNS = (
+    "function_name",
+    "mean",
+    "median_of_means",
+    "mean_of_small_means",
+    "robust_mean",
+    "min_of_means",
+    "max_of_means",
+    "standard_deviation",
+    "batches",
+    "calls_per_batch",
+    "overhead",
+    "timer",
+    "loader",
+    "sizes",
+    "threads",
+    "seed",
+    "input_sets",
+    "input_set_bytes",
+    "hat_file",
+    "status",
+    "message",
+    "counters",
+    "mean_low",
+    "mean_high",
+    "outliers",
+    "overhead_subtracted",
+    "cache",
+    "input_data",
+    "restored",
+    "rates",
+)
+_PAIRS = ("sizes", "counters", "rates")
 
 
 def columns() -> tuple[str, ...]:
     """The names of the columns. Times are in seconds and sizes in bytes."""
-    return ("function_name", *_STATISTICS, *_MEASURED, "sizes", *_INPUTS, "counters")
+    return _COLUMNS
 
 
 def row(result: FunctionResult) -> tuple[Cell, ...]:
     """The cells of one result, in the order of :func:`columns`; None where there is no value."""
-    return (
-        result.function_name,
-        *(getattr(result.statistics, name, None) for name in _STATISTICS),
-        *(getattr(result, name) for name in _MEASURED),
-        pairs_text(result.sizes),
-        *(getattr(result, name) for name in _INPUTS),
-        pairs_text(result.counters),
-    )
+    return tuple(_cell(result, name) for name in _COLUMNS)
 
 
-def pairs_text(values: Mapping[str, int | float]) -> str:
-    """Named numbers in one line, such as the sizes ``M=256 N=1024``; empty where there are none."""
-    return " ".join(f"{name}={value}" for name, value in values.items())
+def _cell(result: FunctionResult, name: str) -> Cell:
+    of_statistics = name in Statistics.__struct_fields__
+    value: Any = getattr(result.statistics, name, None) if of_statistics else getattr(result, name)
+    return pairs_text(value) if name in _PAIRS else value
+
+
+def result_of(cells: Mapping[str, str]) -> FunctionResult:
+    """The result that a row of text tells, given by the names of the columns; the batches are not in a row.
+
+    Raises :class:`ValueError` for a cell that is none of its column.
+    """
+    values: dict[str, Any] = {name: text for name, text in cells.items() if text}
+    figures = {name: values.pop(name) for name in Statistics.__struct_fields__ if name in values}
+    for name in _PAIRS:
+        values[name] = dict(pair.rpartition("=")[::2] for pair in values.get(name, "").split())
+    # Text in the columns of numbers is what a table holds.
+    return msgspec.convert({**values, "statistics": figures or None}, FunctionResult, strict=False)

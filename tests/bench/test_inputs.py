@@ -11,7 +11,7 @@ from packages import affine, element, function, make_package, runtime
 
 from hatframe import Kernel
 from hatframe.backends import BoundFunction
-from hatframe.bench.inputs import MAX_SETS, InputData, make_input_sets
+from hatframe.bench.inputs import MAX_SETS, InputData, InputSets
 from hatframe.errors import BenchmarkError
 
 
@@ -30,7 +30,8 @@ def bound(tmp_path_factory: pytest.TempPathFactory) -> BoundFunction:
 
 
 def test_sets_are_aligned_different_and_as_large_as_asked(bound: BoundFunction) -> None:
-    sets, set_bytes = make_input_sets(bound, {"n": 1000}, InputData(1), 100_000)
+    inputs = InputSets(bound, {"n": 1000}, InputData(1), 100_000)
+    sets, set_bytes = inputs.sets, inputs.set_bytes
     assert set_bytes == 4 + 4 + (2 + 2 * 8 + 5) * 8 + 1000 * 4 + 4
     assert len(sets) == -(-100_000 // set_bytes)
     for n, s, a, x, _ in sets:
@@ -43,9 +44,9 @@ def test_sets_are_aligned_different_and_as_large_as_asked(bound: BoundFunction) 
 
 
 def test_the_same_seed_gives_the_same_inputs(bound: BoundFunction) -> None:
-    first, _ = make_input_sets(bound, {"n": 10}, InputData(1), 1000)
-    again, _ = make_input_sets(bound, {"n": 10}, InputData(1), 1000)
-    other, _ = make_input_sets(bound, {"n": 10}, InputData(2), 1000)
+    first = InputSets(bound, {"n": 10}, InputData(1), 1000).sets
+    again = InputSets(bound, {"n": 10}, InputData(1), 1000).sets
+    other = InputSets(bound, {"n": 10}, InputData(2), 1000).sets
     for one, two, three in zip(first, again, other, strict=True):
         assert np.array_equal(one[2], two[2])
         assert np.array_equal(one[3], two[3])
@@ -53,21 +54,21 @@ def test_the_same_seed_gives_the_same_inputs(bound: BoundFunction) -> None:
 
 
 def test_the_number_of_sets_is_bounded(bound: BoundFunction) -> None:
-    sets, _ = make_input_sets(bound, {"n": 1}, InputData(0), 1 << 40)
+    sets = InputSets(bound, {"n": 1}, InputData(0), 1 << 40).sets
     assert len(sets) == MAX_SETS
-    sets, _ = make_input_sets(bound, {"n": 1}, InputData(0), 0)
+    sets = InputSets(bound, {"n": 1}, InputData(0), 0).sets
     assert len(sets) == 1
 
 
 def test_too_large_inputs_are_an_error_with_a_hint(bound: BoundFunction) -> None:
     with pytest.raises(BenchmarkError, match=r"4096 input sets of 8,589.9 MB each do not fit in the .* choose smaller"):
-        make_input_sets(bound, {"n": (1 << 31) - 1}, InputData(0), 1 << 60)
+        InputSets(bound, {"n": (1 << 31) - 1}, InputData(0), 1 << 60)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "i1", "u8", "i8", "f2", "f4", "f8", ml_dtypes.bfloat16])
 def test_every_dtype_is_filled(dtype: object) -> None:
     array = np.zeros((3, 4000), dtype)  # type: ignore[call-overload]
-    InputData(0).fill(array)
+    InputData(0).fill("x", array)
     assert len(np.unique(array.astype(np.float64))) > 1
     if array.dtype.kind == "f":
         assert array.min() >= 0

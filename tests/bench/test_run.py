@@ -15,7 +15,7 @@ from hatframe.bench.options import BenchOptions, SinkChoice
 from hatframe.errors import HatError, UnknownFunctionError
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 
-QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 2, "input_sets_size": 1000}
+QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 2, "max_time": 0.0, "race": False, "input_sets_size": 1000}
 SOURCE = "void one(float *x) { x[0] += 1; }\nvoid two(float *x) { x[0] += 2; }\n"
 FUNCTIONS = {name: function(affine("x", [4], usage="input_output")) for name in ("one", "two")}
 
@@ -90,20 +90,17 @@ def test_observers_are_told_in_order_and_one_that_raises_is_dropped(hat: Path) -
 
     recorder = Recorder()
     Kernel().bench([hat], BenchOptions(**QUICK), [Clumsy(), recorder])
-    assert recorder.told == [
-        ("run_started", 2),
-        ("function_started", "one"),
-        ("function_finished", "one"),
-        ("function_started", "two"),
-        ("function_finished", "two"),
-        ("run_finished", True),
-    ]
+    assert recorder.told[0] == ("run_started", 2)
+    assert recorder.told[1:3] == [("function_started", "one"), ("function_started", "two")]
+    assert sorted(recorder.told[3:5]) == [("function_finished", "one"), ("function_finished", "two")]
+    assert recorder.told[5:] == [("run_finished", True)]
 
 
 def test_a_sink_gets_each_result_as_soon_as_it_is_final_and_is_closed(hat: Path) -> None:
     sink = MemorySink()
     document = kernel_with(sink).bench([hat], BenchOptions(sinks=(SinkChoice("memory"),), **QUICK))
-    assert tuple(sink.results) == document.results
+    assert sorted(result.function_name for result in sink.results) == ["one", "two"]
+    assert all(result in document.results for result in sink.results)
     assert sink.documents == [document]
     assert document.fastest in document.results
 
@@ -161,7 +158,7 @@ def test_the_run_is_recorded(hat: Path) -> None:
     assert document.run.machine.platform
     for result in document.results:
         assert result.loader == "ctypes"
-        assert result.timer == "python"
+        assert result.timer == "native"
         assert result.overhead > 0
         assert len(result.batch_means) == result.batches >= 2
         assert result.input_set_bytes == 16

@@ -28,6 +28,7 @@ from hatframe.format.package import read_package
 from hatframe.format.reading import read_hat
 from hatframe.results.model import FunctionResult, ResultsDocument
 from hatframe.results.reading import read_results
+from hatframe.results.statistics import statistics
 from hatframe.results.table import columns, row
 
 PROC = pytest.mark.skipif(not Path("/proc/version").is_file(), reason="no /proc, where not even root can write")
@@ -334,6 +335,7 @@ def test_hat_stores_the_two_known_names_and_every_statistic(tmp_path: Path) -> N
     path = hat_file(tmp_path, "gemm", "saxpy")
     line = store(result("gemm", times=(1e-6, 2e-6, 6e-6), hat_file=str(path)))
     assert str(path) in line
+    figures = statistics((1e-6, 2e-6, 6e-6))
     functions = read_hat(path).functions
     assert functions["gemm"].auxiliary == {
         "duration_in_sec": 3e-6,
@@ -344,6 +346,8 @@ def test_hat_stores_the_two_known_names_and_every_statistic(tmp_path: Path) -> N
         "min_of_means_in_sec": 1e-6,
         "max_of_means_in_sec": 6e-6,
         "standard_deviation_in_sec": pytest.approx(2.6457513e-6),
+        "mean_low_in_sec": figures.mean_low,
+        "mean_high_in_sec": figures.mean_high,
     }
     assert functions["saxpy"].auxiliary == {}
 

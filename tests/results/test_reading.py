@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from result_documents import document, failed, result, run_info
 
 from hatframe.errors import HatError
 from hatframe.results.model import FORMAT_VERSION, ResultsDocument
-from hatframe.results.reading import read_results
+from hatframe.results.reading import read_results, read_table
+from hatframe.results.table import columns, row
 from hatframe.results.writing import encode_results
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -109,3 +112,44 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
         read_results(tmp_path / "none.json")
     with pytest.raises(HatError, match=r"directory|Permission"):
         read_results(tmp_path)
+
+
+# ----------------------------------------------------------------------------------------------------- tables
+
+
+def write_table(path: Path, *rows: Iterable[object], end: str = "\n") -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator=end).writerows([columns(), *rows])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_table_gives_its_results_without_their_batches(tmp_path: Path, end: str) -> None:
+    results = (result("gemm", sizes={"M": 8}, batch_means=()), failed("f", 'it said: "a, b"\nand more'))
+    path = tmp_path / "results.csv"
+    write_table(path, *map(row, results), end=end)
+    assert read_table(path) == results
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + end.encode())
+    assert read_table(path) == results
+
+
+def test_a_table_of_no_rows_has_no_results(tmp_path: Path) -> None:
+    write_table(tmp_path / "results.csv")
+    assert read_table(tmp_path / "results.csv") == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"function_name,mean\n", b"\x7fELF\xff\x00", b'"' * 200_000])
+def test_what_is_no_table_of_results_is_told_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(HatError) as caught:
+        read_table(path)
+    assert str(path) in caught.value.where
+
+
+@pytest.mark.parametrize("cells", [("gemm",), ("gemm", "fast", *row(result())[2:])], ids=["short", "text"])
+def test_a_broken_row_is_told_with_its_line(tmp_path: Path, cells: tuple[object, ...]) -> None:
+    path = tmp_path / "results.csv"
+    write_table(path, row(result()), cells)
+    with pytest.raises(HatError, match="row is broken") as caught:
+        read_table(path)
+    assert caught.value.where == f"{path}, line 3"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from result_documents import failed, result
 
-from hatframe.results.table import columns, row
+from hatframe.results.table import columns, result_of, row
 
 
-def test_the_first_columns_are_hatlibs() -> None:
+def test_new_columns_come_after_hatlibs_and_all_former_ones() -> None:
     assert columns()[:6] == (
         "function_name",
         "mean",
@@ -16,17 +19,31 @@ def test_the_first_columns_are_hatlibs() -> None:
         "robust_mean",
         "min_of_means",
     )
+    assert columns()[21:] == (
+        "counters",
+        "mean_low",
+        "mean_high",
+        "outliers",
+        "overhead_subtracted",
+        "cache",
+        "input_data",
+        "restored",
+        "rates",
+    )
 
 
 def test_a_row_has_a_cell_for_each_column_and_loses_no_field() -> None:
-    whole = result("gemm", sizes={"M": 256, "N": 1024}, counters={"cycles": 2.5, "misses": 3.0}, threads=8)
+    whole = result(
+        "gemm", sizes={"M": 256, "N": 1024}, counters={"cycles": 2.5, "misses": 3.0}, threads=8, rates={"r": 4e9}
+    )
     cells = dict(zip(columns(), row(whole), strict=True))
     assert cells["sizes"] == "M=256 N=1024"
     assert cells["counters"] == "cycles=2.5 misses=3.0"
+    assert cells["rates"] == "r=4000000000.0"
     assert cells["threads"] == 8
     assert whole.statistics
     assert cells["mean"] == whole.statistics.mean
-    of_fields = {name for name in whole.__struct_fields__ if name not in ("statistics", "batch_means")}
+    of_fields = {name for name in whole.__struct_fields__ if name not in ("statistics", "batch_means", "rounds")}
     assert of_fields | set(whole.statistics.__struct_fields__) == set(columns())
 
 
@@ -35,3 +52,52 @@ def test_a_failed_result_has_no_figures() -> None:
     assert cells["mean"] is None
     assert cells["standard_deviation"] is None
     assert (cells["status"], cells["message"]) == ("failed", "it crashed")
+
+
+PAIRS = st.dictionaries(st.from_regex(r"[A-Za-z_]\w{0,8}", fullmatch=True), st.integers(0, 1 << 40), max_size=3)
+TEXT = st.text(max_size=20)
+
+
+@given(
+    name=TEXT.filter(bool),
+    message=TEXT,
+    times=st.lists(st.floats(0, 1e9), min_size=1, max_size=5),
+    sizes=PAIRS,
+    rates=PAIRS,
+    threads=st.none() | st.integers(1, 1000),
+    subtracted=st.booleans(),
+)
+def test_a_row_as_text_gives_the_result_back_without_its_batches(
+    name: str,
+    message: str,
+    times: list[float],
+    sizes: dict[str, int],
+    rates: dict[str, int],
+    threads: int | None,
+    subtracted: bool,
+) -> None:
+    written = result(
+        name,
+        message=message,
+        times=times,
+        sizes=sizes,
+        rates={key: float(value) for key, value in rates.items()},
+        threads=threads,
+        overhead_subtracted=subtracted,
+        batch_means=(),
+    )
+    texts = ("" if cell is None else str(cell) for cell in row(written))
+    assert result_of(dict(zip(columns(), texts, strict=True))) == written
+
+
+def test_a_row_of_a_failed_result_gives_it_back() -> None:
+    written = failed("f", "it crashed")
+    texts = ("" if cell is None else str(cell) for cell in row(written))
+    assert result_of(dict(zip(columns(), texts, strict=True))) == written
+
+
+@pytest.mark.parametrize(("column", "text"), [("mean", "fast"), ("batches", "1.5"), ("sizes", "M=a"), ("seed", "x")])
+def test_a_cell_that_is_none_of_its_column_is_refused(column: str, text: str) -> None:
+    texts = {name: "" if cell is None else str(cell) for name, cell in zip(columns(), row(result()), strict=True)}
+    with pytest.raises(ValueError, match="Expected"):
+        result_of({**texts, column: text})

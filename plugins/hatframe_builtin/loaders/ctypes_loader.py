@@ -51,6 +51,9 @@ class CtypesInterface(ForeignInterface):
         assert function is not None
         return function
 
+    def address_of(self, function: Callable[..., Any]) -> int:
+        return ctypes.cast(function, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
+
     def pointer(self, address: int) -> Any:
         return ctypes.c_void_p(address)
 

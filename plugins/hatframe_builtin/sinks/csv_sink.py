@@ -27,6 +27,8 @@ class CsvSink(Sink):
 
     name = "csv"
     summary = "appends one row for each result to a CSV file (results.csv)"
+    # Of two sinks with the same option, the first keeps it: existing scripts mean this one.
+    priority = 10
     options = (
         SinkOption(
             names=("--results-file", "--results_file"),

@@ -14,8 +14,11 @@ from hatframe.format.editing import store_in_auxiliary
 from hatframe.format.package import STORED_MEAN_KEYS
 from hatframe.hookspecs import hookimpl
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
-from hatframe.results.table import pairs_text
+from hatframe.results.text import pairs_text
 from hatframe_builtin.sinks.checks import check_replaceable
+
+# The mean is stored under its own two keys; a count is no duration.
+_NOT_STORED = ("mean", "outliers")
 
 
 class HatSink(Sink):
@@ -23,7 +26,8 @@ class HatSink(Sink):
 
     All are in seconds: ``duration_in_sec`` and ``mean_duration_in_sec`` (both the mean, for two generations
     of tools), ``median_of_means_in_sec``, ``mean_of_small_means_in_sec``, ``robust_mean_in_sec``,
-    ``min_of_means_in_sec``, ``max_of_means_in_sec`` and ``standard_deviation_in_sec``.
+    ``min_of_means_in_sec``, ``max_of_means_in_sec``, ``standard_deviation_in_sec``, and the ends of the interval that
+    holds the mean with 95 % confidence, ``mean_low_in_sec`` and ``mean_high_in_sec``.
 
     A runtime-sized function also has ``measured_sizes``, such as ``"M=256 N=1024"``: the sizes that those are
     of. Of several they are the first, which all functions of a run share, so that durations compare; the
@@ -32,6 +36,8 @@ class HatSink(Sink):
 
     name = "hat"
     summary = "stores the durations in the .hat files themselves"
+    # Of two sinks with the same option, the first keeps it: existing scripts mean this one.
+    priority = 10
     options = (
         SinkOption(
             names=("--store-in-hat", "--store_in_hat"),
@@ -84,7 +90,7 @@ def _keys(results: list[FunctionResult]) -> dict[str, Any]:
     assert statistics is not None
     keys: dict[str, Any] = dict.fromkeys(reversed(STORED_MEAN_KEYS), statistics.mean)
     figures: dict[str, float] = msgspec.structs.asdict(statistics)
-    keys |= {f"{name}_in_sec": value for name, value in figures.items() if name != "mean"}
+    keys |= {f"{name}_in_sec": value for name, value in figures.items() if name not in _NOT_STORED}
     if first.sizes:
         keys["measured_sizes"] = pairs_text(first.sizes)
         keys["mean_duration_in_sec_by_sizes"] = {

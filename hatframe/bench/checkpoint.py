@@ -1,0 +1,50 @@
+"""Checkpoints: the samples of a run, saved every few seconds, so that it can be resumed after it was ended."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from hatframe import __version__, files
+from hatframe.bench.options import BenchOptions
+from hatframe.bench.schedule import Record
+from hatframe.machine import Machine
+from hatframe.results.model import PackageInfo
+
+# What may differ between a run and the one that resumes it.
+_FREE_OPTIONS = ("sinks", "resume")
+
+
+class Checkpoint:
+    """The saved state of a run, kept in the user's state folder and keyed by all that its figures depend on.
+
+    That is the content of the libraries, the .hat files and the input data, the options, the machine and the version
+    of hatframe.
+    """
+
+    def __init__(self, packages: Sequence[PackageInfo], options: BenchOptions, machine: Machine) -> None:
+        plain = {name: value for name, value in options.recorded().items() if name not in _FREE_OPTIONS}
+        given = Path(options.input_data)
+        data = hashlib.sha256(given.read_bytes()).hexdigest() if given.is_file() else ""
+        texts = [Path(path).read_text(errors="replace") for package in packages for path in package.hat_files]
+        key = msgspec.json.encode([packages, texts, data, plain, machine, __version__], enc_hook=str, order="deterministic")
+        self._path = files.state_folder() / "runs" / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
+
+    def load(self) -> list[Record] | None:
+        """The records of the run that was ended, or None where there is none."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=list[Record])
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def save(self, records: Sequence[Record]) -> None:
+        """Replace what was saved."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomically(self._path, msgspec.json.encode(records))
+
+    def remove(self) -> None:
+        """Forget the run: it came to its end."""
+        self._path.unlink(missing_ok=True)

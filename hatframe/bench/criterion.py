@@ -1,0 +1,103 @@
+"""Criteria: what decides when a function was measured enough. The loop that measures does not know."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+
+from hatframe.bench.options import BenchOptions
+from hatframe.results.statistics import relative_half_width
+
+# With fewer batches neither an interval nor an outlier can be told.
+DEFAULT_BATCHES = 10
+
+# A default that a function of 100 µs reaches with 500 calls.
+DEFAULT_MIN_TIME = 0.05
+
+RUN_TIME, SHORTEST_SHARE, LONGEST_SHARE = 45.0, 0.1, 2.0
+
+# Of a function whose batches take longer than the maximum time all together.
+FEWEST_BATCHES = 3
+
+
+class Criterion(abc.ABC):
+    """Is told each batch of one function, and says when there are enough."""
+
+    @abc.abstractmethod
+    def add_measurement(self, seconds: float, calls: int) -> None:
+        """A batch of ``calls`` calls took ``seconds``."""
+
+    @abc.abstractmethod
+    def is_finished(self) -> bool:
+        """Whether the function was measured enough."""
+
+    @abc.abstractmethod
+    def may_stop(self) -> bool:
+        """Whether it may be stopped for another reason: what the user asked for was reached."""
+
+    @property
+    @abc.abstractmethod
+    def exhausted(self) -> bool:
+        """Whether it was measured for as long as it may be, whatever else would be wished."""
+
+    @property
+    @abc.abstractmethod
+    def progress(self) -> float:
+        """How far it is, from 0 to 1."""
+
+
+class PrecisionCriterion(Criterion):
+    """Enough is when the minima are reached, and the mean is known precisely or the maximum time is over.
+
+    What the user asked for holds for every function. The defaults in their place give way to the maximum time and to
+    a race, but for :data:`FEWEST_BATCHES`.
+    """
+
+    def __init__(self, options: BenchOptions, rows: int) -> None:
+        self._asked_batches = options.batches or FEWEST_BATCHES
+        self._asked_time = options.min_time or 0.0
+        self._batches = DEFAULT_BATCHES if options.batches is None else options.batches
+        self._time = DEFAULT_MIN_TIME if options.min_time is None else options.min_time
+        self._max_time = max(_share(rows) if options.max_time is None else options.max_time, self._asked_time)
+        self._precision = options.precision
+        self._means: list[float] = []
+        self._total = 0.0
+
+    def add_measurement(self, seconds: float, calls: int) -> None:
+        self._means.append(seconds / calls)
+        self._total += seconds
+
+    def is_finished(self) -> bool:
+        if self.exhausted:
+            return True
+        if len(self._means) < self._batches or self._total < self._time:
+            return False
+        return relative_half_width(self._means) <= self._precision
+
+    def may_stop(self) -> bool:
+        return len(self._means) >= self._asked_batches and self._total >= self._asked_time
+
+    @property
+    def exhausted(self) -> bool:
+        return self.may_stop() and self._total >= self._max_time
+
+    @property
+    def progress(self) -> float:
+        batches = len(self._means) / max(1, self._batches)
+        time = self._total / self._time if self._time else 1.0
+        return min(1.0, batches, time)
+
+
+def _share(rows: int) -> float:
+    """Seconds for each of so many functions: a run of 60 near-ties, which all want more, ends within a minute."""
+    return min(LONGEST_SHARE, max(SHORTEST_SHARE, RUN_TIME / max(1, rows)))
+
+
+def batch_length(rows: int) -> float:
+    """Seconds of a batch: 10 ms hide single interrupts in the mean, and many functions leave less time for each."""
+    return 0.01 if rows <= 100 else 0.005
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, the upper one of two."""
+    return sorted(values)[len(values) // 2]

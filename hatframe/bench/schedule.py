@@ -1,0 +1,263 @@
+"""The schedule: measures all functions round by round in random order, so that drift of the machine falls on all alike.
+
+A function that ends its worker, or does not return, gets that as its status; the others go on in a new worker.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from hatframe.backends import Observer
+from hatframe.bench.criterion import Criterion, PrecisionCriterion, batch_length, median
+from hatframe.bench.inputs import available_memory
+from hatframe.bench.options import BenchOptions
+from hatframe.bench.race import Race, Samples
+from hatframe.bench.session import Described, Measured, Row, Warmed
+from hatframe.bench.worker import Worker, WorkerEndedError
+from hatframe.errors import HatError, UsageError
+
+# Of the available memory, for the input sets of functions that are measured together; the rest is for everything else.
+_MEMORY_SHARE = 0.7
+
+# Seconds between two savings: so much is lost at most when the process is killed.
+_SAVE_INTERVAL = 2.0
+
+# Requests that are sent before their replies: enough that a worker never waits for one, and few enough for a pipe to
+# hold them all, or else a function that does not return would stop who sends more.
+_AHEAD = 64
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """What is known of one row so far; this is what is saved, and resumed from."""
+
+    row: Row
+    samples: Samples = msgspec.field(default_factory=Samples)
+    calls: int = 0
+    status: str = ""
+    """Empty while it is measured."""
+    message: str = ""
+    warmed: Warmed | None = None
+    restored: int = 0
+    counters: dict[str, float] = {}
+    measured_seconds: float = 0.0
+    warm_up_seconds: float = 0.0
+    reported: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name for people: with the sizes, where it has some."""
+        sizes = " ".join(f"{name}={value}" for name, value in self.row.sizes.items())
+        return f"{self.row.function} ({sizes})" if sizes else self.row.function
+
+
+class Schedule:
+    """One run over all rows.
+
+    Parameters
+    ----------
+    records
+        One for each row, in the order of the setup's rows; those that have a status already are not measured again.
+    start_worker
+        Starts a worker with that setup.
+    finished
+        Is told each record as soon as it is final.
+    save
+        Is called every few seconds, and keeps all records.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        options: BenchOptions,
+        *,
+        start_worker: Callable[[], Worker],
+        tell: Observer,
+        finished: Callable[[Record], None],
+        save: Callable[[], None],
+    ) -> None:
+        self._records = records
+        self._options = options
+        self._start_worker = start_worker
+        self._tell = tell
+        self._finished = finished
+        self._save = save
+        self._saved = perf_counter()
+        self._unsaved_ends = False
+        self._anchor: int | None = None
+        self._worker: Worker | None = None
+        self._random = random.Random(options.seed)
+        self._round = 1 + max((number for record in records for number in record.samples.rounds), default=0)
+
+    def run(self) -> None:
+        """Measure everything; the worker is ended whatever happens."""
+        try:
+            open_rows = [index for index, record in enumerate(self._records) if not record.status]
+            resumed = len(open_rows) < len(self._records)
+            for keys, rows in self._groups(open_rows):
+                if resumed:
+                    rows = self._with_anchor(rows)
+                self._measure(rows)
+                self._drop(keys)
+        finally:
+            self._end_worker()
+
+    # ------------------------------------------------------------------------------------------------ the worker
+
+    def _exchange(self, pending: deque[tuple[int, str, tuple[Any, ...]]]) -> Iterator[tuple[int, Any]]:
+        """Send all requests and give the replies, by row. A row whose request fails gets a status instead.
+
+        :class:`UsageError` is raised: what was asked for wrongly is so for all rows.
+        """
+        sent = 0
+        while pending:
+            if self._worker is None:
+                self._worker, sent = self._start_worker(), 0
+            for _, method, arguments in itertools.islice(pending, sent, _AHEAD):
+                self._worker.submit(method, *arguments)
+                sent += 1
+            row = pending.popleft()[0]
+            sent -= 1
+            try:
+                reply = self._worker.result(self._options.timeout)
+            except WorkerEndedError as error:
+                self._end_worker()
+                self._end(row, error.status, f"{self._records[row].label} {_told(error)}")
+            except UsageError:
+                raise
+            except HatError as error:
+                self._end(row, "failed", str(error))
+            else:
+                yield row, reply
+
+    def _end_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    # ------------------------------------------------------------------------------------------------ the phases
+
+    def _groups(self, rows: Sequence[int]) -> Iterator[tuple[list[str], list[int]]]:
+        """The rows that are measured together, with the keys of their input sets: as many as the memory holds."""
+        described: dict[int, Described] = {}
+        by_package: dict[int, list[int]] = {}
+        for row in rows:
+            by_package.setdefault(self._records[row].row.package, []).append(row)
+        for members in by_package.values():
+            described.update(self._exchange(deque((row, "describe", (row,)) for row in members)))
+        available = available_memory()
+        budget = _MEMORY_SHARE * available if available is not None else float("inf")
+        keys: dict[str, list[int]] = {}
+        sizes: dict[str, int] = {}
+        for row, what in described.items():
+            keys.setdefault(what.key, []).append(row)
+            sizes[what.key] = what.bytes
+        group: list[str] = []
+        for key in keys:
+            if group and sum(sizes[other] for other in group) + sizes[key] > budget:
+                yield group, [row for other in group for row in keys[other]]
+                group = []
+            group.append(key)
+        if group:
+            yield group, [row for other in group for row in keys[other]]
+
+    def _with_anchor(self, rows: list[int]) -> list[int]:
+        """The rows, with the best of those that an earlier run has finished: what the new ones are compared with."""
+        done = [row for row, record in enumerate(self._records) if record.status == "ok" and row not in rows]
+        if not done:
+            return rows
+        self._anchor = min(done, key=lambda row: median(self._records[row].samples.means))
+        self._records[self._anchor].status = ""
+        return [*rows, self._anchor]
+
+    def _measure(self, rows: Sequence[int]) -> None:
+        """Measure rows in turn, each until there is enough of it."""
+        race = Race(len(rows), batch_length(len(self._records)))
+        criteria: dict[int, Criterion] = {}
+        for row in rows:
+            criteria[row] = PrecisionCriterion(self._options, len(self._records))
+            record = self._records[row]
+            # Of the anchor as many new batches are wanted as of any other: it is compared by those.
+            for mean in record.samples.means if row != self._anchor else ():
+                criteria[row].add_measurement(mean * record.calls, record.calls)
+            self._tell.function_started(record.label)
+        for row, warmed in self._exchange(deque((row, "warm", (row,)) for row in self._shuffled(rows))):
+            record = self._records[row]
+            record.warmed = warmed
+            record.warm_up_seconds += warmed.seconds
+            # A run that is resumed keeps the batches of the one before: they are compared.
+            if not record.calls or record.calls == warmed.calls:
+                record.calls = warmed.calls
+                self._add(row, warmed.first, criteria[row])
+        self._round += 1
+        active = [row for row in rows if not self._records[row].status]
+        while active:
+            requests = deque((row, "run", (row, self._records[row].calls)) for row in self._shuffled(active))
+            for row, measured in self._exchange(requests):
+                self._add(row, measured, criteria[row])
+            active = [row for row in active if not self._records[row].status]
+            done = self._done(active, criteria, race, rows)
+            for row in done:
+                self._end(row, "ok")
+            active = [row for row in active if row not in done]
+            self._round += 1
+            self._save_sometimes()
+
+    def _done(self, active: Sequence[int], criteria: dict[int, Criterion], race: Race, rows: Sequence[int]) -> set[int]:
+        """The active rows that were measured enough."""
+        exhausted = {row for row in active if criteria[row].exhausted}
+        if not self._options.race:
+            return exhausted | {row for row in active if criteria[row].is_finished()}
+        samples = {row: self._records[row].samples for row in rows if self._records[row].status in ("", "ok")}
+        behind = race.behind(samples, active, self._round)
+        return exhausted | {
+            row
+            for row in active
+            if (row in behind and criteria[row].may_stop()) or (criteria[row].is_finished() and not race.undecided(row))
+        }
+
+    def _shuffled(self, rows: Sequence[int]) -> list[int]:
+        return self._random.sample(rows, len(rows))
+
+    def _add(self, row: int, measured: Measured, criterion: Criterion) -> None:
+        record = self._records[row]
+        record.samples.means.append(measured.seconds / record.calls)
+        record.samples.rounds.append(self._round)
+        record.measured_seconds += measured.seconds
+        record.restored += measured.restored
+        for name, value in measured.counters.items():
+            record.counters[name] = record.counters.get(name, 0.0) + value
+        criterion.add_measurement(measured.seconds, record.calls)
+        self._tell.progress(record.label, criterion.progress)
+
+    def _end(self, row: int, status: str, message: str = "") -> None:
+        record = self._records[row]
+        record.status, record.message = status, message
+        self._finished(record)
+        self._unsaved_ends = True
+
+    def _drop(self, keys: list[str]) -> None:
+        if self._worker is not None:
+            self._worker.submit("drop", keys)
+            try:
+                self._worker.result(self._options.timeout)
+            except WorkerEndedError:  # by what a function left behind in it
+                self._end_worker()
+
+    def _save_sometimes(self) -> None:
+        # What was reported must not be reported again by a run that is resumed.
+        if self._unsaved_ends or perf_counter() - self._saved >= _SAVE_INTERVAL:
+            self._save()
+            self._saved = perf_counter()
+            self._unsaved_ends = False
+
+
+def _told(error: WorkerEndedError) -> str:
+    """What became of a function, as a predicate."""
+    return {"crashed": f"crashed: {error.message}", "exited": error.message}.get(error.status, error.message)

@@ -1,0 +1,31 @@
+"""Arguments as plain numbers: pointers as their addresses, for tables that C code reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hatframe.calling.interface import Conversions
+
+
+class Addresses(Conversions):
+    """Turns arrays into the addresses of their first bytes, and keeps those arrays alive that were made for it."""
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+        self.readable = self.writable = self._address
+
+    def _address(self, array: Any) -> int:
+        self._kept.append(array)
+        address: int = array.__array_interface__["data"][0]
+        return address
+
+    def pointer(self, address: int) -> int:
+        return address
+
+    def number(self, c_type: str) -> Callable[[Any], Any]:
+        return _unchanged
+
+
+def _unchanged(value: Any) -> Any:
+    return value

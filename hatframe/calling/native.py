@@ -1,0 +1,242 @@
+"""The native timer: a loop in C around the function, generated from its types and compiled once for each signature.
+
+The loop takes the address of the function and a table with the arguments of all sets. It goes through the sets in
+turn and reads the clock around the whole batch, so that a call costs what it costs in a C program. What was compiled
+is kept in a cache, by the content of its source and the linker that made it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+
+from hatframe import files
+from hatframe.backends import Linker, Measurement, SharedLibrary, Timer
+from hatframe.calling.interface import POINTER
+from hatframe.errors import LinkError
+
+SYMBOL = "hatframe_run"
+
+# Of 8 bytes each, which every argument fits: a pointer, or a number in the first of them.
+SLOT_TYPES = {
+    POINTER: np.dtype(np.uintp),
+    "_Bool": np.dtype(np.bool_),
+    "float": np.dtype(np.float32),
+    "double": np.dtype(np.float64),
+    **{f"{sign}int{bits}_t": np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+
+# Calls between two readings of the clock, where what they allocate must be freed: the readings then do not show …
+_FEWEST_RECEIVERS = 64
+
+# … and no more than take so many nanoseconds, as they may allocate much: filling it takes the longer.
+_FREEING_INTERVAL = 50_000
+
+_CLOCK = """\
+#ifndef _WIN32
+#define _POSIX_C_SOURCE 199309L
+#endif
+#include <stdint.h>
+#include <stdlib.h>
+#ifdef _WIN32
+#include <windows.h>
+static int64_t now(void) {
+    LARGE_INTEGER ticks, per_second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&per_second);
+    return (int64_t)((double)ticks.QuadPart * 1e9 / (double)per_second.QuadPart);
+}
+#else
+#include <time.h>
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+#endif
+"""
+
+_LOOP = """\
+int64_t {symbol}(void *address, const slot *table, int64_t sets, int64_t first, int64_t calls) {{
+    const function call = (function)address;
+    const slot *const end = table + sets * {width};
+    const slot *a = table + first * {width};
+    const int64_t start = now();
+    while (calls--) {{
+        call({arguments});
+        a += {width};
+        if (a == end) a = table;
+    }}
+    return now() - start;
+}}
+"""
+
+# What the function allocated in some calls is freed before the next, outside the clock.
+_FREEING_LOOP = """\
+int64_t {symbol}(void *address, const slot *table, int64_t sets, int64_t first, int64_t calls) {{
+    const function call = (function)address;
+    int64_t total = 0, most = 1;
+    while (calls > 0) {{
+        int64_t round = sets - first < calls ? sets - first : calls;
+        if (round > most) round = most;
+        const slot *const begin = table + first * {width}, *const end = begin + round * {width};
+        const int64_t start = now();
+        for (const slot *a = begin; a != end; a += {width}) call({arguments});
+        const int64_t taken = now() - start;
+        total += taken;
+        if (taken * 2 <= {interval}) most *= 2;
+        else if (taken > {interval} && most > 1) most /= 2;
+        for (const slot *a = begin; a != end; a += {width}) {{
+{frees}
+        }}
+        first = (first + round) % sets;
+        calls -= round;
+    }}
+    return total;
+}}
+"""
+
+
+class LoopSignature(msgspec.Struct, frozen=True):
+    """What one loop is generated from: C types, and the positions of pointers that receive allocated arrays."""
+
+    result: str | None
+    arguments: tuple[str, ...]
+    receivers: tuple[int, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """The slots of one argument set in the table; at least one, so that the sets of no arguments differ."""
+        return max(1, len(self.arguments))
+
+    def source(self) -> str:
+        """The C source of the loop."""
+        members = "; ".join(f"{'void *' if name == POINTER else name} {_member(name)}" for name in SLOT_TYPES)
+        types = ", ".join(self.arguments) or "void"
+        values = ", ".join(f"a[{position}].{_member(name)}" for position, name in enumerate(self.arguments))
+        frees = "\n".join(
+            f"            free(*(void **)a[{position}].pointer); *(void **)a[{position}].pointer = 0;"
+            for position in self.receivers
+        )
+        loop = _FREEING_LOOP if self.receivers else _LOOP
+        return (
+            f"{_CLOCK}typedef union {{ {members}; }} slot;\n"
+            f"typedef {self.result or 'void'} (*function)({types});\n"
+            + loop.format(symbol=SYMBOL, width=self.width, arguments=values, frees=frees, interval=_FREEING_INTERVAL)
+        )
+
+    def table(self, sets: Sequence[Sequence[Any]]) -> tuple[np.ndarray[Any, Any], object]:
+        """The arguments of all sets as the loop reads them: pointers as addresses, numbers as they are.
+
+        Pointers that receive allocated arrays get cells of their own, which come back too and must be kept alive;
+        few sets are then repeated, so that the loop has several to go through before it stops the clock to free.
+        """
+        table = np.zeros((len(sets), self.width), np.uint64)
+        for position, name in enumerate(self.arguments):
+            dtype = SLOT_TYPES[name]
+            column = np.array([arguments[position] for arguments in sets], dtype)
+            slots = np.zeros((len(sets), 8), np.uint8)
+            slots[:, : dtype.itemsize] = column.reshape(-1, 1).view(np.uint8)
+            table[:, position] = slots.view(np.uint64)[:, 0]
+        if not self.receivers:
+            return table, None
+        table = np.tile(table, (-(-_FEWEST_RECEIVERS // len(sets)), 1))
+        cells = np.zeros((len(table), len(self.receivers)), np.uintp)
+        addresses = np.arange(cells.size, dtype=np.uint64).reshape(cells.shape) * np.uint64(cells.itemsize)
+        table[:, list(self.receivers)] = addresses + np.uint64(cells.ctypes.data)
+        return table, cells
+
+
+def _member(c_type: str) -> str:
+    return "pointer" if c_type == POINTER else f"as_{c_type}"
+
+
+class NativeLoop:
+    """A compiled loop, loaded into this process."""
+
+    def __init__(self, library: Path) -> None:
+        self._run = ctypes.CDLL(str(library))[SYMBOL]
+        self._run.restype = ctypes.c_int64
+        self._run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3]
+
+    def seconds(self, address: int, table: np.ndarray[Any, Any], first: int, calls: int) -> float:
+        """The seconds of ``calls`` calls, from argument set ``first`` on."""
+        nanoseconds: int = self._run(address, table.ctypes.data, len(table), first, calls)
+        return nanoseconds * 1e-9
+
+
+def native_loop(signature: LoopSignature, linker: Linker, folder: Path) -> NativeLoop:
+    """The loop for a signature, compiled into ``folder`` unless it is there already.
+
+    Two processes that need it at once compile it once. Raises :class:`hatframe.errors.LinkError` where the linker
+    cannot make it, or the folder cannot keep it.
+    """
+    source = signature.source()
+    key = hashlib.sha256("\0".join((linker.name, linker.version(), source)).encode()).hexdigest()[:32]
+    library = folder / f"{key}.so"
+    try:
+        if not library.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with files.locked(library):
+                if not library.exists():
+                    _compile(source, linker, library)
+        return NativeLoop(library)
+    except OSError as error:
+        raise LinkError(
+            f"the timing loop cannot be kept: {error}",
+            where=str(folder),
+            hint="set HATFRAME_CACHE_DIR to a folder that can be written, and run from",
+        ) from None
+
+
+def _compile(source: str, linker: Linker, library: Path) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="hatframe-") as name:
+        folder = Path(name)
+        (folder / "loop.c").write_text(source)
+        linker.compile(folder / "loop.c", folder / "loop.o", flags=["-O2"])
+        output = folder / library.name
+        linker.link_shared(SharedLibrary(output=output, objects=(folder / "loop.o",), exports=(SYMBOL,)))
+        files.write_atomically(library, output.read_bytes())
+
+
+class NativeTimer(Timer):
+    """Measures with a loop in C.
+
+    Parameters
+    ----------
+    loop, address
+        The loop for the function's signature, and the function.
+    table
+        The arguments of all sets, as :meth:`LoopSignature.table` makes it.
+    nothing
+        The address of a C function that does next to nothing: what calling it costs is the ``overhead``.
+    keeps_alive
+        What the addresses in the table point into.
+    """
+
+    name: ClassVar[str] = "native"
+
+    def __init__(
+        self, loop: NativeLoop, address: int, table: np.ndarray[Any, Any], nothing: int, keeps_alive: object
+    ) -> None:
+        self._loop = loop
+        self._address = address
+        self._table = table
+        self._first = 0
+        self._keeps_alive = keeps_alive
+        # Enough calls that the clock's own time does not show; the least of several runs is the undisturbed one.
+        self.overhead = min(loop.seconds(nothing, table, 0, 10_000) for _ in range(5)) / 10_000
+
+    def run(self, calls: int) -> Measurement:
+        """Make ``calls`` calls and measure them as one batch; the sets go on from where it last stopped."""
+        seconds = self._loop.seconds(self._address, self._table, self._first, calls)
+        self._first = (self._first + calls) % len(self._table)
+        return Measurement(seconds)

@@ -1,0 +1,94 @@
+"""Choosing the timer of host functions: a loop in C where one can be compiled, or else one in Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hatframe.backends import Linker, LoadContext, Timer
+from hatframe.calling.native import LoopSignature, NativeLoop, NativeTimer, native_loop
+from hatframe.errors import HatError, UsageError
+from hatframe.format.model import Parameter
+
+CHOICES = ("auto", "native", "python")
+
+
+class Timers:
+    """The native timers of one library; a loop is compiled and loaded once for each signature."""
+
+    def __init__(
+        self, linker: Callable[[], Linker], folder: Path, notify: Callable[[str], None], required: bool
+    ) -> None:
+        self._linker = linker
+        self._folder = folder
+        self._notify = notify
+        self._required = required
+        self._loops: dict[LoopSignature, NativeLoop] = {}
+        # Only those that a timer uses: a table keeps its inputs alive, which are as large as the memory holds.
+        self._tables: weakref.WeakSet[_Table] = weakref.WeakSet()
+        self._unavailable = False
+
+    @classmethod
+    def of(cls, context: LoadContext) -> Timers | None:
+        """As the loader's option ``timer`` says; None for Python's loop. :class:`UsageError` for another word."""
+        choice = context.options.get("timer", "auto")
+        if choice not in CHOICES:
+            raise UsageError(f"there is no timer {choice!r}", hint=f"choose one of {', '.join(CHOICES)}")
+        if choice == "python":
+            return None
+        return cls(context.linker, context.cache_folder / "timers", context.notify, required=choice == "native")
+
+    def native(self, signature: LoopSignature, address: int, nothing: int, arguments: ArgumentTable) -> Timer | None:
+        """A native timer; None where no loop can be compiled, which is told once, unless a native one is required."""
+        if self._unavailable:
+            return None
+        try:
+            if signature not in self._loops:
+                self._loops[signature] = native_loop(signature, self._linker(), self._folder)
+        except HatError as error:
+            if self._required:
+                raise
+            self._unavailable = True
+            self._notify(f"timing in Python, with its loop's own cost subtracted, for want of a C compiler: {error}")
+            return None
+        table = self._table(signature, arguments)
+        return NativeTimer(self._loops[signature], address, table.slots, nothing, table)
+
+    def _table(self, signature: LoopSignature, arguments: ArgumentTable) -> _Table:
+        """The table of the arguments, which functions with the same parameters and argument sets share."""
+        for table in self._tables:
+            if arguments.is_as(table.arguments) and table.signature == signature:
+                return table
+        rows, kept = arguments.rows()
+        slots, cells = signature.table(rows)
+        table = _Table(signature, arguments, slots, (kept, cells))
+        self._tables.add(table)
+        return table
+
+
+class ArgumentTable(NamedTuple):
+    """Argument sets, the parameters that they are for, and what gives them as rows of plain numbers.
+
+    The rows come with what must be kept alive as long as their addresses are used.
+    """
+
+    sets: Sequence[Sequence[Any]]
+    parameters: tuple[Parameter, ...]
+    rows: Callable[[], tuple[list[list[Any]], object]]
+
+    def is_as(self, other: ArgumentTable) -> bool:
+        """Whether it holds the very same arguments, for the same parameters."""
+        return self.sets is other.sets and self.parameters == other.parameters
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Table:
+    signature: LoopSignature
+    arguments: ArgumentTable
+    slots: np.ndarray[Any, Any]
+    kept: object

@@ -1,0 +1,268 @@
+"""``hatframe compare``: how many times slower the functions of one run or package are than those of another."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hatframe.cli.common import console, kernel_of, note, print_json
+from hatframe.errors import UsageError
+from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text, sized_name
+
+if TYPE_CHECKING:
+    from hatframe.kernel import Kernel
+    from hatframe.results.matching import ComparedFunction, ComparedSets, ResultSet
+    from hatframe.results.model import FunctionResult, Ratio
+
+
+class Format(str, Enum):
+    """What is printed."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def compare(
+    context: typer.Context,
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B...",
+            help="Results that hatframe wrote as JSON or CSV, or .hat files and folders, which are measured now.",
+        ),
+    ],
+    functions: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only these: a name, base name or glob; repeatable."),
+    ] = None,
+    fail_slower: Annotated[
+        str | None,
+        typer.Option(metavar="PERCENT", help="Exit with 1 if a function is slower than in A by more, such as 5%."),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="What to print.")] = Format.TABLE,  # noqa: A002
+) -> None:
+    """Compare results, or packages measured now, with the first of them.
+
+    hatframe compare before.json after.json --fail-slower 5%
+
+    For each function that A and another have: its means, how many times slower it is than in A with the interval that
+    holds that ratio with 95 % confidence, and whether the interval leaves out 1. Functions are the same if they
+    have the same name, or else the same base name, and the same sizes. Packages are measured together, in the same
+    rounds, which is more exact than two runs.
+
+    With --fail-slower the exit code is 1 if for any function the whole interval is above that, or if one that A
+    has figures of failed in another.
+    """
+    from hatframe.results.matching import compare_sets
+
+    most = _part(fail_slower) if fail_slower is not None else None
+    if len(sources) < 2:
+        raise UsageError("there is nothing to compare with", hint="name at least two: hatframe compare A B")
+    kernel = kernel_of(context)
+    compared = compare_sets(_result_sets(kernel, sources, tuple(functions or ())), tuple(functions or ()))
+    for warning in compared.warnings:
+        note(f"warning: {warning}")
+    slower = [row for row in compared.functions if most is not None and row.slower_by(most)]
+    if format is Format.JSON:
+        print_json(_plain(compared, slower if most is not None else None))
+    else:
+        _print_rows(compared, markdown=format is Format.MARKDOWN)
+    if slower and most is not None:
+        names = [sized_name(row.function_name, row.sizes) for row in slower]
+        note(f"error: slower by more than {percent(most)}, or failed: {listed(names)}")
+        raise typer.Exit(1)
+
+
+def _part(text: str) -> float:
+    """The part that a percentage stands for."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*", text)
+    if not found:
+        raise UsageError(f"{text!r} is no percentage", where="--fail-slower", hint="write it as 5% or 0.5%")
+    return float(found[1]) / 100
+
+
+# ----------------------------------------------------------------------------------------------------- the sources
+
+
+def _result_sets(kernel: Kernel, sources: Sequence[str], functions: tuple[str, ...]) -> list[ResultSet]:
+    from hatframe.results.matching import ResultSet
+    from hatframe.results.reading import read_results, read_table
+
+    packages = [source for source in sources if _is_package(source)]
+    read: dict[str, ResultSet] = {}
+    for source in sources:
+        if source in packages:
+            continue
+        if _is_document(Path(source)):
+            document = read_results(source)
+            if not document.complete:
+                note(f"{source}: this run ended before its end")
+            read[source] = ResultSet(name=source, results=document.results, run=document.run)
+        else:
+            read[source] = ResultSet(name=source, results=read_table(source))
+    measured = _measure(kernel, packages, functions) if packages else {}
+    return [read.get(source) or measured[source] for source in sources]
+
+
+def _is_package(source: str) -> bool:
+    return source.endswith(".hat") or Path(source).is_dir()
+
+
+def _is_document(path: Path) -> bool:
+    """Whether it looks like JSON; a file that cannot be read is told of by who reads all of it."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1 << 10).lstrip().startswith(b"{")
+    except OSError:
+        return True
+
+
+def _measure(kernel: Kernel, sources: Sequence[str], functions: tuple[str, ...]) -> dict[str, ResultSet]:
+    """Measure all packages in one run, so that their functions can be paired.
+
+    Without a race: it is not about which is the fastest, and the slow ones are to be compared as exactly.
+    """
+    from hatframe.bench.options import BenchOptions
+    from hatframe.results.matching import ResultSet
+
+    files = {source: _hat_files(source) for source in sources}
+    owners: dict[str, str] = {}
+    for source in sources:
+        for file in files[source]:
+            if file in owners:
+                raise UsageError(
+                    f"{source} and {owners[file]} are the same package", hint="name another to compare with"
+                )
+            owners[file] = source
+    note(f"measuring {', '.join(sources)} together")
+    document = kernel.bench(sources, BenchOptions(functions=functions, race=False))
+    return {
+        source: ResultSet(
+            name=source,
+            results=tuple(result for result in document.results if os.path.realpath(result.hat_file) in files[source]),
+            run=document.run,
+        )
+        for source in sources
+    }
+
+
+def _hat_files(source: str) -> set[str]:
+    path = Path(source)
+    return {os.path.realpath(file) for file in (path.glob("*.hat") if path.is_dir() else [path])}
+
+
+# --------------------------------------------------------------------------------------------------------- showing
+
+
+def _print_rows(compared: ComparedSets, markdown: bool) -> None:
+    names = _short_names(compared.names)
+    with_sizes = any(row.sizes for row in compared.functions)
+    first, *others = names
+    header = ["function", *(["sizes"] if with_sizes else []), first]
+    for name in others:
+        header += [name, f"{name} / {first}", ""]
+    rows = []
+    for row in compared.functions:
+        cells = [row.function_name, *([pairs_text(row.sizes)] if with_sizes else []), _mean(row.results[0])]
+        for result, ratio in zip(row.results[1:], row.ratios, strict=True):
+            cells += [_mean(result), ratio_text(ratio) if ratio else "", verdict(ratio) if ratio else ""]
+        rows.append(cells)
+    left = 2 if with_sizes else 1
+    if markdown:
+        _print_markdown(header, rows, left)
+    else:
+        _print_table(header, rows, left)
+    for line in _closing(compared, names):
+        print(f"\n{line}" if markdown else line)
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for position, column in enumerate(header):
+        words = position < left or not column
+        table.add_column(column, justify="left" if words else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def _print_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
+
+    print(line(header))
+    print(line(["---" if position < left or not name else "---:" for position, name in enumerate(header)]))
+    for row in rows:
+        print(line([f"`{row[0]}`", *row[1:]]))
+
+
+def _closing(compared: ComparedSets, names: Sequence[str]) -> Iterator[str]:
+    for position, name in enumerate(names[1:]):
+        verdicts = [verdict(ratio) for row in compared.functions if (ratio := row.ratios[position])]
+        counts = (f"{verdicts.count(word)} {word}" for word in ("slower", "faster", "not significant"))
+        yield f"{name} against {names[0]}: {', '.join(counts)}"
+    for name, unmatched in zip(names, compared.unmatched, strict=True):
+        if unmatched:
+            yield f"only in {name}: {', '.join(unmatched)}"
+
+
+def verdict(ratio: Ratio) -> str:
+    """What a ratio to the first says: ``slower``, ``faster``, or ``not significant`` where its interval holds 1."""
+    if not ratio.distinguishable:
+        return "not significant"
+    return "slower" if ratio.ratio > 1 else "faster"
+
+
+def _mean(result: FunctionResult | None) -> str:
+    if result is None:
+        return ""
+    return duration(result.statistics.mean) if result.statistics else result.status
+
+
+def _short_names(sources: Sequence[str]) -> list[str]:
+    """The names of the files where they tell the sources apart, else the paths as they were given."""
+    short = [Path(source).name or source for source in sources]
+    return short if len(set(short)) == len(short) else list(sources)
+
+
+def _plain(compared: ComparedSets, slower: Sequence[ComparedFunction] | None) -> dict[str, Any]:
+    """The comparison as JSON: durations in seconds, and for each source but the first its ratio to that."""
+    functions = [
+        {
+            "function_name": row.function_name,
+            "sizes": row.sizes,
+            "results": [
+                {
+                    "function_name": result.function_name,
+                    "status": result.status,
+                    "mean": result.statistics and result.statistics.mean,
+                }
+                if result
+                else None
+                for result in row.results
+            ],
+            "ratios": [
+                {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high, "significant": ratio.distinguishable}
+                if ratio
+                else None
+                for ratio in row.ratios
+            ],
+        }
+        for row in compared.functions
+    ]
+    return {
+        "sources": compared.names,
+        "functions": functions,
+        "unmatched": compared.unmatched,
+        "warnings": compared.warnings,
+        **({} if slower is None else {"failed": [sized_name(row.function_name, row.sizes) for row in slower]}),
+    }

@@ -1,0 +1,292 @@
+"""Comparing results: how many times slower one is than another, and which is the fastest, with what confidence."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from hatframe.format.names import base_name
+from hatframe.results.model import Comparison, FunctionResult, Ratio, ResultsDocument
+from hatframe.results.statistics import CONFIDENCE, student_quantile
+from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text
+
+# With fewer pairs than this, how they spread is known so badly that all batches, unpaired, tell more.
+_FEWEST_PAIRS = 4
+# The part that is left out at either end, as in ``robust_mean``: an interrupt that hit one round does not count.
+_TRIMMED = 5
+# A difference of 0.1 % is smaller than what the placement of code and data in memory does in each run anew.
+NEGLIGIBLE = 0.001
+# Racing asks after every round, and each time it may be wrong.
+_LOOKS = 10
+# How much the spread of the others counts against a function's own, in degrees of freedom: of 5 rounds, whose own has
+# two, mostly that of the others; of 50, mostly its own.
+_BORROWED = 5
+# A picosecond, which no clock sees: what a function took from which the loop's own cost was subtracted may be less.
+_LEAST_TIME = 1e-12
+# A ratio's natural logarithm, at the most: what it stands for is still a number in JSON.
+_LARGEST_LOG = math.log(sys.float_info.max) - 1
+
+
+class _Estimate(NamedTuple):
+    """An estimated logarithm, its variance, and the degrees of freedom that the variance has.
+
+    ``rounds`` is for how many rounds it counts: times the variance, that is the spread of a single round. 0 for
+    what is not paired.
+    """
+
+    log: float
+    variance: float
+    freedom: float
+    rounds: float = 0.0
+
+
+_ITSELF = _Estimate(0.0, 0.0, 1)
+
+
+def paired_ratio(
+    a_means: Sequence[float],
+    a_rounds: Sequence[int],
+    b_means: Sequence[float],
+    b_rounds: Sequence[int],
+    confidence: float = CONFIDENCE,
+) -> Ratio:
+    """How many times slower a is than b, from the rounds in which both were measured.
+
+    The ratio is the trimmed geometric mean of the rounds' ratios: the fifth that is highest and the fifth that is
+    lowest are left out, so that neither the machine's drift, which both share, nor a round that was disturbed moves
+    it. The interval is that of Tukey and McLaughlin for trimmed means (Student's, from the winsorised variance): it
+    needs no resampling, and holds for 4 rounds as for thousands.
+
+    Fewer than 4 common rounds are not paired: the trimmed means of all batches of each are compared (Yuen's interval
+    with Welch's degrees of freedom). Give no rounds for results of different runs, whose rounds have nothing in
+    common. Where one has a single batch the interval holds every number, as nothing is known of how it varies.
+
+    Parameters
+    ----------
+    a_means, b_means
+        The means of the batches, in seconds, at least one each.
+    a_rounds, b_rounds
+        The round of each batch, or nothing.
+    """
+    return _ratio(_compared(a_means, a_rounds, b_means, b_rounds), confidence)
+
+
+def ratio_of(a: FunctionResult, b: FunctionResult, *, same_run: bool) -> Ratio | None:
+    """How many times slower ``a`` is than ``b``; None where one of them has no figures.
+
+    Results of the same run are paired round by round. Where the batches of one are not known, as in a CSV file,
+    both count with their mean and the normal theory of its error: the standard deviation over the root of the
+    number of batches.
+    """
+    difference = _difference(a, b, same_run)
+    return _ratio(difference, CONFIDENCE) if difference else None
+
+
+def clearly_slower(
+    means: Sequence[float],
+    rounds: Sequence[int],
+    leader_means: Sequence[float],
+    leader_rounds: Sequence[int],
+    margin: float,
+    among: int = 2,
+) -> bool:
+    """Whether a function is slower than the leader by more than ``margin`` (0.03 for 3 %) beyond doubt.
+
+    It is asked again and again while ``among`` functions race, and so it is surer than :func:`rank`: what it leaves
+    out of the race, the ranking does not find to be as fast as the leader by the same batches.
+    """
+    confidence = 1 - (1 - _simultaneous(among)) / _LOOKS
+    return paired_ratio(means, rounds, leader_means, leader_rounds, confidence).low > 1 + margin
+
+
+def rank(results: Sequence[FunctionResult]) -> Comparison | None:
+    """Rank the results of one run; None where none has figures.
+
+    The fastest is not the one with the smallest mean, which may be luck, but one that no other is found to be faster
+    than, pair by pair. The intervals hold all at once with 95 % confidence (Bonferroni), so that the truly fastest
+    is among the fastest and the indistinguishable: those whose interval reaches down to a difference of 0.1 %.
+
+    How much one round's ratio varies is estimated from the function's own rounds and, as far as those are few, from
+    all others': one that left the race after 5 rounds would otherwise have an interval that tells nothing.
+    """
+    measured = [(position, result.statistics) for position, result in enumerate(results) if result.statistics]
+    if not measured:
+        return None
+    confidence = _simultaneous(len(measured))
+    fastest = min(measured, key=lambda entry: entry[1].robust_mean)[0]
+    former: set[int] = set()
+    while True:
+        former.add(fastest)
+        ratios = _ratios_to(results[fastest], results, confidence)
+        known = [(ratio, position) for position, ratio in enumerate(ratios) if ratio]
+        # Of functions that were not measured in the same rounds, each may be faster than the next in a circle.
+        faster = [(ratio.ratio, position) for ratio, position in known if ratio.high < 1 and position not in former]
+        if not faster:
+            break
+        fastest = min(faster)[1]
+    others = sorted((ratio.ratio, position) for ratio, position in known if position != fastest)
+    slower = [position for _, position in others if _is_slower(ratios[position])]
+    return Comparison(
+        fastest=fastest,
+        indistinguishable=tuple(position for _, position in others if position not in slower),
+        next=slower[0] if slower else None,
+        ratios=ratios,
+    )
+
+
+def summary(document: ResultsDocument, unit: str = "") -> str:
+    """The outcome of a run in one line, empty where nothing was measured; ``unit`` fixes that of the duration.
+
+    For example ``fastest: gemm_v25 137.2 µs ±0.3 %; not distinguishable: gemm_v10, gemm_v26; next: gemm_v3,
+    1.04 ± 0.01 times slower``. A function is called by its base name where no other of the run has that.
+    """
+    comparison = document.comparison or rank(document.results)
+    if not comparison:
+        return ""
+    names = list(_names(document.results))
+    fastest = document.results[comparison.fastest]
+    figures = fastest.statistics
+    assert figures is not None
+    parts = [f"fastest: {names[comparison.fastest]} {duration(figures.mean, unit)}"]
+    if fastest.batches > 1 and figures.mean > 0:
+        parts[0] += f" ±{percent((figures.mean_high - figures.mean_low) / 2 / figures.mean)}"
+    if comparison.indistinguishable:
+        parts.append(f"not distinguishable: {listed([names[position] for position in comparison.indistinguishable])}")
+    if comparison.next is not None and (ratio := comparison.ratios[comparison.next]):
+        parts.append(f"next: {names[comparison.next]}, {ratio_text(ratio)} times slower")
+    return "; ".join(parts)
+
+
+# ---------------------------------------------------------------------------------------------------- estimates
+
+
+def _ratios_to(
+    leader: FunctionResult, results: Sequence[FunctionResult], confidence: float
+) -> tuple[Ratio | None, ...]:
+    differences = [_ITSELF if result is leader else _difference(result, leader, same_run=True) for result in results]
+    spreads = sorted(found.variance * found.rounds for found in differences if found and found.rounds)
+    typical = spreads[len(spreads) // 2] if spreads else 0.0
+    return tuple(_ratio(_moderated(found, typical), confidence) if found else None for found in differences)
+
+
+def _difference(a: FunctionResult, b: FunctionResult, same_run: bool) -> _Estimate | None:
+    if not (a.statistics and b.statistics):
+        return None
+    if a.batch_means and b.batch_means:
+        a_rounds, b_rounds = (a.rounds, b.rounds) if same_run else ((), ())
+        return _compared(a.batch_means, a_rounds, b.batch_means, b_rounds)
+    return _unpaired(_of_mean(a), _of_mean(b))
+
+
+def _compared(
+    a_means: Sequence[float], a_rounds: Sequence[int], b_means: Sequence[float], b_rounds: Sequence[int]
+) -> _Estimate:
+    a_by_round, b_by_round = _logs_by_round(a_means, a_rounds), _logs_by_round(b_means, b_rounds)
+    common = a_by_round.keys() & b_by_round.keys()
+    if len(common) >= _FEWEST_PAIRS:
+        return _trimmed([a_by_round[number] - b_by_round[number] for number in common])
+    return _unpaired(_trimmed(list(map(_log, a_means))), _trimmed(list(map(_log, b_means))))
+
+
+def _moderated(difference: _Estimate, spread: float) -> _Estimate:
+    """With the spread of a round as the mean of its own and that of others, weighted by degrees of freedom.
+
+    The weighting is that of Smyth's moderated t-statistics (2004).
+    """
+    if not difference.rounds:
+        return difference
+    freedom = difference.freedom + _BORROWED
+    own = difference.variance * difference.rounds
+    spread = (own * difference.freedom + spread * _BORROWED) / freedom
+    return difference._replace(variance=spread / difference.rounds, freedom=freedom)
+
+
+def _simultaneous(among: int) -> float:
+    """The confidence of each comparison with the best of so many, by which all hold at once with 95 %."""
+    return 1 - (1 - CONFIDENCE) / max(1, among - 1)
+
+
+def _is_slower(ratio: Ratio | None) -> bool:
+    return ratio is not None and ratio.low > 1 + NEGLIGIBLE
+
+
+def _log(time: float) -> float:
+    return math.log(max(time, _LEAST_TIME))
+
+
+def _logs_by_round(means: Sequence[float], rounds: Sequence[int]) -> dict[int, float]:
+    """The logarithm of each round's time, which is the mean of those of its batches."""
+    if len(means) != len(rounds):
+        return {}
+    by_round = {number: _log(time) for number, time in zip(rounds, means, strict=True)}
+    if len(by_round) < len(rounds):
+        several: dict[int, list[float]] = {}
+        for number, time in zip(rounds, means, strict=True):
+            several.setdefault(number, []).append(_log(time))
+        by_round = {number: math.fsum(logs) / len(logs) for number, logs in several.items()}
+    return by_round
+
+
+def _trimmed(logs: list[float]) -> _Estimate:
+    """The trimmed mean, with its variance from the winsorised values (Tukey and McLaughlin 1963; Yuen 1974)."""
+    logs.sort()
+    count = len(logs)
+    cut = count // _TRIMMED
+    kept = logs[cut : count - cut]
+    center = math.fsum(kept) / len(kept)
+    if count < 2:
+        return _Estimate(center, math.inf, 1)
+    pulled_in = [*kept, *[kept[0]] * cut, *[kept[-1]] * cut]
+    middle = math.fsum(pulled_in) / count
+    squares = math.fsum((log - middle) ** 2 for log in pulled_in)
+    rounds = len(kept) * (len(kept) - 1) / (count - 1)
+    return _Estimate(center, squares / (count - 1) / rounds, len(kept) - 1, rounds)
+
+
+def _of_mean(result: FunctionResult) -> _Estimate:
+    """The mean of a result of which only the figures are known; the error of a logarithm is the relative one."""
+    figures = result.statistics
+    assert figures is not None
+    if result.batches < 2 or figures.mean <= 0:
+        return _Estimate(_log(figures.mean), math.inf, 1)
+    relative = figures.standard_deviation / figures.mean
+    return _Estimate(_log(figures.mean), relative**2 / result.batches, result.batches - 1)
+
+
+def _unpaired(a: _Estimate, b: _Estimate) -> _Estimate:
+    """The difference of two that were estimated independently, with Welch's degrees of freedom."""
+    variance = a.variance + b.variance
+    if 0 < variance < math.inf:
+        freedom = variance**2 / (a.variance**2 / a.freedom + b.variance**2 / b.freedom)
+    else:
+        freedom = 1
+    return _Estimate(a.log - b.log, variance, freedom)
+
+
+def _ratio(difference: _Estimate, confidence: float) -> Ratio:
+    half = student_quantile(max(1, int(difference.freedom)), confidence) * math.sqrt(difference.variance)
+    low, middle, high = (
+        math.exp(min(max(log, -_LARGEST_LOG), _LARGEST_LOG))
+        for log in (difference.log - half, difference.log, difference.log + half)
+    )
+    return Ratio(ratio=middle, low=low, high=high)
+
+
+# -------------------------------------------------------------------------------------------------------- names
+
+
+def _names(results: Sequence[FunctionResult]) -> Iterator[str]:
+    """What to call each result: the shortest that tells it from the others, with its sizes and its package."""
+    functions: dict[str, set[str]] = {}
+    packages: dict[str, set[str]] = {}
+    for result in results:
+        functions.setdefault(base_name(result.function_name), set()).add(result.function_name)
+        packages.setdefault(result.function_name, set()).add(result.hat_file)
+    for result in results:
+        short = base_name(result.function_name)
+        name = short if len(functions[short]) == 1 else result.function_name
+        of_several = f"of {result.hat_file}" if len(packages[result.function_name]) > 1 else ""
+        told = " ".join(filter(None, (pairs_text(result.sizes), of_several)))
+        yield f"{name} ({told})" if told else name

@@ -1,0 +1,100 @@
+"""Rates: how many floating-point operations and how many bytes of arrays a function gets through in a second.
+
+How many operations one call makes is told by the function's metadata, in ``auxiliary.flops``: a number, or an
+expression over the function's dimensions as the ``size`` of a ``runtime_array`` is, such as ``"2*M*N*K"``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from hatframe.calling.expressions import SizeExpression
+from hatframe.calling.layouts import Layout
+from hatframe.calling.plans import ArgumentPlan, Passing, plan_call
+from hatframe.errors import FormatError
+from hatframe.format.model import Function
+
+FLOPS_KEY = "flops"
+
+
+def rates(function: Function, sizes: Mapping[str, int], mean_seconds: float) -> dict[str, float]:
+    """``flops_per_second`` and ``bytes_per_second`` of a function whose calls take ``mean_seconds``.
+
+    ``sizes`` has the values of its dimensions by name. A rate is left out where the metadata do not tell it, and
+    where there is nothing to count. Raises :class:`FormatError` where the metadata cannot be understood.
+    """
+    if mean_seconds <= 0:
+        return {}
+    counted = {
+        "flops_per_second": floating_point_operations(function, sizes),
+        "bytes_per_second": least_traffic(function, sizes),
+    }
+    return {name: count / mean_seconds for name, count in counted.items() if count}
+
+
+def floating_point_operations(function: Function, sizes: Mapping[str, int]) -> float | None:
+    """The operations of one call by ``auxiliary.flops``; None where the function does not tell.
+
+    Raises :class:`FormatError` where the key is neither a number from 0 up nor an expression over ``sizes``.
+    """
+    told = function.auxiliary.get(FLOPS_KEY)
+    if told is None:
+        return None
+    where = f"{function.name}: auxiliary.{FLOPS_KEY}"
+    count = _evaluated(told, sizes, where) if isinstance(told, str) else told
+    if isinstance(count, bool) or not isinstance(count, (int, float)) or not math.isfinite(count) or count < 0:
+        raise FormatError(
+            f"{told!r} is no number of operations",
+            where=where,
+            hint='give a number, or an expression such as "2*M*N*K"',
+        )
+    return count
+
+
+def least_traffic(function: Function, sizes: Mapping[str, int]) -> int | None:
+    """The bytes that one call must read and write at least; None where the size of an array is not known beforehand.
+
+    Each element of each array counts once where the function reads it, and once where it writes it; an array that is
+    an ``input_output`` counts twice. Traffic between caches and memory may be more where an array does not fit, and
+    none at all where it stays in a cache. Scalars do not count.
+    """
+    total = 0
+    for argument in plan_call(function).arguments:
+        if argument.passing in (Passing.VALUE, Passing.CELL):
+            continue
+        elements = _elements(argument, sizes, function.name)
+        if elements is None:
+            return None
+        total += elements * argument.element.size * (argument.read + argument.written)
+    return total
+
+
+def _elements(argument: ArgumentPlan, sizes: Mapping[str, int], function_name: str) -> int | None:
+    if argument.layout is not None:
+        return _different_elements(argument.layout)
+    if argument.size is None or not argument.size.names <= sizes.keys():
+        return None
+    try:
+        return max(0, argument.size.value(sizes))
+    except FormatError as error:
+        raise FormatError(error.message, where=f"{function_name}: {argument.name}", hint=error.hint) from None
+
+
+def _different_elements(layout: Layout) -> int:
+    """An axis of stride 0 repeats the same elements; overlapping axes have no more than lie between their ends."""
+    if not layout.size:
+        return 0
+    extents = [extent for extent, step in zip(layout.shape, layout.strides, strict=True) if step]
+    return min(math.prod(extents), layout.last - layout.first + 1)
+
+
+def _evaluated(text: str, sizes: Mapping[str, int], where: str) -> int:
+    try:
+        expression = SizeExpression(text)
+        if unknown := sorted(expression.names - sizes.keys()):
+            known = f"its dimensions are {', '.join(sorted(sizes))}" if sizes else "it has no dimensions"
+            raise FormatError(f"{text!r} refers to {', '.join(unknown)}", hint=known)
+        return expression.value(sizes)
+    except FormatError as error:
+        raise FormatError(error.message, where=where, hint=error.hint) from None

@@ -1,0 +1,112 @@
+"""How a broken clause is told, and the clauses that all kinds of backends share."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from hatframe.backends import Availability, Backend
+from hatframe.errors import HatError, PluginError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# What follows --sink ends at the first "=", and names are listed with commas between them.
+_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*")
+
+# Asked for every backend at each start of the command line; to look for a program on the PATH takes microseconds.
+_CHEAP = 0.5
+
+
+class Contract:
+    """The contract of one subject, such as ``sink 'csv'``: each clause is a sentence that must hold."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+
+    def require(self, holds: object, clause: str, found: object = "") -> None:
+        """Raise :class:`AssertionError` with ``clause``, and with what was found instead, unless it ``holds``."""
+        if not holds:
+            raise self.broken(clause, found)
+
+    def broken(self, clause: str, found: object = "") -> AssertionError:
+        """The error for a clause that does not hold."""
+        instead = f"; found: {found}" if found != "" else ""
+        return AssertionError(f"{self.subject} breaks its contract: {clause}{instead}")
+
+    def works(self, clause: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What ``call`` returns; an error that it raises breaks ``clause``."""
+        try:
+            return call(*args, **kwargs)
+        except Exception as error:
+            raise self.broken(clause, _raised(error)) from error
+
+    def refuses(
+        self, clause: str, kind: type[HatError], call: Callable[P, Any], *args: P.args, **kwargs: P.kwargs
+    ) -> HatError:
+        """The error of ``kind`` that ``call`` must raise."""
+        try:
+            returned = call(*args, **kwargs)
+        except kind as error:
+            return error
+        except Exception as error:
+            raise self.broken(clause, _raised(error)) from error
+        raise self.broken(clause, f"no error, and {returned!r} was returned")
+
+
+def _raised(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def check_backend(backend: Any, kind: type[Backend]) -> Contract:
+    """Check what all backends share, and give the contract for the clauses of ``kind``.
+
+    Raises :class:`PluginError` where the backend says that it cannot work here.
+    """
+    label = kind.__name__.lower()
+    unnamed = Contract(f"{label} {type(backend).__name__}")
+    unnamed.require(isinstance(backend, kind), f"it is an instance of a subclass of {kind.__name__}", repr(backend))
+    name = getattr(backend, "name", None)
+    unnamed.require(
+        isinstance(name, str) and _NAME.fullmatch(name),
+        "its name is lower case, of letters, digits and . _ + -, without spaces",
+        repr(name),
+    )
+    contract = Contract(f"{label} {name!r}")
+    summary = getattr(backend, "summary", None)
+    contract.require(
+        isinstance(summary, str) and summary.strip() and "\n" not in summary,
+        "its summary is one line that says what it does",
+        repr(summary),
+    )
+    contract.require(type(backend.priority) is int, "its priority is an integer", repr(backend.priority))
+    availability = _availability(contract, backend)
+    if not availability:
+        raise PluginError(
+            f"{contract.subject} cannot be checked here: {availability.reason}", hint=availability.install
+        )
+    return contract
+
+
+def _availability(contract: Contract, backend: Backend) -> Availability:
+    def ask() -> float:
+        started = time.perf_counter()
+        backend.availability()
+        return time.perf_counter() - started
+
+    availability = contract.works("availability() raises nothing", backend.availability)
+    contract.require(
+        isinstance(availability, Availability), "availability() returns an Availability", repr(availability)
+    )
+    # The first call may have found the machine busy.
+    seconds = min(ask() for _ in range(2))
+    contract.require(seconds < _CHEAP, f"availability() is cheap, under {_CHEAP} s", f"{seconds:.2f} s")
+    if not availability:
+        contract.require(
+            availability.reason and "\n" not in availability.reason,
+            "an availability that is not given has its reason in one line",
+            repr(availability.reason),
+        )
+    return availability

@@ -1,0 +1,290 @@
+"""The contract of a bound function, checked on any function whose results are known."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hatframe.backends import BoundFunction, Measurement, Timer
+from hatframe.errors import CallError
+from hatframe.format.model import Function, LogicalType, Parameter, Usage
+from hatframe.testing.contract import Contract
+
+ALIGNMENT = 64
+"""Bytes that arrays for a benchmark are aligned to."""
+
+# A filling that no freshly allocated memory has, and that all numeric types hold.
+_FILLING = 7
+
+
+def check_function(
+    bound: BoundFunction,
+    arguments: Sequence[Any],
+    expected: Mapping[str, Any],
+    *,
+    returns: Any = None,
+    sizes: Mapping[str, int] | None = None,
+    tolerance: float = 1e-5,
+) -> None:
+    """Hold ``bound`` against :class:`hatframe.backends.BoundFunction`, on a function whose results are known.
+
+    ``check_loader`` does this with functions of its own. For a loader of another runtime, load a package with
+    :class:`hatframe.Kernel` and check its functions.
+
+    Parameters
+    ----------
+    arguments
+        Values for all parameters in declared order: numpy arrays of the layouts of the metadata, and numbers. The
+        arrays are written to by the function.
+    expected
+        What arrays hold after a call, by the names of the parameters.
+    returns
+        What the call returns.
+    sizes
+        The dimensions of runtime-sized arrays, for ``make_arguments``.
+    tolerance
+        The relative difference that results may have.
+
+    Raises :class:`AssertionError` with the clause that does not hold.
+    """
+    contract = Contract(f"function {getattr(bound, 'name', bound)!r}")
+    contract.require(isinstance(bound, BoundFunction), "bind() returns a BoundFunction", repr(bound))
+    contract.require(isinstance(bound.function, Function), "it has the metadata that it was bound to", bound)
+    case = _Case(contract, bound, arguments, expected, returns, tolerance)
+    case.check_calls()
+    case.check_refusals()
+    case.check_prepared_calls()
+    check_made_arguments(contract, bound, sizes or {})
+    made = bound.make_arguments(sizes or {}, _fill)
+    check_timer(contract, contract.works("prepare(argument_sets) returns a timer", bound.prepare, [made]))
+
+
+class _Case:
+    """A function, with arguments that can be put back to what they were."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        bound: BoundFunction,
+        arguments: Sequence[Any],
+        expected: Mapping[str, Any],
+        returns: Any,
+        tolerance: float,
+    ) -> None:
+        self.contract = contract
+        self.bound = bound
+        self.parameters = bound.function.arguments
+        self.arguments = list(arguments)
+        self.before = [_copied(value) for value in arguments]
+        self.expected = expected
+        self.returns = returns
+        self.tolerance = tolerance
+
+    def arrays(self) -> list[tuple[int, Parameter, np.ndarray[Any, Any]]]:
+        """The positions, parameters and values of the arguments that are arrays."""
+        return [
+            (position, parameter, value)
+            for position, (parameter, value) in enumerate(zip(self.parameters, self.arguments, strict=True))
+            if isinstance(value, np.ndarray)
+        ]
+
+    def reset(self) -> None:
+        for position, _, value in self.arrays():
+            value[...] = self.before[position]
+
+    def check_calls(self) -> None:
+        clause = "a call with all parameters in declared order gives the right results"
+        self._check_results(clause, self.bound, *self.arguments)
+        if all(parameter.name for parameter in self.parameters):
+            named = {parameter.name: value for parameter, value in zip(self.parameters, self.arguments, strict=True)}
+            clause = "a call with all parameters by name gives the right results"
+            self._check_results(clause, self.bound, **named)
+
+    def check_prepared_calls(self) -> None:
+        clause = "prepare_call(...) takes what a call takes, and does not call"
+        self.reset()
+        call = self.contract.works(clause, self.bound.prepare_call, *self.arguments)
+        self._require_untouched(clause)
+        for _ in range(2):
+            self._check_results("what prepare_call() returns makes the same call again and again", call)
+        for position, parameter, value in self.arrays():
+            if parameter.usage is not Usage.OUTPUT and value.size:
+                wrong = [*self.arguments]
+                wrong[position] = value.astype(np.complex128)
+                self._refused("prepare_call() refuses what a call refuses", wrong, self.bound.prepare_call)
+        if all(_copied(value).strides == value.strides for _, _, value in self.arrays()):
+            kept = self.bound.prepare_call(*map(_copied, self.arguments))
+            gc.collect()
+            self.contract.works("a prepared call keeps its arrays alive", kept)
+
+    def check_refusals(self) -> None:
+        before = "raises CallError before the function is called"
+        self._refused(f"one argument too many {before}", [*self.arguments, 0])
+        self._refused(
+            f"an argument of an unknown name {before}",
+            self.arguments,
+            lambda *values: self.bound(*values[:-1], no_such_argument=values[-1]),
+        )
+        for position, parameter, value in self.arrays():
+            label = f"argument {position}"
+            wrong = {
+                f"an array of another dtype for {label} {before}": value.astype(np.complex128),
+                f"an array of another shape for {label} {before}": _larger(value),
+                f"text instead of an array for {label} {before}": "text",
+            }
+            if parameter.usage is not Usage.INPUT:
+                locked = value.view()
+                locked.flags.writeable = False
+                wrong[f"a read-only array for {label}, which the function writes, {before}"] = locked
+            for clause, replacement in wrong.items():
+                self._refused(clause, [*self.arguments[:position], replacement, *self.arguments[position + 1 :]])
+        for position, value in enumerate(self.arguments):
+            if not isinstance(value, np.ndarray):
+                wrong_number = [*self.arguments[:position], "text", *self.arguments[position + 1 :]]
+                self._refused(f"text instead of a number for argument {position} {before}", wrong_number)
+
+    def _refused(self, clause: str, values: Sequence[Any], call: Callable[..., Any] | None = None) -> None:
+        self.reset()
+        self.contract.refuses(clause, CallError, call or self.bound, *values)
+        self._require_untouched(clause)
+
+    def _require_untouched(self, clause: str) -> None:
+        for position, _, value in self.arrays():
+            self.contract.require(
+                _equal(value, self.before[position], 0.0), clause, f"argument {position} was written to: {value}"
+            )
+
+    def _check_results(self, clause: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self.reset()
+        returned = self.contract.works(clause, call, *args, **kwargs)
+        for position, parameter, value in self.arrays():
+            name = parameter.name or f"arg{position}"
+            if name in self.expected:
+                wanted, tolerance = self.expected[name], self.tolerance
+            elif parameter.usage is Usage.INPUT:
+                wanted, tolerance = self.before[position], 0.0
+            else:
+                continue
+            self.contract.require(_equal(value, wanted, tolerance), clause, f"{name} = {value}, not {wanted}")
+        same = returned is None if self.returns is None else _equal(returned, self.returns, self.tolerance)
+        self.contract.require(same, clause, f"it returned {returned!r}, not {self.returns!r}")
+
+
+def check_made_arguments(contract: Contract, bound: BoundFunction, sizes: Mapping[str, int]) -> None:
+    """Check ``make_arguments`` and ``argument_bytes``: all parameters, aligned, filled where the function reads."""
+    filled: list[Any] = []
+
+    def fill(name: str, array: Any) -> None:
+        filled.append(array)
+        _fill(name, array)
+
+    clause = "make_arguments(sizes, fill) gives a value for each parameter, in declared order"
+    made = contract.works(clause, bound.make_arguments, sizes, fill)
+    parameters = bound.function.arguments
+    contract.require(len(made) == len(parameters), clause, f"{len(made)} for {len(parameters)}")
+    for position, (parameter, value) in enumerate(zip(parameters, made, strict=True)):
+        is_data = parameter.logical_type in (LogicalType.AFFINE_ARRAY, LogicalType.RUNTIME_ARRAY)
+        if not is_data or parameter.declared_type.count("*") > 1:
+            continue
+        label = f"that of argument {position}"
+        contract.require(isinstance(value, np.ndarray), "make_arguments() makes numpy arrays for arrays", value)
+        if parameter.affine_offset == 0:
+            contract.require(
+                value.ctypes.data % ALIGNMENT == 0,
+                f"make_arguments() aligns arrays to {ALIGNMENT} bytes",
+                f"{label} is at {value.ctypes.data:#x}",
+            )
+        reads = parameter.usage is not Usage.OUTPUT
+        contract.require(
+            not reads or not value.size or (value == np.asarray(_FILLING, value.dtype)).all(),
+            "make_arguments() has every array filled that the function reads",
+            f"{label} is not",
+        )
+        contract.require(
+            reads or not any(np.shares_memory(value, array) for array in filled if isinstance(array, np.ndarray)),
+            "make_arguments() leaves arrays alone that the function only writes",
+            f"{label} was filled",
+        )
+    allocated = sum(value.nbytes for value in made if isinstance(value, np.ndarray))
+    told = contract.works("argument_bytes(sizes) raises nothing", bound.argument_bytes, sizes)
+    contract.require(
+        allocated <= told <= allocated + len(made) * 2 * ALIGNMENT,
+        "argument_bytes(sizes) tells what the arrays of make_arguments() take, beside their alignment",
+        f"{told} for arrays of {allocated}",
+    )
+    contract.works("what make_arguments() gives can be called with", bound, *made)
+    other = bound.make_arguments(sizes, _fill)
+    shared = any(
+        isinstance(one, np.ndarray) and isinstance(two, np.ndarray) and np.shares_memory(one, two)
+        for one, two in zip(made, other, strict=True)
+    )
+    contract.require(not shared, "make_arguments() makes new arrays each time", "memory that is in two sets")
+
+
+def check_timer(contract: Contract, timer: Timer, calls: int = 3) -> float:
+    """Check what a timer says of itself and of ``calls`` calls; gives the share of the wall time that it measured."""
+    contract.require(isinstance(timer, Timer), "prepare(argument_sets) returns a Timer", repr(timer))
+    contract.require(isinstance(timer.name, str) and timer.name, "a timer has a name", repr(timer.name))
+    contract.require(
+        isinstance(timer.overhead, float) and 0 <= timer.overhead < math.inf,
+        "the overhead of a timer is a number of seconds, 0 where it is not known",
+        repr(timer.overhead),
+    )
+    started = time.perf_counter()
+    measured = contract.works("run(calls) makes the calls", timer.run, calls)
+    elapsed = time.perf_counter() - started
+    contract.require(isinstance(measured, Measurement), "run(calls) returns a Measurement", repr(measured))
+    contract.require(
+        isinstance(measured.seconds, float) and math.isfinite(measured.seconds),
+        "run(calls) measures a finite number of seconds",
+        repr(measured.seconds),
+    )
+    # Of the shortest functions nothing may be left.
+    contract.require(
+        measured.seconds > 0 or timer.subtracts_overhead,
+        "run(calls) measures a positive number of seconds, unless the overhead is subtracted",
+        repr(measured.seconds),
+    )
+    contract.require(
+        type(timer.subtracts_overhead) is bool,
+        "a timer says whether it subtracts its overhead",
+        timer.subtracts_overhead,
+    )
+    for name, value in measured.counters.items():
+        contract.require(
+            isinstance(name, str) and name and isinstance(value, (int, float)) and math.isfinite(value),
+            "counters are finite numbers by name",
+            f"{name!r}: {value!r}",
+        )
+    contract.require(
+        measured.seconds <= elapsed,
+        "run(calls) measures seconds: no more than passed while it ran",
+        f"{measured.seconds} s of {elapsed} s",
+    )
+    return measured.seconds / elapsed
+
+
+def _fill(name: str, array: Any) -> None:
+    array[...] = _FILLING
+
+
+def _copied(value: Any) -> Any:
+    return value.copy(order="K") if isinstance(value, np.ndarray) else value
+
+
+def _larger(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.zeros((array.shape[0] + 1, *array.shape[1:]) if array.ndim else (2,), array.dtype)
+
+
+def _equal(found: Any, wanted: Any, tolerance: float) -> bool:
+    # Through double, because numpy compares no bfloat16 with a tolerance.
+    found, wanted = np.asarray(found), np.asarray(wanted)
+    if found.shape != wanted.shape:
+        return False
+    close = np.allclose(found.astype(np.float64), wanted.astype(np.float64), tolerance, 0.0, equal_nan=True)
+    return bool(close)

@@ -1,0 +1,67 @@
+"""The contract of a probe."""
+
+from __future__ import annotations
+
+import json
+
+from hatframe.backends import Probe
+from hatframe.machine import Cache, Facts
+from hatframe.testing.contract import Contract, check_backend
+
+_KINDS = ("data", "instruction", "unified")
+
+
+def check_probe(probe: Probe) -> None:
+    """Hold ``probe`` against :class:`hatframe.backends.Probe`: it tells sane facts, as JSON, and the same again.
+
+    Raises :class:`AssertionError` with the clause that does not hold, and :class:`hatframe.errors.PluginError`
+    where the probe cannot work here.
+    """
+    contract = check_backend(probe, Probe)
+    facts = contract.works("facts() leaves out what it does not know, and raises nothing", probe.facts)
+    contract.require(isinstance(facts, Facts), "facts() returns Facts", repr(facts))
+    for cache in facts.caches:
+        _check_cache(contract, cache)
+    levels = [cache.level for cache in facts.caches]
+    contract.require(levels == sorted(levels), "caches go from the smallest level up", levels)
+    for name, there in facts.extensions.items():
+        contract.require(
+            isinstance(name, str) and name and name == name.strip().lower() and name[0] not in "+-",
+            "extensions have LLVM's names, in lower case and without a sign",
+            repr(name),
+        )
+        contract.require(isinstance(there, bool), "an extension is True or False, or left out", f"{name}: {there!r}")
+    _check_details(contract, facts)
+    again = contract.works("facts() can be asked again", probe.facts)
+    contract.require(
+        (again.caches, again.extensions) == (facts.caches, facts.extensions),
+        "facts() tells the same caches and extensions when it is asked again",
+        again,
+    )
+
+
+def _check_cache(contract: Contract, cache: Cache) -> None:
+    contract.require(isinstance(cache, Cache), "every cache is a Cache", repr(cache))
+    contract.require(cache.level >= 1, "the level of a cache is 1 or more", cache)
+    contract.require(cache.kind in _KINDS, f"the kind of a cache is one of {', '.join(_KINDS)}", cache)
+    contract.require(
+        type(cache.size) is int and cache.size > 0, "the size of a cache is a positive number of bytes", cache
+    )
+    contract.require(
+        type(cache.line_size) is int and 0 <= cache.line_size <= cache.size,
+        "the line size of a cache is a number of bytes, 0 where it is not known",
+        cache,
+    )
+    contract.require(cache.shared_by >= 1, "a cache is shared by at least one logical core", cache)
+
+
+def _check_details(contract: Contract, facts: Facts) -> None:
+    try:
+        same = json.loads(json.dumps(facts.details, allow_nan=False)) == facts.details
+    except (TypeError, ValueError):
+        same = False
+    contract.require(
+        isinstance(facts.details, dict) and same,
+        "details are JSON: objects with text as keys, arrays as lists, text, finite numbers, booleans and null",
+        facts.details,
+    )

@@ -1,0 +1,130 @@
+"""A small package for the checks: C functions that take arguments in each way, and their .hat file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hatframe.backends import Linker, SharedLibrary
+from hatframe.format.model import (
+    Dependencies,
+    Function,
+    HatFile,
+    LogicalType,
+    Parameter,
+    Required,
+    RequiredCpu,
+    Target,
+    Usage,
+)
+from hatframe.format.package import Package, read_package
+from hatframe.format.rendering import render_hat, to_document
+from hatframe.linking.libraries import Kind, identify
+from hatframe.machine import Platform
+
+# No header is included: a compiler without a C library can compile it too.
+SOURCE = """
+void add(const float *a, const float *b, float *c) { for (int i = 0; i < 12; i++) c[i] = a[i] + b[i]; }
+void column(const double *a, double *b) {
+    for (int j = 0; j < 4; j++) for (int i = 0; i < 3; i++) b[j * 3 + i] = a[j * 3 + i] + 100 * i + j;
+}
+void scale(int n, float factor, const float *x, float *y) { for (int i = 0; i < n; i++) y[i] = factor * x[i]; }
+float total(const float *x) { float sum = 0; for (int i = 0; i < 12; i++) sum += x[i]; return sum; }
+void next(int x, int *y) { *y = x + 1; }
+void step(int *counter) { for (int i = 0; i < 16; i++) counter[i]++; }
+void work(int *counter) { volatile int spin = 3000000; while (spin) spin--; for (int i = 0; i < 16; i++) counter[i]++; }
+"""
+
+_C_TYPES = {"float": "float", "double": "double", "int32_t": "int"}
+
+
+def _affine(name: str, shape: tuple[int, ...], element: str, usage: Usage, column_major: bool = False) -> Parameter:
+    strides, step = [], 1
+    for extent in shape if column_major else reversed(shape):
+        strides.append(step)
+        step *= extent
+    return Parameter(
+        logical_type=LogicalType.AFFINE_ARRAY,
+        name=name,
+        declared_type=f"{_C_TYPES[element]}*",
+        element_type=element,
+        usage=usage,
+        shape=shape,
+        affine_map=tuple(strides if column_major else reversed(strides)),
+    )
+
+
+def _runtime(name: str, size: str, usage: Usage) -> Parameter:
+    return Parameter(
+        logical_type=LogicalType.RUNTIME_ARRAY,
+        name=name,
+        declared_type="float*",
+        element_type="float",
+        usage=usage,
+        size=size,
+    )
+
+
+def _element(name: str, element: str, usage: Usage = Usage.INPUT, pointer: str = "") -> Parameter:
+    return Parameter(
+        logical_type=LogicalType.ELEMENT,
+        name=name,
+        declared_type=f"{_C_TYPES[element]}{pointer}",
+        element_type=element,
+        usage=usage,
+    )
+
+
+def _functions() -> dict[str, Function]:
+    read, write, both = Usage.INPUT, Usage.OUTPUT, Usage.INPUT_OUTPUT
+    signatures: Mapping[str, tuple[Parameter, ...]] = {
+        "add": tuple(_affine(name, (3, 4), "float", write if name == "c" else read) for name in "abc"),
+        "column": tuple(_affine(name, (3, 4), "double", write if name == "b" else read, True) for name in "ab"),
+        "scale": (
+            _element("n", "int32_t"),
+            _element("factor", "float"),
+            _runtime("x", "n", read),
+            _runtime("y", "n", write),
+        ),
+        "total": (_affine("x", (12,), "float", read),),
+        "next": (_element("x", "int32_t"), _element("y", "int32_t", write, "*")),
+        "step": (_affine("counter", (16,), "int32_t", both),),
+        "work": (_affine("counter", (16,), "int32_t", both),),
+    }
+    functions = {name: Function(name=name, arguments=arguments) for name, arguments in signatures.items()}
+    functions["total"] = Function(
+        name="total", arguments=signatures["total"], return_value=_element("", "float", Usage.OUTPUT)
+    )
+    return functions
+
+
+FUNCTIONS = _functions()
+"""The functions of the sample, by name."""
+
+
+def write_sample(folder: Path, link_target: str) -> Path:
+    """Write the .hat file of the sample; gives its path. The library is not made."""
+    host = Platform.host()
+    hat = HatFile(
+        functions=FUNCTIONS,
+        target=Target(required=Required(os=host.os, cpu=RequiredCpu(architecture=host.architecture))),
+        dependencies=Dependencies(link_target=link_target),
+    )
+    document: dict[str, Any] = to_document(hat)
+    path = folder / "sample.hat"
+    path.write_text(render_hat(document, "sample"), encoding="utf-8")
+    return path
+
+
+def make_sample(folder: Path, linker: Linker) -> Package:
+    """Compile the sample into a dynamic library in ``folder``, with its .hat file."""
+    source, compiled = folder / "sample.c", folder / "sample.o"
+    source.write_text(SOURCE, encoding="utf-8")
+    linker.compile(source, compiled)
+    library = identify(compiled)
+    output = folder / f"sample{library.dynamic_suffix}"
+    linker.link_shared(SharedLibrary(output=output, objects=(compiled,), exports=tuple(FUNCTIONS)))
+    if identify(output).kind is not Kind.DYNAMIC:
+        raise AssertionError(f"linker {linker.name!r} breaks its contract: link_shared makes a dynamic library")
+    return read_package(write_sample(folder, output.name))

@@ -1,0 +1,172 @@
+"""The contract of a sink, on a run that never was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from hatframe.backends import Sink, SinkOption, SinkRun
+from hatframe.errors import HatError, SinkError
+from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+from hatframe.testing.contract import Contract, check_backend
+from hatframe.testing.runs import failed_result, ok_result, run_info
+from hatframe.testing.sample import write_sample
+
+_SPELLING = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
+
+
+def check_sink(sink: Sink, folder: Path, *, takes_path: bool = True, options: Mapping[str, str] | None = None) -> None:
+    """Hold ``sink`` against :class:`hatframe.backends.Sink`: its options, and runs of every kind written to ``folder``.
+
+    Parameters
+    ----------
+    folder
+        An empty folder, such as pytest's ``tmp_path``: the results are written there, and a small .hat file for
+        sinks that write to those.
+    takes_path
+        Whether the path of ``--sink NAME=PATH`` means something to it; one that does not must refuse it.
+    options
+        Options of its own to open it with, by their keys.
+
+    Raises :class:`AssertionError` with the clause that does not hold, and :class:`hatframe.errors.PluginError`
+    where the sink cannot work here.
+    """
+    contract = check_backend(sink, Sink)
+    check_options(contract, sink)
+    hat_file = write_sample(folder, "sample.a")
+    trial = _Trial(contract, sink, run_info(hat_file), options or {})
+    results = (
+        ok_result("add", hat_file),
+        ok_result("scale", hat_file, sizes={"n": 256}, threads=2, counters={"page_faults": 3.0}),
+        failed_result("total", hat_file),
+    )
+    if takes_path:
+        trial.check_path(folder, results)
+        trial.check_refused_path(folder)
+    else:
+        contract.refuses(
+            "a sink that takes no path refuses one with a HatError when it is opened",
+            HatError,
+            sink.open,
+            trial.run,
+            folder / "results",
+            trial.options,
+        )
+        trial.check_run(None, results)
+    trial.check_short_runs(folder / "short" if takes_path else None, results)
+    trial.check_two_at_once(folder if takes_path else None, results)
+
+
+def check_options(contract: Contract, sink: Sink) -> None:
+    """Check the form of the options that a sink declares."""
+    contract.require(isinstance(sink.options, tuple), "its options are a tuple", repr(sink.options))
+    spellings: list[str] = []
+    for option in sink.options:
+        contract.require(isinstance(option, SinkOption), "every option is a SinkOption", repr(option))
+        contract.require(
+            isinstance(option.names, tuple)
+            and option.names
+            and all(isinstance(name, str) and _SPELLING.fullmatch(name) for name in option.names)
+            and option.names[0].startswith("--"),
+            "an option is spelled as --store-in-hat is, its main name first",
+            option.names,
+        )
+        contract.require(
+            option.key.isidentifier() and option.key == option.key.lower(),
+            "the main name of an option gives a key in snake case",
+            repr(option.key),
+        )
+        contract.require(option.help.strip(), f"option {option.names[0]} has a help text")
+        contract.require(option.metavar.strip(), f"option {option.names[0]} has a metavar")
+        spellings += option.names
+    twice = sorted({name for name in spellings if spellings.count(name) > 1})
+    contract.require(not twice, "its options are spelled differently", ", ".join(twice))
+
+
+class _Trial:
+    """A sink with a run, opened again and again."""
+
+    def __init__(self, contract: Contract, sink: Sink, run: RunInfo, options: Mapping[str, str]) -> None:
+        self.contract = contract
+        self.sink = sink
+        self.run = run
+        self.options = options
+
+    def check_run(self, path: Path | None, results: tuple[FunctionResult, ...], complete: bool = True) -> None:
+        opened = self.open(path)
+        for result in results:
+            self.add(opened, result)
+        self.close(opened, results, complete)
+
+    def check_path(self, folder: Path, results: tuple[FunctionResult, ...]) -> None:
+        path = folder / "the results"
+        self.check_run(path, results)
+        self.contract.require(path.exists(), "the path of --sink NAME=PATH is where the results go", f"no {path.name}")
+        try:
+            again = self.sink.open(self.run, path, self.options)
+        except SinkError:
+            return  # it does not write over former results
+        except Exception as error:
+            clause = "a path that holds former results is written to, or refused with SinkError when it is opened"
+            raise self.contract.broken(clause, f"{type(error).__name__}: {error}") from error
+        self.add(again, results[0])
+        self.close(again, results[:1])
+
+    def check_refused_path(self, folder: Path) -> None:
+        blocked = folder / "a file"
+        blocked.write_text("not a folder")
+        self.contract.refuses(
+            "a path that cannot be written to is refused with SinkError when it is opened, not after the run",
+            SinkError,
+            self.sink.open,
+            self.run,
+            blocked / "results",
+            self.options,
+        )
+        self.contract.require(
+            blocked.read_text() == "not a folder", "a path that is refused leaves everything as it was"
+        )
+
+    def check_short_runs(self, folder: Path | None, results: tuple[FunctionResult, ...]) -> None:
+        """Runs that ended before their end: without a result, with none that is ok, and in the middle."""
+        if folder:
+            folder.mkdir()
+        self.check_run(folder and folder / "nothing", (), complete=False)
+        self.check_run(folder and folder / "no function was left", ())
+        self.check_run(folder and folder / "failed", results[-1:])
+        self.check_run(folder and folder / "interrupted", results[:1], complete=False)
+
+    def check_two_at_once(self, folder: Path | None, results: tuple[FunctionResult, ...]) -> None:
+        first = self.open(folder and folder / "one")
+        second = self.open(folder and folder / "two")
+        self.contract.require(first is not second, "open() returns a run of its own each time")
+        self.add(first, results[0])
+        self.add(second, results[1])
+        self.close(second, results[1:2])
+        self.close(first, results[:1])
+
+    def open(self, path: Path | None) -> SinkRun:
+        opened = self.contract.works(
+            "open(run, path, options) gets ready for a run", self.sink.open, self.run, path, self.options
+        )
+        self.contract.require(isinstance(opened, SinkRun), "open(run, path, options) returns a SinkRun", repr(opened))
+        return opened
+
+    def add(self, opened: SinkRun, result: FunctionResult) -> None:
+        clause = f"add(result) takes a result whose status is {result.status}"
+        self.contract.works(clause, opened.add, result)
+
+    def close(self, opened: SinkRun, results: tuple[FunctionResult, ...], complete: bool = True) -> None:
+        document = ResultsDocument(run=self.run, results=results, complete=complete)
+        clause = "close(document) ends any run" if results else "close(document) ends a run without results too"
+        before = msgspec.json.encode(document)
+        said = self.contract.works(clause, opened.close, document)
+        self.contract.require(
+            isinstance(said, str) and "\n" not in said, "close(document) returns a line for the user", repr(said)
+        )
+        self.contract.require(
+            msgspec.json.encode(document) == before, "close(document) leaves the document as it is", document
+        )

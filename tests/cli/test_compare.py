@@ -1,0 +1,235 @@
+"""``hatframe compare`` as users call it, on files that the sinks wrote and on real packages."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hatframe_builtin.sinks.csv_sink import CsvSink
+from hatframe_builtin.sinks.json_sink import JsonSink
+from packages import affine, function, make_package
+from result_documents import document, failed, result
+
+from hatframe.results.model import FunctionResult
+
+
+def compare(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hatframe", "compare", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, encoding="utf-8")
+
+
+def measured(name: str, seconds: float, **more: Any) -> FunctionResult:
+    source = random.Random(name)
+    times = [seconds * source.gauss(1, 0.005) for _ in range(30)]
+    return result(name, times=times, rounds=tuple(range(30)), **more)
+
+
+def write(folder: Path, name: str, *results: FunctionResult, complete: bool = True) -> None:
+    """Results as a run writes them, to NAME.json and NAME.csv."""
+    whole = document(*results, complete=complete)
+    for sink in (CsvSink(), JsonSink()):
+        run = sink.open(whole.run, folder / f"{name}.{sink.name}", {})
+        for each in results:
+            run.add(each)
+        run.close(whole)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    write(tmp_path, "before", measured("gemm_0123456789abcdef", 1e-4), measured("same", 1e-6), measured("gone", 1e-6))
+    write(tmp_path, "after", measured("gemm_fedcba9876543210", 1.2e-4), measured("same", 1e-6), measured("new", 1e-6))
+    return tmp_path
+
+
+def test_a_pipe_gets_ratios_with_intervals_and_what_they_mean(results: Path) -> None:
+    done = compare("before.json", "after.json", folder=results)
+    assert (done.returncode, done.stderr) == (0, "")
+    header, gemm, same, *rest = done.stdout.splitlines()
+    assert header.split() == ["function", "before.json", "after.json", "after.json", "/", "before.json"]
+    assert gemm.split()[0] == "gemm_0123456789abcdef"
+    assert re.search(r" 1\.20\d* ± 0\.0\d+ ", gemm)
+    assert gemm.split()[-1] == "slower"
+    assert same.split()[0] == "same"
+    assert same.split()[-2:] == ["not", "significant"]
+    assert rest == [
+        "after.json against before.json: 1 slower, 0 faster, 1 not significant",
+        "only in before.json: gone",
+        "only in after.json: new",
+    ]
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("sources", [("before.csv", "after.csv"), ("before.csv", "after.json")])
+def test_tables_without_batches_tell_the_same(results: Path, sources: tuple[str, str]) -> None:
+    done = compare(*sources, folder=results)
+    assert (done.returncode, done.stderr) == (0, "")
+    gemm = done.stdout.splitlines()[1]
+    assert re.search(r" 1\.20\d* ± 0\.0\d+ ", gemm)
+    assert gemm.split()[-1] == "slower"
+
+
+def test_json_holds_all_figures(results: Path) -> None:
+    done = compare("before.json", "after.json", "before.csv", "--format", "json", folder=results)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["sources"] == ["before.json", "after.json", "before.csv"]
+    gemm, same, gone = found["functions"]
+    assert [each["function_name"] for each in gemm["results"]] == [
+        "gemm_0123456789abcdef",
+        "gemm_fedcba9876543210",
+        "gemm_0123456789abcdef",
+    ]
+    slower, itself = gemm["ratios"]
+    assert 1.19 < slower["low"] < slower["ratio"] < slower["high"] < 1.21
+    assert slower["significant"]
+    assert not itself["significant"]
+    assert same["results"][0]["mean"] == pytest.approx(1e-6, rel=0.01)
+    assert gone["results"][1] is None
+    assert gone["ratios"][0] is None
+    assert found["unmatched"] == [[], ["new"], []]
+    assert "failed" not in found
+
+
+def test_markdown_is_a_table(tmp_path: Path) -> None:
+    write(tmp_path, "a", measured("f", 1.5e-6, sizes={"M": 8}))
+    write(tmp_path, "b", measured("f", 5e-7, sizes={"M": 8}))
+    done = compare("a.json", "b.json", "--format", "markdown", folder=tmp_path)
+    header, rule, row, empty, closing = done.stdout.splitlines()
+    assert header == "| function | sizes | a.json | b.json | b.json / a.json |  |"
+    assert rule == "| --- | --- | ---: | ---: | ---: | --- |"
+    assert row.startswith("| `f` | M=8 | 1.")
+    assert row.endswith(" | faster |")
+    assert (empty, closing) == ("", "b.json against a.json: 0 slower, 1 faster, 0 not significant")
+
+
+@pytest.mark.parametrize(("part", "code"), [("5%", 1), ("15 %", 1), ("25%", 0), (".5%", 1)])
+def test_fail_slower_is_an_exit_code_for_ci(results: Path, part: str, code: int) -> None:
+    done = compare("before.json", "after.json", "--fail-slower", part, folder=results)
+    assert done.returncode == code
+    assert ("gemm_0123456789abcdef" in done.stderr) == bool(code)
+    assert "same" not in done.stderr
+    back = compare("after.json", "before.json", "--fail-slower", part, "--format", "json", folder=results)
+    assert back.returncode == 0
+    assert json.loads(back.stdout)["failed"] == []
+
+
+def test_fail_slower_counts_what_failed_since(tmp_path: Path) -> None:
+    write(tmp_path, "a", measured("f", 1e-6), failed("g", "it crashed"))
+    write(tmp_path, "b", failed("f", "it crashed"), failed("g", "it crashed"))
+    assert compare("a.json", "b.json", folder=tmp_path).returncode == 0
+    done = compare("a.json", "b.json", "--fail-slower", "900%", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "hatframe: error: slower by more than 900 %, or failed: f\n"
+    assert done.stdout.splitlines()[1].split()[2:] == ["ns", "failed"]
+
+
+@pytest.mark.parametrize("text", ["5", "0.05", "five%", "-5%", "%", ""])
+def test_fail_slower_takes_a_percentage_only(results: Path, text: str) -> None:
+    done = compare("before.json", "after.json", f"--fail-slower={text}", folder=results)
+    assert done.returncode == 2
+    assert "--fail-slower" in done.stderr
+    assert "5%" in done.stderr
+
+
+def test_functions_are_chosen_by_name_base_name_or_glob(results: Path) -> None:
+    done = compare("before.json", "after.json", "--functions", "gemm", "--functions", "n*", folder=results)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "function",
+        "gemm_0123456789abcdef",
+        *("after.json", "only"),
+    ]
+    done = compare("before.json", "after.json", "--functions", "none", folder=results)
+    assert done.returncode == 1
+    assert "'none'" in done.stderr
+
+
+def test_what_was_not_measured_alike_is_one_line_on_stderr(tmp_path: Path) -> None:
+    write(tmp_path, "a", measured("f", 1e-6))
+    write(tmp_path, "b", measured("f", 1e-6, cache="hot"), complete=False)
+    for extension in ("json", "csv"):
+        done = compare(f"a.{extension}", f"b.{extension}", folder=tmp_path)
+        warning = f"hatframe: warning: a.{extension} and b.{extension} were not measured alike: cache (cold / hot)"
+        assert warning in done.stderr.splitlines()
+    done = compare("a.json", "b.json", "--format", "json", folder=tmp_path)
+    assert "b.json: this run ended before its end" in done.stderr
+    assert len(json.loads(done.stdout)["warnings"]) == 1
+
+
+def test_files_of_one_name_are_told_by_their_paths(results: Path) -> None:
+    (results / "old").mkdir()
+    (results / "old" / "after.json").write_bytes((results / "before.json").read_bytes())
+    done = compare("old/after.json", "after.json", folder=results)
+    assert "after.json / old/after.json" in done.stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "told"),
+    [
+        ({}, 1, "none.json: the results cannot be read: No such file"),
+        ({"none.json": b""}, 1, "no table of hatframe's results"),
+        ({"none.json": b"a,b\n"}, 1, "no table of hatframe's results"),
+        ({"none.json": b'{"format": "else"}'}, 1, "no results document"),
+        ({"none.json": b"\x7fELF\xff"}, 1, "no table of hatframe's results"),
+    ],
+    ids=["missing", "empty", "other table", "other json", "binary"],
+)
+def test_what_holds_no_results_is_refused(results: Path, files: Mapping[str, bytes], code: int, told: str) -> None:
+    for name, content in files.items():
+        (results / name).write_bytes(content)
+    done = compare("before.json", "none.json", folder=results)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_one_source_is_too_few(results: Path) -> None:
+    done = compare("before.json", folder=results)
+    assert done.returncode == 2
+    assert "hatframe compare A B" in done.stderr
+
+
+# ----------------------------------------------------------------------------------------------- packages, measured
+
+
+def package(folder: Path, repeats: int) -> Path:
+    source = (
+        "void work(const float *a, float *b) {\n"
+        f"    for (int r = 0; r < {repeats}; r++)\n"
+        "        for (int i = 0; i < 1024; i++) b[i] = 0.5f * b[i] + a[i];\n"
+        "}\n"
+        "void other(void) {}\n"
+    )
+    arrays = [affine("a", [1024]), affine("b", [1024], usage="input_output")]
+    return make_package(folder, source, {"work": function(*arrays), "other": function()})
+
+
+def test_packages_are_measured_together_and_compared_with_files(tmp_path: Path) -> None:
+    before, after = package(tmp_path / "before", 20), package(tmp_path / "after", 40)
+    write(tmp_path, "former", measured("work", 1.0, timer="another"))
+    options = ("--functions", "work", "--fail-slower", "50%", "--format", "json")
+    done = compare(before, tmp_path / "after", "former.json", *options, folder=tmp_path)
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    (work,) = found["functions"]
+    twice, former = work["ratios"]
+    assert 1.6 < twice["low"] < twice["ratio"] < twice["high"] < 2.4
+    assert former["low"] > 1000
+    assert "former.json" in found["warnings"][0]
+    assert "timer" in found["warnings"][0]
+    assert found["failed"] == ["work"]
+    assert f"measuring {before}, {tmp_path / 'after'} together" in done.stderr
+    assert after.is_file()
+
+
+def test_a_package_is_not_compared_with_itself(tmp_path: Path) -> None:
+    hat = package(tmp_path / "package", 1)
+    done = compare(hat, tmp_path / "package", folder=tmp_path)
+    assert done.returncode == 2
+    assert "are the same package" in done.stderr

@@ -1,0 +1,65 @@
+"""Figures in the words of people."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hatframe.results.model import Ratio
+from hatframe.results.text import duration, listed, percent, ratio_text, sized_name
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unit", "text"),
+    [
+        (1.3724e-4, "", "137.2 µs"),
+        (1.4e-9, "", "1.4 ns"),
+        (4e-13, "", "0.0004 ns"),
+        (0.0, "", "0 ns"),
+        (2.5, "", "2.5 s"),
+        (1.5e-6, "ms", "0.001500 ms"),
+    ],
+)
+def test_durations(seconds: float, unit: str, text: str) -> None:
+    assert duration(seconds, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [(0.003, "0.3 %"), (0.0004, "0.04 %"), (0.0, "0.01 %"), (0.0143, "1.4 %"), (0.123, "12 %"), (1.2, "120 %")],
+)
+def test_percentages(part: float, text: str) -> None:
+    assert percent(part) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "ratio", "high", "text"),
+    [
+        (1.03, 1.04, 1.05, "1.04 ± 0.01"),
+        (1.0412, 1.042, 1.0428, "1.0420 ± 0.0008"),
+        (20.1, 20.5, 20.9, "20.50 ± 0.40"),
+        (1.0, 1.0, 1.0, "1.0000 ± 0.0001"),
+        (190.0, 200.0, 210.0, "200 ± 10"),
+        (0.9, 2.0, 4.5, "2.00 (0.9 to 4.5)"),
+        (1e-300, 1.04, 1e300, "1.04 (of an unknown interval)"),
+    ],
+)
+def test_ratios(low: float, ratio: float, high: float, text: str) -> None:
+    assert ratio_text(Ratio(ratio=ratio, low=low, high=high)) == text
+
+
+@given(st.floats(1e-3, 1e3), st.floats(0, 0.4))
+def test_a_ratio_as_text_is_the_ratio(ratio: float, part: float) -> None:
+    shown, _, half = ratio_text(Ratio(ratio=ratio, low=ratio * (1 - part), high=ratio * (1 + part))).partition(" ± ")
+    last_digit = 10.0 ** -len(shown.partition(".")[2])
+    assert float(shown) == pytest.approx(ratio, abs=last_digit)
+    assert float(half) == pytest.approx(ratio * part, abs=1.01 * last_digit)
+
+
+def test_names() -> None:
+    assert listed([]) == ""
+    assert listed(["a", "b"]) == "a, b"
+    assert listed(["a", "b", "c"], most=2) == "a, b and 1 more"
+    assert sized_name("f", {}) == "f"
+    assert sized_name("f", {"M": 3, "N": 4}) == "f (M=3 N=4)"

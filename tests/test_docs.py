@@ -1,0 +1,167 @@
+"""The documentation is true: hooks and contracts are in it with their exact arguments, and what it shows works."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+import re
+import shlex
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packages import ARCHITECTURE, OS, compiler
+
+import hatframe.testing
+from hatframe import backends, hookspecs
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "samples"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(path: Path, language: str) -> Iterator[tuple[int, str]]:
+    """The code blocks of a document in a language, with the line before each."""
+    text = path.read_text(encoding="utf-8")
+    for match in BLOCK.finditer(text):
+        if match[1] == language:
+            yield text[: match.start(2)].count("\n"), match[2]
+
+
+def commands(path: Path) -> list[str]:
+    """The commands of hatframe that the console blocks of a document show, in order."""
+    lines = []
+    for _, block in blocks(path, "console"):
+        lines += [line[2:].strip() for line in block.replace("\\\n", " ").splitlines() if line.startswith("$ ")]
+    return [line for line in lines if line.split()[0] == "hatframe"]
+
+
+# ------------------------------------------------------------------------------------- hooks and contracts
+
+HOOKS = [name for name in dir(hookspecs) if name.startswith("hatframe_")]
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_is_documented_with_its_exact_arguments(name: str) -> None:
+    arguments = inspect.signature(getattr(hookspecs, name)).parameters
+    assert f"### `{name}({', '.join(arguments)})`\n" in PLUGINS
+
+
+def test_no_other_hook_is_documented() -> None:
+    assert sorted(re.findall(r"^### `(hatframe_\w+)", PLUGINS, re.MULTILINE)) == sorted(HOOKS)
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_has_a_test(name: str) -> None:
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
+    used = re.compile(rf"def {name}\b|\.{name}\(|\b(plugin|given)\(.*\b{name.removeprefix('hatframe_')}=")
+    assert any(used.search(text) for text in texts)
+
+
+def methods() -> Iterator[tuple[type[Any], str, Callable[..., Any]]]:
+    own = [value for value in vars(backends).values() if getattr(value, "__module__", "") == backends.__name__]
+    for contract in (value for value in own if isinstance(value, type)):
+        for name, method in vars(contract).items():
+            abstract = getattr(method, "__isabstractmethod__", False)
+            optional = contract in (backends.Observer, backends.Backend) or (contract, name) in (
+                (backends.Library, "close"),
+                (backends.Linker, "version"),
+            )
+            if inspect.isfunction(method) and (abstract or (optional and not name.startswith("_"))):
+                yield contract, name, method
+
+
+@pytest.mark.parametrize(("contract", "name", "method"), list(methods()))
+def test_every_method_of_a_contract_is_documented(contract: type[Any], name: str, method: Callable[..., Any]) -> None:
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    bare = [p.replace(annotation=inspect.Parameter.empty, default=inspect.Parameter.empty) for p in parameters]
+    assert f"- `{contract.__name__}.{name}{inspect.Signature(bare)}`" in PLUGINS
+
+
+@pytest.mark.parametrize(
+    "data", [backends.LoadContext, backends.SharedLibrary, backends.SinkOption, backends.Measurement, backends.Facts]
+)
+def test_every_field_that_a_contract_passes_is_documented(data: type[Any]) -> None:
+    section = PLUGINS.partition("## The contracts")[2].partition("## The contract tests")[0]
+    for field in data.__struct_fields__:
+        assert re.search(rf"[`(, ]{field}[`),]", section), field
+
+
+def test_every_check_is_documented() -> None:
+    for name in hatframe.testing.__all__:
+        assert re.search(rf"^\| `{name}\(", PLUGINS, re.MULTILINE), name
+        named = re.search(rf"^\| `{name}\((.*?)\)`", PLUGINS, re.MULTILINE)
+        parameters = inspect.signature(getattr(hatframe.testing, name)).parameters.values()
+        assert named
+        assert named[1].split(", ") == [p.name for p in parameters if p.default is p.empty]
+
+
+def test_links_lead_somewhere() -> None:
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+# ------------------------------------------------------------------------------------------- what is shown
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what samples/run.py builds: gemm.hat with its static library, and gemm_dynamic.hat."""
+    folder = tmp_path_factory.mktemp("sample")
+    tuning = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
+    gemm = SAMPLES / "gemm.c"
+    subprocess.run([compiler(), "-O3", tuning, "-fPIC", "-c", gemm, "-o", "gemm.o"], cwd=folder, check=True)
+    subprocess.run([compiler("ar"), "rcs", "gemm.a", "gemm.o"], cwd=folder, check=True)
+    text = (SAMPLES / "gemm.hat").read_text(encoding="utf-8")
+    text = text.replace('os = "linux"', f'os = "{OS}"').replace('"x86_64"', f'"{ARCHITECTURE}"')
+    (folder / "gemm.hat").write_text(text, encoding="utf-8")
+    run(folder, "hatframe to-dynamic gemm.hat gemm_dynamic.hat")
+    return folder
+
+
+@pytest.fixture
+def shown(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh folder like that, as the current one."""
+    for path in sample.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(folder: Path, command: str) -> None:
+    words = shlex.split(command)
+    assert "|" not in words, f"this test runs no pipes: {command}"
+    output = folder / words[words.index(">") + 1] if ">" in words else None
+    words = words[1 : words.index(">")] if output else words[1:]
+    done = subprocess.run([sys.executable, "-m", "hatframe", *words], cwd=folder, capture_output=True)
+    assert done.returncode == 0, f"{command}\n{done.stderr.decode()}"
+    if output:
+        output.write_bytes(done.stdout)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_python_blocks_run(path: Path, shown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All blocks of a document in order, as one module."""
+    module = types.ModuleType("shown_in_the_documentation")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for line, code in blocks(path, "python"):
+        exec(compile("\n" * line + code, str(path), "exec"), module.__dict__)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_run(path: Path, shown: Path) -> None:
+    for command in commands(path):
+        run(shown, command)
+
+
+def test_the_readme_shows_commands_and_code() -> None:
+    assert commands(ROOT / "README.md")
+    assert list(blocks(ROOT / "README.md", "python"))
