@@ -440,7 +440,9 @@ def _print_table(document: ResultsDocument, unit: str) -> None:
         table.add_column("package", overflow="fold")
     if with_sizes:
         table.add_column("sizes")
-    for column in ("mean", "±", "median", "min", "ratio", "batches"):
+    with_flops = any("flops_per_second" in result.rates for result, _ in measured)
+    columns = ["mean", "±", "median", "min", "ratio", *(["GFLOP/s"] if with_flops else []), "batches"]
+    for column in columns:
         table.add_column(column, justify="right")
     for result, ratio in measured:
         figures = result.statistics
@@ -458,6 +460,9 @@ def _print_table(document: ResultsDocument, unit: str) -> None:
             duration(figures.min_of_means, unit),
             ratio_text(ratio) if ratio and ratio.low != ratio.high else "1",
         ]
+        if with_flops:
+            flops = result.rates.get("flops_per_second")
+            cells.append(f"{flops / 1e9:.4g}" if flops is not None else "")
         table.add_row(*cells, f"{result.batches} x {result.calls_per_batch}")
     out = console()
     out.print(table)

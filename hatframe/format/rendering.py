@@ -27,7 +27,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b
 _INT64 = range(-(2**63), 2**63)
 # What neither kind of TOML string takes as it is; C takes some of these as white space.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_OPENING = re.compile(r"\s*(?://['\"]\n)?[ \t]*#[ \t]*endif\b[^\n]*(?:\n|\Z)")
+_OPENING = re.compile(r"\s*(?://['\"]?\n)?[ \t]*#[ \t]*endif\b[^\n]*(?:\n|\Z)")
 _CLOSING = re.compile(r"(?:\A|(?<=\n))[ \t]*#[ \t]*ifdef[ \t]+TOML[ \t]*(?:\n(?://)?\s*)?\Z")
 
 

@@ -287,3 +287,15 @@ def test_a_progress_bar_only_on_a_terminal(hat: Path, tmp_path: Path) -> None:
     assert b"\x1b[" in shown
     assert b"/3" in shown
     assert b"fastest: quick" in shown
+
+
+def test_the_table_shows_what_the_metadata_tell_of_operations(hat: Path, tmp_path: Path) -> None:
+    from hatframe.format.editing import store_in_auxiliary
+
+    store_in_auxiliary(hat, {"slow": {"flops": 51200}})
+    done = bench(hat, "--functions", "slow", "quick", "--json", folder=tmp_path)
+    by_name = {result["function_name"]: result for result in json.loads(done.stdout)["results"]}
+    slow = by_name["slow"]
+    assert slow["rates"]["flops_per_second"] == pytest.approx(51200 / slow["statistics"]["mean"])
+    assert "flops_per_second" not in by_name["quick"]["rates"]
+    assert "GFLOP/s" in bench(hat, "--functions", "slow", folder=tmp_path).stdout.splitlines()[0]

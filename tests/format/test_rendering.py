@@ -184,3 +184,7 @@ def test_the_guard_is_an_identifier_that_c_does_not_reserve(name: str, macro: st
 def test_a_document_that_toml_cannot_hold_is_refused() -> None:
     with pytest.raises(FormatError, match="NoneType"):
         render_hat({"a": None}, "x")
+
+
+def test_code_that_leaves_the_comment_without_a_quote_is_bare_too() -> None:
+    assert bare_code("//\n#endif\nint f(void);\n#ifdef TOML\n//") == "int f(void);\n"
