@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,26 +26,36 @@ class Checkpoint:
     of hatframe.
     """
 
-    def __init__(self, packages: Sequence[PackageInfo], options: BenchOptions, machine: Machine) -> None:
+    def __init__(
+        self, packages: Sequence[PackageInfo], options: BenchOptions, machine: Machine, notify: Callable[[str], None]
+    ) -> None:
+        self._notify = notify
         plain = {name: value for name, value in options.recorded().items() if name not in _FREE_OPTIONS}
         given = Path(options.input_data)
         data = hashlib.sha256(given.read_bytes()).hexdigest() if given.is_file() else ""
         texts = [Path(path).read_text(errors="replace") for package in packages for path in package.hat_files]
-        key = msgspec.json.encode([packages, texts, data, plain, machine, __version__], enc_hook=str, order="deterministic")
+        key = msgspec.json.encode(
+            [packages, texts, data, plain, machine, __version__], enc_hook=str, order="deterministic"
+        )
         self._path = files.state_folder() / "runs" / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
 
     def load(self) -> list[Record] | None:
-        """The records of the run that was ended, or None where there is none."""
+        """The records of the run that was ended, or None where there is none, which is told."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=list[Record])
         except (OSError, msgspec.MsgspecError):
+            self._notify("there is nothing to resume: no run with these packages and options was ended; it starts anew")
             return None
 
     def save(self, records: Sequence[Record]) -> None:
-        """Replace what was saved."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(self._path, msgspec.json.encode(records))
+        """Replace what was saved; where that cannot be, it is told once, and the run goes on."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            files.write_atomically(self._path, msgspec.json.encode(records))
+        except OSError as error:
+            self._notify(f"{self._path.parent}: this run can not be resumed: {error.strerror or error}")
 
     def remove(self) -> None:
         """Forget the run: it came to its end."""
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path.unlink()

@@ -24,8 +24,8 @@ class Criterion(abc.ABC):
     """Is told each batch of one function, and says when there are enough."""
 
     @abc.abstractmethod
-    def add_measurement(self, seconds: float, calls: int) -> None:
-        """A batch of ``calls`` calls took ``seconds``."""
+    def add_measurement(self, seconds: float, calls: int, overhead: float = 0.0) -> None:
+        """A batch of ``calls`` calls took ``seconds``, without ``overhead`` seconds that were subtracted from it."""
 
     @abc.abstractmethod
     def is_finished(self) -> bool:
@@ -63,9 +63,10 @@ class PrecisionCriterion(Criterion):
         self._means: list[float] = []
         self._total = 0.0
 
-    def add_measurement(self, seconds: float, calls: int) -> None:
+    def add_measurement(self, seconds: float, calls: int, overhead: float = 0.0) -> None:
         self._means.append(seconds / calls)
-        self._total += seconds
+        # Of a function that does next to nothing, seconds without the overhead would take minutes.
+        self._total += seconds + overhead
 
     def is_finished(self) -> bool:
         if self.exhausted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import hashlib
 import os
 import platform
@@ -71,7 +72,8 @@ def run_benchmark(
     tell = _Observers(observers)
     before = conditions()
     run = _run_info(packages, options, machine, before, isolated)
-    checkpoint = Checkpoint(run.packages, options, machine)
+    note = functools.cache(tell.message)  # each new worker may have the same to say
+    checkpoint = Checkpoint(run.packages, options, machine, note)
     records = (checkpoint.load() if options.resume else None) or [Record(row=row) for row in rows]
     results = _Results(packages, options)
     started = perf_counter()
@@ -101,8 +103,8 @@ def run_benchmark(
 
                 def start_worker() -> Worker:
                     if isolated:
-                        return ProcessWorker(setup, opener, tell.message, environment)
-                    return LocalWorker(setup, opener, tell.message)
+                        return ProcessWorker(setup, opener, note, environment)
+                    return LocalWorker(setup, opener, note)
 
                 Schedule(
                     records,

@@ -51,6 +51,11 @@ class Record(msgspec.Struct, kw_only=True):
     reported: bool = False
 
     @property
+    def batch_overhead(self) -> float:
+        """The seconds that were subtracted from each batch."""
+        return self.calls * self.warmed.overhead if self.warmed and self.warmed.overhead_subtracted else 0.0
+
+    @property
     def label(self) -> str:
         """The name for people: with the sizes, where it has some."""
         sizes = " ".join(f"{name}={value}" for name, value in self.row.sizes.items())
@@ -129,6 +134,7 @@ class Schedule:
             except WorkerEndedError as error:
                 self._end_worker()
                 self._end(row, error.status, f"{self._records[row].label} {_told(error)}")
+                self._save_sometimes()
             except UsageError:
                 raise
             except HatError as error:
@@ -149,8 +155,15 @@ class Schedule:
         by_package: dict[int, list[int]] = {}
         for row in rows:
             by_package.setdefault(self._records[row].row.package, []).append(row)
-        for members in by_package.values():
-            described.update(self._exchange(deque((row, "describe", (row,)) for row in members)))
+        for first, *others in by_package.values():
+            described.update(self._exchange(deque([(first, "describe", (first,))])))
+            opened = self._records[first]
+            if opened.status not in ("", "failed"):
+                # The library itself ends the process that opens it, and would do so for each of its functions.
+                for row in others:
+                    self._end(row, opened.status, opened.message)
+                continue
+            described.update(self._exchange(deque((row, "describe", (row,)) for row in others)))
         available = available_memory()
         budget = _MEMORY_SHARE * available if available is not None else float("inf")
         keys: dict[str, list[int]] = {}
@@ -185,7 +198,7 @@ class Schedule:
             record = self._records[row]
             # Of the anchor as many new batches are wanted as of any other: it is compared by those.
             for mean in record.samples.means if row != self._anchor else ():
-                criteria[row].add_measurement(mean * record.calls, record.calls)
+                criteria[row].add_measurement(mean * record.calls, record.calls, record.batch_overhead)
             self._tell.function_started(record.label)
         for row, warmed in self._exchange(deque((row, "warm", (row,)) for row in self._shuffled(rows))):
             record = self._records[row]
@@ -196,6 +209,7 @@ class Schedule:
                 record.calls = warmed.calls
                 self._add(row, warmed.first, criteria[row])
         self._round += 1
+        self._save_sometimes()
         active = [row for row in rows if not self._records[row].status]
         while active:
             requests = deque((row, "run", (row, self._records[row].calls)) for row in self._shuffled(active))
@@ -229,11 +243,11 @@ class Schedule:
         record = self._records[row]
         record.samples.means.append(measured.seconds / record.calls)
         record.samples.rounds.append(self._round)
-        record.measured_seconds += measured.seconds
+        record.measured_seconds += measured.seconds + record.batch_overhead
         record.restored += measured.restored
         for name, value in measured.counters.items():
             record.counters[name] = record.counters.get(name, 0.0) + value
-        criterion.add_measurement(measured.seconds, record.calls)
+        criterion.add_measurement(measured.seconds, record.calls, record.batch_overhead)
         self._tell.progress(record.label, criterion.progress)
 
     def _end(self, row: int, status: str, message: str = "") -> None:

@@ -85,10 +85,13 @@ class Warmed(msgspec.Struct, frozen=True, kw_only=True):
 class Session:
     """Opens packages when they are first needed, and measures their functions batch by batch.
 
-    ``calling`` is called when all is ready and a function is about to be called.
+    ``calling`` is called when all is ready and a function is about to be called, with the seconds that its calls are
+    known to take together; 0 where that is not known.
     """
 
-    def __init__(self, setup: Setup, open_package: OpenPackage, calling: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, setup: Setup, open_package: OpenPackage, calling: Callable[[float], None] = lambda seconds: None
+    ) -> None:
         self._setup = setup
         self._open_package = open_package
         self._calling = calling
@@ -96,6 +99,7 @@ class Session:
         self._inputs: dict[str, InputSets] = {}
         self._timers: dict[int, Timer] = {}
         self._keys: dict[int, str] = {}
+        self._per_call: dict[int, float] = {}
         self._data: Any = None
         # Opened before any function runs: threads that a function starts are counted with it, and may be kept.
         self._counters = open_counters()
@@ -116,8 +120,9 @@ class Session:
         """Get the row ready, call its function until the times are steady, and measure a first batch."""
         timer = self._timer(row)
         inputs = self._inputs[self._key(row)]
-        self._calling()
+        self._calling(0.0)
         per_call, total = _warm_up(timer)
+        self._per_call[row] = per_call
         inputs.restore_if_drifted()
         wished = round(self._setup.batch_length / per_call)
         calls = max(1, self._setup.min_iterations, min(MOST_CALLS, wished))
@@ -138,7 +143,7 @@ class Session:
         if row not in self._timers:
             self.warm(row)
         timer = self._timers[row]
-        self._calling()
+        self._calling(calls * self._per_call[row])
         with self._counters or contextlib.nullcontext():
             measured = timer.run(calls)
         restored = self._inputs[self._keys[row]].restore_if_drifted()
@@ -187,10 +192,14 @@ class Session:
 
 
 def _warm_up(timer: Timer) -> tuple[float, float]:
-    """Call until two batches in a row are steady; gives the seconds of a call in the last, and of all together."""
+    """Call until two batches in a row are steady; gives the seconds of a call in the last, and of all together.
+
+    They are with the loop around the calls: it may take most of the time, and all but nothing be left without it.
+    """
+    loop = timer.overhead if timer.subtracts_overhead else 0.0
     calls, total, former = 1, 0.0, 0.0
     while True:
-        seconds = timer.run(calls).seconds
+        seconds = timer.run(calls).seconds + calls * loop
         total += seconds
         # A clock that stands still must not make a batch endless.
         per_call = max(seconds / calls, 1e-12)

@@ -38,6 +38,9 @@ _CODE = (
 # Seconds until a function is called: opening its package may link a library, which takes what the compiler takes.
 START_TIMEOUT = 600.0
 
+# Seconds until a process is gone that has closed its output: writing a large core dump takes some.
+_END_TIMEOUT = 10.0
+
 
 class WorkerEndedError(HatError):
     """The worker ended, or was ended, while it worked on a request. ``status`` is that of a result."""
@@ -118,7 +121,8 @@ class ProcessWorker:
                 raise self._ended()
             kind, value = reply
             if kind == "calling":
-                limit, end = timeout, monotonic() + timeout
+                # Of many calls each may take its time; twice as long as they took before is no surprise.
+                limit, end = timeout, monotonic() + timeout + 2 * value
             elif kind == "note":
                 self._notify(value)
             elif kind == "error":
@@ -136,7 +140,11 @@ class ProcessWorker:
             write_message(self._requests, request)
 
     def _ended(self) -> WorkerEndedError:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(_END_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.close()
+            return WorkerEndedError("closed the files of its process")
         _close(self._requests)
         if code < 0:
             try:
@@ -175,15 +183,15 @@ def read_message(stream: IO[bytes]) -> Any:
 
 
 def _receive(stream: IO[bytes], replies: queue.SimpleQueue[Any]) -> None:
-    try:
-        while True:
+    while True:
+        try:
             replies.put(read_message(stream))
-    except (EOFError, OSError):
-        pass
-    finally:
-        # Also where a message cannot be read: nobody may wait for a reply that does not come.
-        replies.put(None)
-        _close(stream)
+        except (EOFError, OSError):
+            break
+        except Exception as error:  # a plugin's own error, say, which is not known here
+            replies.put(("error", HatError(f"the worker's reply cannot be read: {error}")))
+    replies.put(None)
+    _close(stream)
 
 
 def serve() -> None:
@@ -202,7 +210,7 @@ def serve() -> None:
         session = Session(
             setup,
             opener(lambda text: write_message(replies, ("note", text))),
-            calling=lambda: write_message(replies, ("calling", None)),
+            calling=lambda seconds: write_message(replies, ("calling", seconds)),
         )
         problem = None
     except Exception as error:

@@ -20,6 +20,7 @@ from hatframe import files
 from hatframe.backends import Linker, Measurement, SharedLibrary, Timer
 from hatframe.calling.interface import POINTER
 from hatframe.errors import LinkError
+from hatframe.machine import Platform
 
 SYMBOL = "hatframe_run"
 
@@ -178,7 +179,9 @@ def native_loop(signature: LoopSignature, linker: Linker, folder: Path) -> Nativ
     cannot make it, or the folder cannot keep it.
     """
     source = signature.source()
-    key = hashlib.sha256("\0".join((linker.name, linker.version(), source)).encode()).hexdigest()[:32]
+    key = hashlib.sha256("\0".join((linker.name, linker.version(), str(Platform.host()), source)).encode()).hexdigest()[
+        :32
+    ]
     library = folder / f"{key}.so"
     try:
         if not library.exists():

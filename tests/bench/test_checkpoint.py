@@ -1,0 +1,138 @@
+"""Saved runs: what they keep, and what they are kept for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hatframe.bench.checkpoint import Checkpoint
+from hatframe.bench.options import BenchOptions, SinkChoice
+from hatframe.bench.race import Samples
+from hatframe.bench.schedule import Record
+from hatframe.bench.session import Measured, Row, Warmed
+from hatframe.machine import Facts, Machine
+from hatframe.results.model import PackageInfo
+
+MACHINE = Machine.of([("test", Facts())])
+WARMED = Warmed(
+    seconds=0.1,
+    calls=7,
+    first=Measured(0.25, {"cycles": 3.0}, True),
+    overhead=1e-9,
+    overhead_subtracted=False,
+    timer="native",
+    loader="cffi",
+    input_sets=3,
+    input_set_bytes=64,
+)
+RECORDS = [
+    Record(
+        row=Row(0, "measured", {"M": 3}),
+        samples=Samples(means=[1e-9, 0.1 + 0.2], rounds=[1, 4]),
+        calls=7,
+        warmed=WARMED,
+        restored=2,
+        counters={"cycles": 5.5},
+        measured_seconds=0.5,
+        warm_up_seconds=0.1,
+    ),
+    Record(row=Row(0, "crashed"), status="crashed", message="SIGSEGV", reported=True),
+]
+
+
+@pytest.fixture
+def hat(tmp_path: Path) -> Path:
+    path = tmp_path / "package.hat"
+    path.write_text("one")
+    return path
+
+
+class Notes(list[str]):
+    def __call__(self, text: str) -> None:
+        self.append(text)
+
+
+def checkpoint(
+    hat: Path, notes: Notes | None = None, sha256: str = "a", machine: Machine = MACHINE, **options: Any
+) -> Any:
+    package = PackageInfo(hat_files=(str(hat),), library="package.so", sha256=sha256)
+    return Checkpoint([package], BenchOptions(**options), machine, Notes() if notes is None else notes)
+
+
+def test_what_was_saved_is_loaded_to_the_last_digit(hat: Path) -> None:
+    checkpoint(hat).save(RECORDS)
+    assert checkpoint(hat).load() == RECORDS
+    checkpoint(hat).save(RECORDS[:1])
+    assert checkpoint(hat).load() == RECORDS[:1]
+
+
+def test_what_is_forgotten_is_not_loaded_and_that_is_told(hat: Path) -> None:
+    notes = Notes()
+    saved = checkpoint(hat, notes)
+    saved.remove()
+    saved.save(RECORDS)
+    saved.remove()
+    assert notes == []
+    assert saved.load() is None
+    assert "nothing to resume" in notes[0]
+
+
+def test_where_results_go_may_differ(hat: Path, tmp_path: Path) -> None:
+    checkpoint(hat).save(RECORDS)
+    sinks = (SinkChoice("csv", tmp_path / "r.csv"),)
+    assert checkpoint(hat, resume=True, sinks=sinks).load() == RECORDS
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"seed": 3},
+        {"min_time": 0.1},
+        {"functions": ("a*",)},
+        {"sizes": ({"M": 3},)},
+        {"loader": "ctypes"},
+        {"timer": "python"},
+        {"cpu": 1},
+        {"sha256": "b"},
+        {"machine": Machine.of([("other", Facts(details={"model": "another"}))])},
+    ],
+)
+def test_what_figures_depend_on_must_be_the_same(hat: Path, difference: dict[str, Any]) -> None:
+    checkpoint(hat).save(RECORDS)
+    assert checkpoint(hat, **difference).load() is None
+
+
+def test_the_contents_of_the_hat_files_and_of_the_data_must_be_the_same(hat: Path, tmp_path: Path) -> None:
+    data = tmp_path / "given.npz"
+    data.write_bytes(b"first")
+    checkpoint(hat, input_data=str(data)).save(RECORDS)
+    data.write_bytes(b"second")
+    assert checkpoint(hat, input_data=str(data)).load() is None
+    data.write_bytes(b"first")
+    assert checkpoint(hat, input_data=str(data)).load() == RECORDS
+    hat.write_text("two")
+    assert checkpoint(hat, input_data=str(data)).load() is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"[{}]", b'[{"row": ', b"\xff\xfe", b'{"records": []}'])
+def test_a_damaged_file_is_as_none(hat: Path, damage: bytes) -> None:
+    checkpoint(hat).save(RECORDS)
+    (path,) = (Path(os.environ["HATFRAME_STATE_DIR"]) / "runs").iterdir()
+    path.write_bytes(damage)
+    assert checkpoint(hat).load() is None
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_ends_nothing(
+    hat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("HATFRAME_STATE_DIR", str(tmp_path / "file"))
+    notes = Notes()
+    saved = checkpoint(hat, notes)
+    saved.save(RECORDS)
+    saved.remove()
+    (note,) = notes
+    assert "can not be resumed" in note
