@@ -67,6 +67,9 @@ class Registry:
                 self._add_entry_point(entry, disabled)
         for plugin in plugins:
             self._register(plugin, PluginReport(name=_name_of(plugin)))
+        found = {name for report in self._plugins.values() for name in (report.name, report.distribution)}
+        self.not_found = sorted(set(disabled) - found)
+        """The names that were to be disabled, and that no plugin has."""
         self.loaders: Kind[Loader] = Kind("loader", Loader, self._gather("hatframe_loaders"), self._fail)
         self.linkers: Kind[Linker] = Kind("linker", Linker, self._gather("hatframe_linkers"), self._fail)
         self.sinks: Kind[Sink] = Kind("sink", Sink, self._gather("hatframe_sinks"), self._fail)

@@ -354,3 +354,9 @@ def run_hatframe(site: Path, *arguments: str) -> subprocess.CompletedProcess[str
     environment = {**os.environ, "PYTHONPATH": str(site)}
     command = [sys.executable, "-m", "hatframe", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+
+
+def test_a_plugin_to_disable_that_does_not_exist_is_told(site: Path) -> None:
+    assert Kernel(disabled=["nonesuch", "csv"]).registry.not_found == ["nonesuch"]
+    done = run_hatframe(site, "--disable-plugin", "nonesuch", "plugins")
+    assert "there is no plugin 'nonesuch' to disable" in done.stderr

@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 # Each set costs some microseconds to make and some hundred bytes to keep: with more of them, functions of tiny
 # arrays would spend their benchmark on making inputs, and Python's own objects would fill the caches.
-MAX_SETS = 4096
+MAX_SETS = 16384
 
 # Random numbers are drawn once and copied into each array: drawing 600 MB would take seconds.
 _POOL_BYTES = 1 << 22

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import functools
 import hashlib
+import math
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from hatframe.bench.conditions import Conditions, conditions, warnings
 from hatframe.bench.criterion import batch_length
 from hatframe.bench.options import CACHES, TIMERS, BenchOptions, SinkChoice
 from hatframe.bench.schedule import Record, Schedule
-from hatframe.bench.session import Row, Setup
+from hatframe.bench.session import MOST_CALLS, Row, Setup
 from hatframe.bench.worker import LocalWorker, Opener, ProcessWorker, Worker
 from hatframe.calling.plans import CallPlan, plan_call
 from hatframe.errors import HatError, PackageError, SinkError, UnknownFunctionError, UsageError
@@ -75,7 +76,8 @@ def run_benchmark(
     note = functools.cache(tell.message)  # each new worker may have the same to say
     checkpoint = Checkpoint(run.packages, options, machine, note)
     records = (checkpoint.load() if options.resume else None) or [Record(row=row) for row in rows]
-    results = _Results(packages, options)
+    input_bytes = _input_bytes(options, machine)
+    results = _Results(packages, options, input_bytes)
     started = perf_counter()
     with _Sinks(sinks, run, tell) as outputs:
         tell.run_started(run, len(rows))
@@ -93,7 +95,7 @@ def run_benchmark(
             rows=tuple(rows),
             batch_length=batch_length(len(rows)),
             min_iterations=options.min_iterations,
-            input_bytes=_input_bytes(options, machine),
+            input_bytes=input_bytes,
             input_data=options.input_data,
             seed=options.seed,
             cpu=options.cpu,
@@ -117,6 +119,9 @@ def run_benchmark(
             complete = True
         except BaseException:
             checkpoint.save(records)
+            begun = sum(bool(record.samples.means) for record in records)
+            if begun:
+                note(f"{begun} of {len(records)} functions were measured in part or in full; go on with --resume")
             raise
         finally:
             after = conditions()
@@ -125,7 +130,7 @@ def run_benchmark(
             outputs.close(document)
             tell.run_finished(document)
     checkpoint.remove()
-    for warning in warnings(before, after):
+    for warning in warnings(before, after) if document.comparison else ():
         tell.message(warning)
     outputs.raise_first_error()
     return document
@@ -134,6 +139,12 @@ def run_benchmark(
 def _check(options: BenchOptions) -> None:
     if options.cache not in CACHES:
         raise UsageError(f"there is no cache mode {options.cache!r}", hint=f"choose one of {', '.join(CACHES)}")
+    for name in ("min_time", "max_time", "precision", "timeout"):
+        value = getattr(options, name)
+        if value is not None and not (0 <= value < math.inf):
+            raise UsageError(f"{name} is {value}", hint="it must be a number of seconds, or of percent, from 0 up")
+    if options.min_iterations > MOST_CALLS or (options.batches or 0) > MOST_CALLS:
+        raise UsageError("so many calls or batches would never end", hint=f"at most {MOST_CALLS}")
     if options.timer not in TIMERS:
         raise UsageError(f"there is no timer {options.timer!r}", hint=f"choose one of {', '.join(TIMERS)}")
 
@@ -141,9 +152,15 @@ def _check(options: BenchOptions) -> None:
 class _Results:
     """Turns records into results."""
 
-    def __init__(self, packages: Sequence[Package], options: BenchOptions) -> None:
+    def __init__(self, packages: Sequence[Package], options: BenchOptions, input_bytes: int) -> None:
         self._packages = packages
         self._options = options
+        self._input_bytes = input_bytes
+
+    def _cache(self, bytes_of_all_sets: int) -> str:
+        if self._options.cache == "cold" and bytes_of_all_sets < self._input_bytes:
+            return "mixed"
+        return self._options.cache
 
     def of(self, record: Record) -> FunctionResult:
         """The result of a record, with statistics where it has an ``ok`` status and samples."""
@@ -172,6 +189,7 @@ class _Results:
                 overhead_subtracted=warmed.overhead_subtracted,
                 timer=warmed.timer,
                 loader=warmed.loader,
+                cache=self._cache(warmed.input_sets * warmed.input_set_bytes),
                 input_sets=warmed.input_sets,
                 input_set_bytes=warmed.input_set_bytes,
             )

@@ -298,6 +298,8 @@ class HostFunction(BoundFunction):
                 value = self._checker.cell(argument, value).reshape(())
             sizes[name] = self._checker.number(argument, value)
             told_by[name] = f"argument {name}"
+            if sizes[name] < 0:
+                raise self._checker.error(argument, f"a dimension cannot be negative, received {sizes[name]}")
         for argument in self.plan.arguments:
             if argument.passing is not Passing.RUNTIME or argument.size is None:
                 continue

@@ -91,7 +91,7 @@ int64_t {symbol}(void *address, const slot *table, int64_t sets, int64_t first, 
         for (const slot *a = begin; a != end; a += {width}) call({arguments});
         const int64_t taken = now() - start;
         total += taken;
-        if (taken * 2 <= {interval}) most *= 2;
+        if (taken * 2 <= {interval} && most < sets) most *= 2;
         else if (taken > {interval} && most > 1) most /= 2;
         for (const slot *a = begin; a != end; a += {width}) {{
 {frees}

@@ -54,7 +54,7 @@ class Timers:
             if self._required:
                 raise
             self._unavailable = True
-            self._notify(f"timing in Python, with its loop's own cost subtracted, for want of a C compiler: {error}")
+            self._notify(f"timing in Python, with its loop's own cost subtracted, as no loop in C can be made: {error}")
             return None
         table = self._table(signature, arguments)
         return NativeTimer(self._loops[signature], address, table.slots, nothing, table)

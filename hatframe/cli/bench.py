@@ -97,7 +97,10 @@ def bench(
         str, typer.Option(metavar="NAME", help="How calls are timed: native (a loop in C), python, or auto.")
     ] = "auto",
     cache: Annotated[
-        str, typer.Option(metavar="cold|hot", help="Input sets that no cache holds all of, or a single one.")
+        str,
+        typer.Option(
+            metavar="cold|hot", help="Input sets of twice the last-level cache (16384 at most), or a single one."
+        ),
     ] = "cold",
     input_data: Annotated[
         str, typer.Option(metavar="random|zeros|ones|PATH.npz", help="What the inputs hold.")
@@ -286,7 +289,7 @@ def normal_arguments(arguments: list[str]) -> list[str]:
                 position += 1
                 first = False
             if first:
-                normal.append(argument)
+                raise UsageError("no name follows", where="--functions", hint="write --functions NAME [NAME ...]")
         elif argument == "--verbose" and position < len(arguments) and arguments[position].lower() in _BOOLEANS:
             if _BOOLEANS[arguments[position].lower()]:
                 normal.append(argument)
@@ -433,7 +436,9 @@ def _print_table(document: ResultsDocument, unit: str) -> None:
         return
     measured.sort(key=lambda entry: entry[1].ratio if entry[1] else math.inf)
     with_sizes = any(result.sizes for result, _ in measured)
-    several = len({result.hat_file for result, _ in measured}) > 1
+    packages = {result.hat_file for result, _ in measured}
+    several = len(packages) > 1
+    same_names = len({Path(package).name for package in packages}) < len(packages)
     table = Table(box=None, pad_edge=False)
     table.add_column("function", overflow="fold")
     if several:
@@ -449,7 +454,7 @@ def _print_table(document: ResultsDocument, unit: str) -> None:
         assert figures is not None
         cells = [result.function_name]
         if several:
-            cells.append(Path(result.hat_file).name)
+            cells.append(result.hat_file if same_names else Path(result.hat_file).name)
         if with_sizes:
             cells.append(pairs_text(result.sizes))
         half_width = (figures.mean_high - figures.mean_low) / 2

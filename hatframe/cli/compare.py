@@ -225,7 +225,8 @@ def verdict(ratio: Ratio) -> str:
 def _mean(result: FunctionResult | None) -> str:
     if result is None:
         return ""
-    return duration(result.statistics.mean) if result.statistics else result.status
+    # What the ratio is made of: without the batches that something disturbed.
+    return duration(result.statistics.robust_mean) if result.statistics else result.status
 
 
 def _short_names(sources: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated, NoReturn
 
@@ -76,11 +77,16 @@ def _add_plugin_commands(app: typer.Typer, kernel: Kernel) -> None:
 
 def main() -> NoReturn:
     """Run the command line of this process, and exit: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # µ and ± are no reason to fail where only ASCII can be shown
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
         # Read before typer does: what the plugins are decides which options and commands there are.
         kernel = Kernel(disabled=_values_of("--disable-plugin", arguments), notify=note)
+        for name in kernel.registry.not_found:
+            note(f"there is no plugin {name!r} to disable")
         build_app(kernel)(bench.normal_arguments(arguments) if "bench" in arguments else arguments)
     except HatError as error:
         if debug:

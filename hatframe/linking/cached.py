@@ -49,7 +49,14 @@ def cached_dynamic_library(
     # Whoever comes second waits while the first links.
     with files.locked(path, timeout=2 * TIME_LIMIT):
         if not _is_made(path):
-            _link_into(path, plan, chosen)
+            try:
+                _link_into(path, plan, chosen)
+            except LinkError as error:
+                raise LinkError(
+                    error.message,
+                    where=error.where or str(package.path),
+                    hint=f"{error.hint or 'convert it yourself'}; hatframe to-dynamic takes such options and files",
+                ) from None
             notify(f"linked {package.path} with {chosen.name} into the cache")
     return path
 
@@ -86,9 +93,10 @@ def _check_host(library: LibraryFile) -> None:
 def _key(plan: LinkPlan, linker: Linker) -> str:
     """A name for what comes out: a digest of all that goes in."""
     digest = hashlib.sha256()
-    texts = [header.text for header in plan.headers]
+    # Of a .hat file the C code counts: results that are stored in it make no other library.
+    texts = [header.hat.declaration.code for header in plan.headers]
     dependencies = [dependency.text for dependency in plan.dependencies]
-    for text in (__version__, linker.name, linker.version(), *texts, "", *dependencies, ""):
+    for text in (__version__, linker.name, linker.version(), *texts, "", *plan.exports, "", *dependencies, ""):
         digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
     for path in plan.files[len(texts) :]:
         # The path counts too: where a dynamic library lies is told to the one that needs it.

@@ -64,6 +64,7 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     input_sets: int = 0
     input_set_bytes: int = 0
     cache: str = "cold"
+    """``cold``, ``hot``, or ``mixed`` where so many sets as are made are still smaller than was asked for."""
     input_data: str = "random"
     restored: int = 0
     """How often inputs that drifted were restored, outside the clock."""

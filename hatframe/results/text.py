@@ -16,7 +16,7 @@ _UNKNOWN = 1e6
 def duration(seconds: float, unit: str = "") -> str:
     """A duration with four digits: ``137.2 µs``; ``unit`` (s, ms, µs or ns) fixes the unit."""
     if unit:
-        return f"{seconds / _UNITS[unit]:.6f} {unit}"
+        return f"{seconds / _UNITS[unit]:.4g} {unit}"
     chosen = next((name for name, scale in _UNITS.items() if seconds >= scale), "ns")
     return f"{seconds / _UNITS[chosen]:.4g} {chosen}"
 

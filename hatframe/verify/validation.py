@@ -166,7 +166,9 @@ class _Validator:
         self._check_runtime((*path, "runtime"))
         if unnamed := [str(index) for index, argument in enumerate(function.arguments) if not argument.name]:
             which = f"argument {unnamed[0]} has" if len(unnamed) == 1 else f"arguments {', '.join(unnamed)} have"
-            self.warn((*path, "arguments"), f"{which} no name", "calls name them arg0, arg1 and so on")
+            self.warn(
+                (*path, "arguments"), f"{which} no name", f"calls name them arg{unnamed[0]} and so on, by position"
+            )
         names = [argument.name for argument in function.arguments]
         for index, argument in enumerate(function.arguments):
             where = (*path, "arguments", index)

@@ -61,7 +61,9 @@ def test_the_number_of_sets_is_bounded(bound: BoundFunction) -> None:
 
 
 def test_too_large_inputs_are_an_error_with_a_hint(bound: BoundFunction) -> None:
-    with pytest.raises(BenchmarkError, match=r"4096 input sets of 8,589.9 MB each do not fit in the .* choose smaller"):
+    with pytest.raises(
+        BenchmarkError, match=r"16384 input sets of 8,589.9 MB each do not fit in the .* choose smaller"
+    ):
         InputSets(bound, {"n": (1 << 31) - 1}, InputData(0), 1 << 60)
 
 

@@ -258,9 +258,12 @@ def test_both_timers_tell_the_same_of_a_function_that_takes_longer_than_their_lo
 
 
 def test_a_function_that_does_nothing_costs_the_python_timer_next_to_nothing(hat: Path) -> None:
-    prepared = load(hat, timer="python")["count"].prepare([[]])
-    mean = sorted(prepared.run(20_000).seconds for _ in range(5))[2] / 20_000
-    assert mean < 0.5 * prepared.overhead
+    def share() -> float:
+        """Of the loop's own cost, what is left after it is subtracted; noise of the machine adds to it."""
+        prepared = load(hat, timer="python")["count"].prepare([[]])
+        return min(prepared.run(20_000).seconds for _ in range(5)) / 20_000 / prepared.overhead
+
+    assert min(share() for _ in range(5)) < 0.5
 
 
 # ----------------------------------------------------------------------------------------------------- what is compiled
@@ -433,3 +436,23 @@ def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
         native_loop(LoopSignature(None, ()), Failing(), tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert isinstance(native_loop(LoopSignature(None, ()), Counting(), tmp_path), NativeLoop)
+
+
+@pytest.mark.parametrize("sets", [1, 3, 5000])
+def test_a_quick_function_that_allocates_is_called_as_often_as_is_asked(tmp_path: Path, sets: int) -> None:
+    source = """
+    #include <stddef.h>
+    static long long calls;
+    void quick(float **out, int *n) { *out = NULL; *n = 0; calls++; }
+    long long count(void) { return calls; }
+    """
+    functions = {
+        "quick": function(runtime("out", "n", usage="output", declared="float**"), element("n", usage="output")),
+        "count": function(returns=returns("long long")),
+    }
+    package = Kernel().load(make_package(tmp_path, source, functions), options={"timer": "native"})
+    timer = package["quick"].prepare([package["quick"].make_arguments({}, lambda name, array: None)] * sets)
+    before = package["count"]()
+    seconds = timer.run(3_000_000).seconds
+    assert package["count"]() - before == 3_000_000
+    assert seconds > 3_000_000 * 0.2e-9, "no processor calls a function in less"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -236,6 +237,9 @@ def test_a_damaged_package_is_told_in_one_line(hat: Path, tmp_path: Path, damage
         (["{hat}", "--size", "M"], 2, "'M' is no size"),
         (["{hat}", "--batches", "none"], 2, "--batches"),
         (["{hat}", "--nonsense"], 2, "nonsense"),
+        (["{hat}", "--max-time", "inf"], 2, "max_time is inf"),
+        (["{hat}", "--min-iterations", "99999999999999"], 2, "would never end"),
+        (["{hat}", "--functions", "--verbose"], 2, "--functions: no name follows"),
         ([], 2, "PKG"),
     ],
 )
@@ -299,3 +303,31 @@ def test_the_table_shows_what_the_metadata_tell_of_operations(hat: Path, tmp_pat
     assert slow["rates"]["flops_per_second"] == pytest.approx(51200 / slow["statistics"]["mean"])
     assert "flops_per_second" not in by_name["quick"]["rates"]
     assert "GFLOP/s" in bench(hat, "--functions", "slow", folder=tmp_path).stdout.splitlines()[0]
+
+
+def test_few_small_inputs_are_not_called_cold(hat: Path, tmp_path: Path) -> None:
+    for size, cache in (("0.1", "cold"), ("100000", "mixed")):
+        arguments = (hat, "--functions", "quick", "--max-time", "0.01", "--json", "--input-sets-minimum-size-MB", size)
+        done = hatframe("bench", *arguments, folder=tmp_path)
+        assert json.loads(done.stdout)["results"][0]["cache"] == cache
+
+
+def test_an_output_that_takes_only_ascii_is_no_error(hat: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatframe", "bench", hat, "--functions", "quick", *FAST]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "fastest: quick" in done.stdout
+
+
+def test_stored_results_do_not_make_a_static_package_be_linked_again(tmp_path: Path) -> None:
+    static = make_package(tmp_path / "static", SOURCE, {"quick": FUNCTIONS["quick"]}, static=True)
+    said = [bench(static, "--sink", "hat", folder=tmp_path).stderr for _ in range(2)]
+    assert ["into the cache" in text for text in said] == [True, False]
+
+
+def test_packages_of_one_file_name_are_told_apart(hat: Path, tmp_path: Path) -> None:
+    other = make_package(tmp_path / "other", SOURCE, FUNCTIONS)
+    lines = bench(hat, other, "--functions", "quick", folder=tmp_path).stdout.splitlines()
+    assert {str(hat) in line for line in lines[1:3]} == {True, False}
+    assert any(str(other) in line for line in lines[1:3])

@@ -63,7 +63,7 @@ def test_changed_content_is_linked_anew(tmp_path: Path, linker: Linker) -> None:
         return cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache", said.append)
 
     found = [use()]
-    path.write_text(path.read_text().replace('version = "1"', 'version = "2"'))
+    path.write_text(path.read_text().replace("#endif // TOML", "#endif // TOML\n/* changed */", 1))
     found.append(use())
     package(tmp_path / "in", source=SOURCE.replace("+ 1", "+ 2"))
     found.append(use())

@@ -330,7 +330,7 @@ def test_the_summary_of_one_function_and_of_one_batch() -> None:
     assert summary(document(result("f", times=[2e-6]), result("g", times=[9e-6]))) == (
         "fastest: f 2 µs; not distinguishable: g"
     )
-    assert summary(document(result("f", times=[2e-6] * 9)), unit="ms") == "fastest: f 0.002000 ms ±0.01 %"
+    assert summary(document(result("f", times=[2e-6] * 9)), unit="ms") == "fastest: f 0.002 ms ±0.01 %"
 
 
 def test_the_summary_of_nothing_is_empty() -> None:

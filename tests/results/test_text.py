@@ -18,7 +18,7 @@ from hatframe.results.text import duration, listed, percent, ratio_text, sized_n
         (4e-13, "", "0.0004 ns"),
         (0.0, "", "0 ns"),
         (2.5, "", "2.5 s"),
-        (1.5e-6, "ms", "0.001500 ms"),
+        (1.5e-6, "ms", "0.0015 ms"),
     ],
 )
 def test_durations(seconds: float, unit: str, text: str) -> None:
