@@ -156,6 +156,7 @@ def test_python_blocks_run(path: Path, shown: Path, monkeypatch: pytest.MonkeyPa
         exec(compile("\n" * line + code, str(path), "exec"), module.__dict__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_run(path: Path, shown: Path) -> None:
     for command in commands(path):

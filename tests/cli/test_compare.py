@@ -210,6 +210,7 @@ def package(folder: Path, repeats: int) -> Path:
     return make_package(folder, source, {"work": function(*arrays), "other": function()})
 
 
+@pytest.mark.slow
 def test_packages_are_measured_together_and_compared_with_files(tmp_path: Path) -> None:
     before, after = package(tmp_path / "before", 20), package(tmp_path / "after", 40)
     write(tmp_path, "former", measured("work", 1.0, timer="another"))
