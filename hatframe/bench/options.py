@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-TIMERS = ("auto", "native", "python")
 CACHES = ("cold", "hot")
 INPUT_DATA = ("random", "zeros", "ones")
 

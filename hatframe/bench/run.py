@@ -21,7 +21,7 @@ from hatframe.backends import Observer, Sink, SinkRun
 from hatframe.bench.checkpoint import Checkpoint
 from hatframe.bench.conditions import Conditions, conditions, warnings
 from hatframe.bench.criterion import batch_length
-from hatframe.bench.options import CACHES, TIMERS, BenchOptions, SinkChoice
+from hatframe.bench.options import CACHES, BenchOptions, SinkChoice
 from hatframe.bench.schedule import Record, Schedule
 from hatframe.bench.session import MOST_CALLS, Row, Setup
 from hatframe.bench.worker import LocalWorker, Opener, ProcessWorker, Worker
@@ -145,8 +145,6 @@ def _check(options: BenchOptions) -> None:
             raise UsageError(f"{name} is {value}", hint="it must be a number of seconds, or of percent, from 0 up")
     if options.min_iterations > MOST_CALLS or (options.batches or 0) > MOST_CALLS:
         raise UsageError("so many calls or batches would never end", hint=f"at most {MOST_CALLS}")
-    if options.timer not in TIMERS:
-        raise UsageError(f"there is no timer {options.timer!r}", hint=f"choose one of {', '.join(TIMERS)}")
 
 
 class _Results:
