@@ -14,6 +14,8 @@ DEFAULT_BATCHES = 10
 # A default that a function of 100 µs reaches with 500 calls.
 DEFAULT_MIN_TIME = 0.05
 
+# Seconds that a run may take, shared among its functions. A share below the shortest has too few batches to be precise,
+# and one above the longest gives no precision that a machine keeps.
 RUN_TIME, SHORTEST_SHARE, LONGEST_SHARE = 45.0, 0.1, 2.0
 
 # Of a function whose batches take longer than the maximum time all together.

@@ -46,7 +46,6 @@ class SizeExpression:
             ) from None
         self.factors = tuple(_factors(self._tree))
         """The factors of the product, each a name, an integer, or None where it is another expression."""
-        self.factor_count = len(self.factors)
 
     def __repr__(self) -> str:
         return f"SizeExpression({self.text!r})"

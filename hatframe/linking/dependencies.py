@@ -45,11 +45,6 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
 
-    @property
-    def is_object(self) -> bool:
-        """Whether it is an object file."""
-        return self.file is not None and self.file.kind is Kind.OBJECT
-
 
 def read_dependency(text: str, folder: Path, where: str) -> Dependency:
     """Tell what ``text`` means: a path relative to ``folder``, a library's name, or flags that name some.

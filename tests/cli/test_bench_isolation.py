@@ -305,8 +305,7 @@ def test_finished_functions_are_not_measured_again_but_for_the_leader(tmp_path: 
     jumps = "rand() % 2 ? 500 : 20000"
     bodies = {name: mark.format(name, pause) for name, pause in [("done", "2000"), ("one", jumps), ("two", jumps)]}
     hat = package(tmp_path, bodies)
-    with started(
-        hat,
+    asked = [
         "--sink",
         "csv=r.csv",
         "--cache",
@@ -318,8 +317,8 @@ def test_finished_functions_are_not_measured_again_but_for_the_leader(tmp_path: 
         "--no-race",
         "--precision",
         "8",
-        folder=tmp_path,
-    ) as process:
+    ]
+    with started(hat, *asked, folder=tmp_path) as process:
         wait_for(lambda: one_finished(tmp_path / "r.csv"), 30)
         time.sleep(0.3)  # in the same round it is saved that this one was reported
         process.kill()
@@ -329,26 +328,7 @@ def test_finished_functions_are_not_measured_again_but_for_the_leader(tmp_path: 
     assert unfinished, "it was killed in the middle"
     for path in tmp_path.glob("*.called"):
         path.unlink()
-    done = bench(
-        *(
-            hat,
-            "--sink",
-            "csv=r.csv",
-            "--cache",
-            "hot",
-            "--max-time",
-            "4",
-            "--batches",
-            "20",
-            "--no-race",
-            "--precision",
-            "8",
-            "--resume",
-            "--json",
-        ),
-        folder=tmp_path,
-        options=(),
-    )
+    done = bench(hat, *asked, "--resume", "--json", folder=tmp_path, options=())
     assert done.returncode == 0, done.stderr
     called = {path.stem for path in tmp_path.glob("*.called")}
     anchors = called - unfinished

@@ -12,6 +12,7 @@ from packages import compiler
 
 from hatframe.errors import LinkError, PackageError
 from hatframe.linking.dependencies import Dependency, inside, read_dependency
+from hatframe.linking.libraries import Kind
 
 
 def compiled(folder: Path, name: str) -> Path:
@@ -88,8 +89,10 @@ def test_no_text_smuggles_a_flag(text: str) -> None:
 
 def test_files_are_told_by_their_content(tmp_path: Path) -> None:
     made, archive, dynamic = compiled(tmp_path, "x.o"), linked(tmp_path, "x.a"), linked(tmp_path, "x.so")
-    assert read("x.o", tmp_path).is_object
-    assert read(str(made)).is_object
+    for text, folder in (("x.o", tmp_path), (str(made), Path())):
+        file = read(text, folder).file
+        assert file is not None
+        assert file.kind is Kind.OBJECT
     assert read("./x.a", tmp_path).libraries == (str(archive),)
     found = read("x.so", tmp_path)
     assert (found.libraries, found.folders) == ((str(dynamic),), (tmp_path,))
