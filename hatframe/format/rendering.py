@@ -244,12 +244,22 @@ def render_hat(document: Mapping[str, Any], guard: str) -> str:
 
 def same(first: Any, second: Any) -> bool:
     """Whether two plain values are the same in TOML: 1, 1.0 and true are three values, and nan is itself."""
-    if type(first) is not type(second):
+    if first is second:
+        return True
+    kind = type(first)
+    if kind is not type(second):
         return False
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(same(item, second[key]) for key, item in first.items())
-    if isinstance(first, list):
+    if kind is dict:
+        if first.keys() != second.keys():
+            return False
+        for key, item in first.items():
+            other = second[key]
+            # Most are texts, which need no call.
+            if item is not other and not (item == other if type(item) is str is type(other) else same(item, other)):
+                return False
+        return True
+    if kind is list:
         return len(first) == len(second) and all(map(same, first, second))
-    if isinstance(first, float):
+    if kind is float:
         return repr(first) == repr(second)
     return bool(first == second)

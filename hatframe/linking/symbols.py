@@ -1,4 +1,4 @@
-"""The symbols of library files, read by lief."""
+"""The symbols of library files: those of ELF are read here, and all others by lief."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 
 from hatframe.errors import PackageError
 from hatframe.linking.archives import is_archive, members
+from hatframe.linking.elf import ElfSymbol, ElfTables, read_elf
 from hatframe.linking.libraries import Header, Kind, content, read_header, slices
 
 
@@ -34,9 +35,7 @@ def read_symbols(path: Path) -> Symbols:
 
     Raises :class:`PackageError` where it cannot be read.
     """
-    from lief import logging
-
-    with content(path) as data, logging.level_scope(logging.LEVEL.OFF):
+    with content(path) as data:
         parts = [_symbols_of(image, path) for image in _images(data[:], path)]
     defined = frozenset[str]().union(*(part.defined for part in parts))
     return Symbols(
@@ -65,44 +64,64 @@ def _symbols_of(image: bytes, path: Path) -> Symbols:
         return Symbols(complete=False)
     if header.kind is Kind.IMPORT:
         return Symbols()
-    binary, read = _parse(image, header)
-    if binary is None:
-        raise PackageError("this library is damaged: its symbols cannot be read", where=str(path))
-    return read(binary, header)
+    try:
+        return _elf_symbols(image, header) if header.format == "ELF" else _lief_symbols(image, header)
+    except ValueError as error:
+        raise PackageError(f"this library is damaged: {error}", where=str(path)) from None
 
 
-def _parse(image: bytes, header: Header) -> tuple[Any, Callable[[Any, Header], Symbols]]:
-    import lief
-
-    stream = io.BytesIO(image)
-    if header.format == "ELF":
-        return lief.ELF.parse(stream), _elf_symbols
-    if header.format == "Mach-O":
-        universal = lief.MachO.parse(stream)
-        return universal and universal.at(0), _mach_symbols
-    if header.kind is Kind.OBJECT:
-        return lief.COFF.parse(stream), _coff_symbols
-    return lief.PE.parse(stream), _pe_symbols
-
-
-def _elf_symbols(binary: Any, header: Header) -> Symbols:
-    from lief.ELF import Symbol
-
+def _elf_symbols(image: bytes, header: Header) -> Symbols:
     dynamic = header.kind is not Kind.OBJECT
-    table = binary.dynamic_symbols if dynamic else binary.symbols
-    named = [symbol for symbol in table if symbol.name and symbol.binding is not Symbol.BINDING.LOCAL]
-    hidden = (Symbol.VISIBILITY.HIDDEN, Symbol.VISIBILITY.INTERNAL)
+    tables = read_elf(image, dynamic=dynamic) or _elf_by_lief(image)
     return Symbols(
         # An object can be linked with by its hidden symbols too; a dynamic library does not give them away.
         defined=frozenset(
-            symbol.name for symbol in named if symbol.shndx and not (dynamic and symbol.visibility in hidden)
+            symbol.name for symbol in tables.symbols if symbol.defined and not (dynamic and symbol.hidden)
         ),
-        undefined=frozenset(
-            symbol.name for symbol in named if not symbol.shndx and symbol.binding is not Symbol.BINDING.WEAK
-        ),
-        needed=tuple(binary.libraries),
-        complete=not any(symbol.name == "__gnu_lto_slim" for symbol in named),
+        undefined=frozenset(symbol.name for symbol in tables.symbols if not (symbol.defined or symbol.weak)),
+        needed=tables.needed,
+        complete=not any(symbol.name == "__gnu_lto_slim" for symbol in tables.symbols),
     )
+
+
+def _elf_by_lief(image: bytes) -> ElfTables:
+    """The tables of a dynamic library whose sections were stripped; lief finds them as the loader does."""
+    from lief import ELF
+
+    binary = _parsed(ELF.parse, image)
+    return ElfTables(
+        tuple(
+            ElfSymbol(
+                symbol.name,
+                defined=symbol.shndx != 0,
+                weak=symbol.binding is ELF.Symbol.BINDING.WEAK,
+                hidden=symbol.visibility in (ELF.Symbol.VISIBILITY.HIDDEN, ELF.Symbol.VISIBILITY.INTERNAL),
+            )
+            for symbol in binary.dynamic_symbols
+            if symbol.name and symbol.binding is not ELF.Symbol.BINDING.LOCAL
+        ),
+        tuple(binary.libraries),
+    )
+
+
+def _lief_symbols(image: bytes, header: Header) -> Symbols:
+    from lief import COFF, PE, MachO
+
+    if header.format == "Mach-O":
+        return _mach_symbols(_parsed(MachO.parse, image).at(0), header)
+    if header.kind is Kind.OBJECT:
+        return _coff_symbols(_parsed(COFF.parse, image), header)
+    return _pe_symbols(_parsed(PE.parse, image))
+
+
+def _parsed(parse: Callable[[io.BytesIO], Any], image: bytes) -> Any:
+    from lief import logging
+
+    with logging.level_scope(logging.LEVEL.OFF):
+        binary = parse(io.BytesIO(image))
+    if binary is None:
+        raise ValueError("its symbols cannot be read")
+    return binary
 
 
 def _mach_symbols(binary: Any, header: Header) -> Symbols:
@@ -140,7 +159,7 @@ def _coff_symbols(binary: Any, header: Header) -> Symbols:
     )
 
 
-def _pe_symbols(binary: Any, header: Header) -> Symbols:
+def _pe_symbols(binary: Any) -> Symbols:
     exports = binary.get_export()
     return Symbols(
         defined=frozenset(entry.name for entry in exports.entries if entry.name) if exports else frozenset(),

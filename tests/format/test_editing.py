@@ -23,7 +23,7 @@ from toml_styles import KEYS, SCALARS, TABLES, styled
 from hatframe.errors import FormatError
 from hatframe.format.editing import edit_hat, edit_text, store_in_auxiliary
 from hatframe.format.positions import Keys, Positions
-from hatframe.format.reading import read_hat
+from hatframe.format.reading import parse_document, read_hat
 from hatframe.format.rendering import same
 
 DATA = Path(__file__).parent.parent / "data"
@@ -166,9 +166,11 @@ def test_a_removed_key_takes_only_its_own_lines(text: str, path: list[str], expe
 
 
 @pytest.mark.parametrize("value", [None, object(), 2**63, {1: 2}, "\ud800", b"bytes"])
-def test_what_toml_cannot_hold_is_refused(value: Any) -> None:
-    with pytest.raises(FormatError):
-        edit_text("a = 1\n", {"a": value})
+@pytest.mark.parametrize("key", ["a", "new"])
+def test_what_toml_cannot_hold_is_refused(key: str, value: Any) -> None:
+    for text in ("a = 1\n", "[a]\nb = 1\n", "a = { b = 1 }\n"):
+        with pytest.raises(FormatError):
+            edit_text(text, {**tomli.loads(text), key: value})
 
 
 # ------------------------------------------------------------------------------------------------- properties
@@ -241,6 +243,31 @@ def test_an_added_key_of_the_root_only_adds_lines(case: tuple[str, dict[str, Any
         result = edit_text(text, {**document, key: value})
         rest = iter(result.removeprefix("\ufeff").splitlines())
         assert all(line in rest for line in text.removeprefix("\ufeff").splitlines())
+
+
+@given(edits())
+def test_a_known_document_that_shares_what_stays_gives_the_same_edit(
+    case: tuple[str, dict[str, Any], dict[str, Any]],
+) -> None:
+    text, _, new = case
+    old = parse_document(text)
+    before = copy.deepcopy(old)
+    assert edit_text(text, _sharing(old, new), old=old) == edit_text(text, new)
+    assert same(old, before)
+
+
+def _sharing(old: Any, new: Any) -> Any:
+    """The new value with the very objects of the old one where they are the same."""
+    if same(old, new):
+        return old
+    if isinstance(new, dict) and isinstance(old, dict):
+        return {key: _sharing(old.get(key), value) for key, value in new.items()}
+    return new
+
+
+def test_a_text_that_is_not_what_it_is_said_to_be_is_not_edited() -> None:
+    with pytest.raises(FormatError):
+        edit_text("a = 1\nb = 2\n", {"a": 1, "b": 3, "c": 4}, old={"a": 1, "b": 2, "c": 4})
 
 
 # ------------------------------------------------------------------------------------------------------ files

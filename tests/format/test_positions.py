@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,45 @@ def test_a_header_after_the_use_of_its_path_is_the_place_of_the_table() -> None:
 def test_inline_tables_over_several_lines_are_followed() -> None:
     positions = Positions("f = {\n  x = 1, # }\n  y.z = 2,\n}\n")
     assert [positions.line(("f", "x")), positions.line(("f", "y")), positions.line(("f", "y", "z"))] == [2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[1, # ]\n  2]",
+        "[[[[[[[[1]]], '[']]]], { a = [ { b = [[{ c = 1 }]] } ] }]",
+        """["]", ']"]', '''\n]\n[b]\n''', "\\"]"]""",
+        '["]", """\n]\n[b]\n"]""", 2]',
+        "{ a = [\n[], # [b]\n], b = '#' }",
+        "1979-05-27 07:32:00",
+        '"""\\"""]\n[b]\n"""""',
+        "'''\n[b]\nx = 1''''",
+        '""',
+        "''",
+    ],
+)
+def test_a_value_ends_where_it_does_whatever_looks_like_an_end(value: str) -> None:
+    for comment in ("", " # [b]", "\t"):
+        text = f"[a]\nx = {value}{comment}\n[b]\ny.z = 1\n"
+        assert tomli.loads(text)["b"] == {"y": {"z": 1}}
+        _, first, second = Positions(text).sections
+        (statement,) = first.statements
+        assert text[statement.value.start : statement.value.end] == value
+        assert [item.path for item in second.statements] == [("b", "y", "z")]
+
+
+@pytest.mark.parametrize(
+    "unit", ["[1, 'x'], ", "[{x = [1, 'a b', {y = [1, [2]]}]}], ", "# ]\n", "'', ", "{a.b = ''}, ", "1, \n"]
+)
+def test_a_value_that_no_pattern_fits_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    def seconds(count: int) -> float:
+        text = f"a = [{unit * count}\n'''\n''']\n[b]\n"
+        started = time.perf_counter()
+        assert len(Positions(text).sections) == 2
+        return time.perf_counter() - started
+
+    # Where it grew with the square of the length, it would be 64 times as long.
+    assert min(seconds(8000) for _ in range(3)) < 24 * max(seconds(1000) for _ in range(3)) + 0.01
 
 
 def test_arguments_spread_over_lines_have_a_line_each() -> None:
