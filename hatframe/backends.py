@@ -161,20 +161,26 @@ class SharedLibrary(msgspec.Struct, frozen=True, kw_only=True):
 
     ``objects`` are linked as they are; of ``archives`` every member is linked, whether anything refers to it or
     not. ``exports`` are all the functions that it exports. ``libraries`` are names without prefix and suffix
-    (``m``) or paths; ``flags`` go to the linker as they are, one argument each.
+    (``m``) or paths; ``flags`` go to the linker as they are, one argument each. A library for Windows has an import
+    library beside it, for programs to link with: ``import_library``, which other platforms leave alone.
     """
 
     output: Path
+    platform: Platform = msgspec.field(default_factory=Platform.host)
     objects: tuple[Path, ...] = ()
     archives: tuple[Path, ...] = ()
     exports: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     library_folders: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()
+    import_library: Path | None = None
 
 
 class Linker(Backend):
-    """Compiles C, links shared libraries and makes archives, for the platforms that it names."""
+    """Compiles C, links shared libraries and makes archives, for the platforms that it names.
+
+    Where a method takes a ``platform``, None means this machine.
+    """
 
     def version(self) -> str:
         """What the tool says it is, in one line: libraries in the cache are made again when it changes."""
@@ -182,11 +188,17 @@ class Linker(Backend):
 
     @abc.abstractmethod
     def platforms(self) -> frozenset[Platform]:
-        """The platforms that it can produce for here."""
+        """The platforms that it can produce for on a machine like this, also where it is not installed."""
 
     @abc.abstractmethod
     def compile(
-        self, source: Path, output: Path, *, include_folders: Sequence[Path] = (), flags: Sequence[str] = ()
+        self,
+        source: Path,
+        output: Path,
+        *,
+        platform: Platform | None = None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
     ) -> None:
         """Compile the C file ``source`` to the object ``output``, fit for a shared library.
 
@@ -194,11 +206,33 @@ class Linker(Backend):
         """
 
     @abc.abstractmethod
+    def preprocess(
+        self,
+        source: Path,
+        *,
+        platform: Platform | None = None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+    ) -> str:
+        """The C file ``source`` as its preprocessor leaves it, with comments and line markers.
+
+        Raises :class:`hatframe.errors.LinkError` with what the preprocessor said.
+        """
+
+    @abc.abstractmethod
+    def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
+        """The compiler's flags for an optimization ``level`` from 0 to 3, and for the code of a ``processor``.
+
+        ``processor`` is ``native`` for the one of this machine, the compiler's own name for one, or empty for any.
+        Raises :class:`hatframe.errors.UsageError` where it cannot compile for that.
+        """
+
+    @abc.abstractmethod
     def link_shared(self, library: SharedLibrary) -> None:
         """Link a shared library; a symbol that stays undefined is a :class:`hatframe.errors.LinkError`."""
 
     @abc.abstractmethod
-    def archive(self, objects: Sequence[Path], output: Path) -> None:
+    def archive(self, objects: Sequence[Path], output: Path, *, platform: Platform | None = None) -> None:
         """Put object files into a new archive (a static library)."""
 
 

@@ -49,6 +49,10 @@ class PackageError(HatError):
     """A package as a whole cannot be used: no functions, no library, a library that is none."""
 
 
+class OutsideError(PackageError):
+    """A path in a package's metadata leaves the package's folder."""
+
+
 class UnknownFunctionError(PackageError, KeyError, AttributeError):
     """A package has no function of that name; so that a package behaves as a mapping with attributes."""
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hatframe.errors import HatError
+
+# Between the making of a mark of use and the locking of it.
+_LOCKED_BY_NOW = 10.0
 
 
 def cache_folder() -> Path:
@@ -79,13 +84,68 @@ def _stage(path: Path, data: bytes, staged: list[tuple[Path, Path]]) -> None:
     temporary.chmod(_permissions(path))
 
 
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a file beside ``path`` to write to, which takes its place at the end, as :func:`write_atomically` does.
+
+    It is for what is too large to hold in memory. After an exception ``path`` is as it was. Raises :class:`OSError`.
+    """
+    staged: list[tuple[Path, Path]] = []
+    path = Path(os.path.realpath(path))
+    try:
+        _stage(path, b"", staged)
+        ((_, temporary),) = staged
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        for _, temporary in staged:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def made_whole(folder: Path) -> Iterator[Path]:
+    """Give a new folder beside ``folder`` to fill, which takes its place at the end: all appears, or nothing.
+
+    ``folder`` must not be there, or be empty. Raises :class:`OSError`.
+    """
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:64]}.", suffix=".tmp"))
+    try:
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
+        if folder.is_dir():
+            folder.rmdir()
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all in it, if it is there: at once for who looks. Links in it are removed, not followed.
+
+    Raises :class:`OSError`.
+    """
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:64]}.", suffix=".tmp"))
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(temporary / "removed")
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _permissions(path: Path) -> int:
     try:
         return path.stat().st_mode & 0o7777
     except FileNotFoundError:
-        umask = os.umask(0)
-        os.umask(umask)
-        return 0o666 & ~umask
+        return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 @contextlib.contextmanager
@@ -97,7 +157,7 @@ def locked(path: Path, timeout: float = 60.0) -> Iterator[None]:
     """
     import filelock
 
-    key = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    key = _key(path)
     folder = state_folder() / "locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +165,7 @@ def locked(path: Path, timeout: float = 60.0) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise HatError(
-            f"another process has held it for over {timeout:g} s",
+            f"another process has held it for over {timeout:g} s" if timeout else "another process holds it",
             where=str(path),
             hint="end it, or try again",
         ) from None
@@ -119,3 +179,47 @@ def locked(path: Path, timeout: float = 60.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """Mark ``path`` as used until the block or the process ends, so that nobody removes it; several may use it at once.
+
+    Raises :class:`OSError` where the mark cannot be made.
+    """
+    import filelock
+
+    folder = state_folder() / "uses"
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{_key(path)}.", suffix=".lock")
+    os.close(descriptor)
+    lock = filelock.FileLock(name)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+        with contextlib.suppress(OSError):
+            Path(name).unlink(missing_ok=True)
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a process that still runs has marked ``path`` with :func:`in_use`."""
+    import filelock
+
+    for mark in (state_folder() / "uses").glob(f"{_key(path)}.*.lock"):
+        try:
+            if time.time() - mark.stat().st_mtime < _LOCKED_BY_NOW:
+                return True
+            with filelock.FileLock(mark, timeout=0):
+                pass  # its process is gone
+            mark.unlink(missing_ok=True)
+        except filelock.Timeout:
+            return True
+        except OSError:
+            continue
+    return False
+
+
+def _key(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]

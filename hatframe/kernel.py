@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hatframe import files
 from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loader, Observer
 from hatframe.errors import PackageError, PluginError
-from hatframe.format.package import Package, read_package, read_packages
+from hatframe.format.package import Package, in_use, read_package, read_packages, same_library
 from hatframe.machine import Machine, Platform
 from hatframe.registry import Registry
 
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from hatframe.bench.options import BenchOptions
     from hatframe.calling.loaded import LoadedPackage
     from hatframe.format.model import Function
-    from hatframe.linking.to_dynamic import DynamicPackage
+    from hatframe.format.packing import Packed
+    from hatframe.linking.build import Built
+    from hatframe.linking.conversion import Converted
+    from hatframe.linking.dependencies import Trust
     from hatframe.results.model import ResultsDocument
     from hatframe.verify.validation import Deviation
 
@@ -111,21 +114,28 @@ class Kernel:
         )
 
     def linker(self, name: str | None = None, platform: Platform | None = None) -> Linker:
-        """The linker of that name, or the first that can work here and produce for ``platform`` (this one).
+        """The linker of that name, or the first that can work here and produce for ``platform`` (this machine).
 
-        Raises :class:`PluginError` where there is none.
+        Raises :class:`PluginError` where there is none, with what to install.
         """
-        platform = platform or Platform.host()
+        wanted = platform or Platform.host()
+
+        def serves(linker: Linker) -> bool:
+            return any(made.fits(wanted) for made in linker.platforms())
+
+        able = [linker.name for linker in self.registry.linkers.all() if serves(linker)]
         if name is not None:
             linker = self.registry.linkers.get(name)
-            if platform not in linker.platforms():
-                raise PluginError(f"linker {name!r} cannot produce for {platform}")
+            if not serves(linker):
+                hint = f"linkers that can: {', '.join(able)}" if able else self._missing_linkers(serves)
+                raise PluginError(f"linker {name!r} cannot produce for {wanted}", hint=hint)
             return linker
-        for linker in self.registry.linkers.all():
-            if platform in linker.platforms():
-                return linker
-        hints = [report.install for report in self.registry.linkers.reports() if report.install]
-        raise PluginError(f"no linker can produce for {platform} here", hint=" or ".join(hints))
+        if able:
+            return self.registry.linkers.get(able[0])
+        raise PluginError(f"no linker can produce for {wanted} here", hint=self._missing_linkers(serves))
+
+    def _missing_linkers(self, serves: Callable[[Linker], bool]) -> str:
+        return " or ".join(self.registry.linkers.installs(serves)) or "no plugin that is installed has one that would"
 
     # --------------------------------------------------------------------------------------------- operations
 
@@ -134,9 +144,10 @@ class Kernel:
         *paths: str | Path,
         loader: str | None = None,
         force: bool = False,
+        allow_outside: bool = False,
         options: Mapping[str, str] | None = None,
     ) -> LoadedPackage:
-        """Open a package by its .hat file or files, as a mapping of functions that can be called.
+        """Open a package by its .hat file or files, or a .zip file, as a mapping of functions that can be called.
 
         Parameters
         ----------
@@ -144,10 +155,14 @@ class Kernel:
             The loader for host functions; functions with a ``runtime`` go to the one that claims it.
         force
             Open it even where this machine is known not to meet what it requires.
+        allow_outside
+            Take a library or a dependency that lies outside of the package's folder.
         options
             Options for the loader.
         """
-        return self.open_package(read_package(*paths), loader=loader, force=force, options=options)
+        return self.open_package(
+            read_package(*paths), loader=loader, force=force, allow_outside=allow_outside, options=options
+        )
 
     def open_package(
         self,
@@ -155,6 +170,7 @@ class Kernel:
         *,
         loader: str | None = None,
         force: bool = False,
+        allow_outside: bool = False,
         options: Mapping[str, str] | None = None,
     ) -> LoadedPackage:
         """Open a package that was read already; as :meth:`load`."""
@@ -164,7 +180,7 @@ class Kernel:
         if not package.functions:
             raise PackageError("it describes no functions", where=str(package.path or ""))
         check_target(package.hat_files, self.machine, force)
-        context = self._load_context(options or {})
+        context = self._load_context(options or {}, allow_outside)
         opened: dict[str, Library] = {}
         host = self.loader(loader)
 
@@ -186,11 +202,13 @@ class Kernel:
             opened[host.name] = host.open(package, context)
         return loaded
 
-    def _load_context(self, options: Mapping[str, str]) -> LoadContext:
+    def _load_context(self, options: Mapping[str, str], allow_outside: bool) -> LoadContext:
         def dynamic_library(package: Package) -> Path:
             from hatframe.linking.cached import cached_dynamic_library
+            from hatframe.linking.dependencies import Trust
 
-            return cached_dynamic_library(package, self.linker, files.cache_folder() / "libraries", self.notify)
+            folder, trust = files.cache_folder() / "libraries", Trust(allow_outside=allow_outside)
+            return cached_dynamic_library(package, self.linker, folder, self.notify, trust)
 
         return LoadContext(
             machine=self.machine,
@@ -201,6 +219,54 @@ class Kernel:
             options=options,
         )
 
+    def build(
+        self,
+        sources: Sequence[str | Path],
+        output: str | Path,
+        *,
+        linker: str | None = None,
+        target: str | None = None,
+        static: bool = False,
+        optimize: int = 3,
+        processor: str | None = None,
+        flags: Sequence[str] = (),
+        include_folders: Sequence[str | Path] = (),
+        functions: Sequence[str] = (),
+        libraries: Sequence[str] = (),
+        library_folders: Sequence[str | Path] = (),
+    ) -> Built:
+        """Build a package from C files; tells what was written, and what could not be described.
+
+        Parameters
+        ----------
+        sources, output
+            The C files, and the .hat file to write; the library is put beside it.
+        linker, target
+            The linker to use, and the platform to build for (``x86_64-windows``); without them the first that can
+            produce for it, and this machine.
+        static, optimize, flags, include_folders, functions, libraries, library_folders
+            As :class:`hatframe.linking.build.BuildOptions` tells.
+        processor
+            The processor that the code may be for; None is this machine's, or any with a ``target``.
+        """
+        from hatframe.linking.build import BuildOptions, build
+
+        wanted = Platform.parse(target) if target else Platform.host()
+        chosen = self.linker(linker, wanted)
+        # The linker knows which C library it makes this for.
+        platform = min(made for made in chosen.platforms() if made.fits(wanted))
+        options = BuildOptions(
+            static=static,
+            optimize=optimize,
+            processor=("" if target else "native") if processor is None else processor,
+            flags=tuple(flags),
+            include_folders=tuple(map(Path, include_folders)),
+            functions=tuple(functions),
+            libraries=tuple(libraries),
+            library_folders=tuple(map(Path, library_folders)),
+        )
+        return build([Path(source) for source in sources], Path(output), options, chosen, platform)
+
     def to_dynamic(
         self,
         path: str | Path,
@@ -210,7 +276,9 @@ class Kernel:
         libraries: Sequence[str] = (),
         library_folders: Sequence[str | Path] = (),
         all_hats: bool = False,
-    ) -> DynamicPackage:
+        allow_outside: bool = False,
+        allow_link_flags: Sequence[str] = (),
+    ) -> Converted:
         """Convert a static package to a dynamic one; tells what was written.
 
         Parameters
@@ -218,22 +286,72 @@ class Kernel:
         path, output
             The .hat file of the static package, and the one to write; the library is put beside it.
         linker
-            The linker to use; without it the first that can.
+            The linker to use; without it the first that can produce for the package's platform.
         libraries, library_folders
             Libraries to link, and where to look for them.
         all_hats
             Convert every .hat file of the same library in the folder.
+        allow_outside, allow_link_flags
+            Take paths in the package's metadata that leave its folder, and these flags for the linker.
         """
-        from hatframe.linking.to_dynamic import same_library, to_dynamic
+        from hatframe.linking.to_dynamic import to_dynamic
 
-        package = same_library(Path(path)) if all_hats else read_package(path)
+        package, trust, chosen = self._to_convert(path, linker, all_hats, allow_outside, allow_link_flags)
         return to_dynamic(
             package,
             Path(output),
-            linker=self.linker(linker),
+            linker=chosen,
             libraries=libraries,
             library_folders=[Path(folder) for folder in library_folders],
+            trust=trust,
         )
+
+    def to_static(
+        self,
+        path: str | Path,
+        output: str | Path,
+        *,
+        linker: str | None = None,
+        objects: Sequence[str] = (),
+        all_hats: bool = False,
+        allow_outside: bool = False,
+        allow_link_flags: Sequence[str] = (),
+    ) -> Converted:
+        """Convert a package of objects to one with a static library; tells what was written.
+
+        ``objects`` are paths of more object files and static libraries to put in; the rest is as for
+        :meth:`to_dynamic`.
+        """
+        from hatframe.linking.to_static import to_static
+
+        package, trust, chosen = self._to_convert(path, linker, all_hats, allow_outside, allow_link_flags)
+        return to_static(package, Path(output), linker=chosen, objects=objects, trust=trust)
+
+    def _to_convert(
+        self,
+        path: str | Path,
+        linker: str | None,
+        all_hats: bool,
+        allow_outside: bool,
+        allow_link_flags: Sequence[str],
+    ) -> tuple[Package, Trust, Linker]:
+        """What is converted, how far its metadata are trusted, and by which linker."""
+        from hatframe.linking.dependencies import Trust
+        from hatframe.linking.plan import platform_of, static_library
+
+        package = same_library(Path(path)) if all_hats else read_package(path)
+        trust = Trust(allow_outside=allow_outside, link_flags=tuple(allow_link_flags))
+        platform = platform_of(package, static_library(package, trust))
+        return package, trust, self.linker(linker, platform)
+
+    def pack(self, path: str | Path, output: str | Path, *, allow_outside: bool = False) -> Packed:
+        """Gather the package of a .hat file into a folder or a .zip file, so that it can be moved.
+
+        Raises as :func:`hatframe.format.packing.pack`, which tells more. No code of the package is run.
+        """
+        from hatframe.format.packing import pack
+
+        return pack(Path(path), Path(output), allow_outside=allow_outside)
 
     def validate(self, path: str | Path) -> list[Deviation]:
         """Every deviation of a .hat file from the format. No code of the package is run."""
@@ -253,23 +371,29 @@ class Kernel:
         Parameters
         ----------
         paths
-            .hat files, or folders of them; all functions are ranked together.
+            .hat files, folders of them, or .zip files of packed packages; all functions are ranked together.
         observers
             Are told how it goes on, beside those of the plugins.
         """
         from hatframe.bench.run import run_benchmark
 
         recipe = self._recipe()
-        opening = {"loader": options.loader, "force": options.force, "options": {"timer": options.timer}}
-        return run_benchmark(
-            read_packages(paths),
-            options,
-            machine=self.machine,
-            opener=functools.partial(_opener, recipe or self, opening),
-            isolated=recipe is not None,
-            sinks=[(self.registry.sinks.get(choice.name), choice) for choice in options.sinks],
-            observers=[*self.registry.observers(), *observers],
-        )
+        opening = {
+            "loader": options.loader,
+            "force": options.force,
+            "allow_outside": options.allow_outside,
+            "options": {"timer": options.timer},
+        }
+        with in_use(read_packages(paths)) as packages:
+            return run_benchmark(
+                packages,
+                options,
+                machine=self.machine,
+                opener=functools.partial(_opener, recipe or self, opening),
+                isolated=recipe is not None,
+                sinks=[(self.registry.sinks.get(choice.name), choice) for choice in options.sinks],
+                observers=[*self.registry.observers(), *observers],
+            )
 
     def _recipe(self) -> _Recipe | None:
         """How to make the same kernel in another process; None where a given plugin cannot be sent there."""
@@ -320,10 +444,11 @@ def load(
     *paths: str | Path,
     loader: str | None = None,
     force: bool = False,
+    allow_outside: bool = False,
     options: Mapping[str, str] | None = None,
 ) -> LoadedPackage:
     """Open a package with all installed plugins; see :meth:`Kernel.load`. Notes go to Python's ``logging``."""
     import logging
 
     kernel = Kernel(notify=logging.getLogger("hatframe").info)
-    return kernel.load(*paths, loader=loader, force=force, options=options)
+    return kernel.load(*paths, loader=loader, force=force, allow_outside=allow_outside, options=options)

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from hatframe.errors import UsageError
+
 _OS_NAMES = {"linux": "linux", "darwin": "macos", "win32": "windows", "cygwin": "windows"}
 _ARCHITECTURES = {
     "amd64": "x86_64",
@@ -21,6 +23,9 @@ _ARCHITECTURES = {
     "pentium": "x86",
     "arm64": "aarch64",
 }
+
+# The second word of a compiler's target, which tells nothing here.
+_VENDORS = frozenset(("pc", "unknown", "none", "apple", "w64"))
 
 
 def normal_os(name: str) -> str:
@@ -36,19 +41,46 @@ def normal_architecture(name: str) -> str:
 
 
 class Platform(msgspec.Struct, frozen=True, order=True):
-    """An operating system and a processor architecture, such as ``linux`` on ``x86_64``."""
+    """An operating system and a processor architecture, such as ``linux`` on ``x86_64``.
+
+    ``abi`` tells the C library or the calling rules where one system has several (``musl``, ``gnu``, ``msvc``), and is
+    empty where it does not matter or is not known.
+    """
 
     os: str
     architecture: str
+    abi: str = ""
 
     def __str__(self) -> str:
-        return f"{self.architecture}-{self.os}"
+        return "-".join(filter(None, (self.architecture, self.os, self.abi)))
+
+    def fits(self, other: Platform) -> bool:
+        """Whether it is the same platform as ``other``, as far as both tell their ABI."""
+        same = (self.os, self.architecture) == (other.os, other.architecture)
+        return same and (not self.abi or not other.abi or self.abi == other.abi)
 
     @classmethod
     def host(cls) -> Platform:
         """The platform that this process runs on."""
         system = _OS_NAMES.get(sys.platform, sys.platform)
         return cls(os=system, architecture=normal_architecture(platform.machine()))
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read ``x86_64-windows`` or ``aarch64-linux-musl``, also as compilers write it (``x86_64-pc-windows-msvc``).
+
+        Raises :class:`UsageError` for anything else.
+        """
+        parts = [part for part in text.strip().lower().split("-") if part not in _VENDORS]
+        if len(parts) not in (2, 3) or not all(parts) or not "".join(parts).replace("_", "").isalnum():
+            raise UsageError(
+                f"{text!r} is no platform", hint="write ARCHITECTURE-OS, such as x86_64-windows or aarch64-linux-musl"
+            )
+        return cls(
+            os=normal_os(parts[1]),
+            architecture=normal_architecture(parts[0]),
+            abi=parts[2] if len(parts) == 3 else "",
+        )
 
 
 class Cache(msgspec.Struct, frozen=True, kw_only=True):

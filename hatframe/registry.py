@@ -226,6 +226,11 @@ class Kind(Generic[BackendT]):
             )
         return backend
 
+    def installs(self, serves: Callable[[BackendT], bool]) -> list[str]:
+        """What to install, for each of those that cannot work here and would serve."""
+        missing = (backend for _, backend in self._entries if serves(backend) and not _availability(backend))
+        return [install for backend in missing if (install := _availability(backend).install)]
+
     def reports(self) -> list[BackendReport]:
         """What ``hatframe plugins`` tells of each."""
         reports = []

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 OS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}[platform.system()]
+LINKERS = ("gcc", "clang", "zig", "msvc")
+"""The plugins that compile: without them there is no compiler."""
 ARCHITECTURE = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
 
 

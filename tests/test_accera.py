@@ -22,6 +22,7 @@ from hatframe import Kernel, read_package
 from hatframe.calling.loaded import LoadedPackage
 from hatframe.errors import CallError, PluginError
 from hatframe.format.names import base_name
+from hatframe.linking.symbols import read_symbols
 
 HOST_PACKAGES = ["gemm_static", "gemm_dynamic", "vadd", "saxpy", "scale_runtime", "ints", "sweep"]
 
@@ -133,13 +134,14 @@ def test_all_are_benchmarked_with_all_three_sinks(folder: Path, tmp_path: Path, 
     assert done.stdout.splitlines()[-1].startswith(f"fastest: {base_name(fastest['function_name'])} ")
 
 
-@pytest.mark.parametrize("linker", ["gcc", "clang"])
+@pytest.mark.parametrize("linker", ["gcc", "clang", "zig"])
 @pytest.mark.parametrize("name", ["gemm_static", "vadd", "ints"])
 def test_static_packages_are_converted_and_give_the_same_results(folder: Path, name: str, linker: str) -> None:
     output = folder / f"{name}_{linker}.hat"
     Kernel().to_dynamic(folder / name / f"{name}.hat", output, linker=linker)
     converted, original = Kernel().load(output), load(folder, name, "cffi")
     assert list(converted) == list(original)
+    assert read_symbols(output.with_suffix(".so")).defined == set(original)
     for function_name, function in converted.items():
         shapes = [parameter.shape or () for parameter in function.function.arguments]
         arguments = [random(shape, function.empty(f"arg{i}").dtype) for i, shape in enumerate(shapes)]  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ PLUGINS = ROOT / "plugins"
 
 # Each layer may import those before it, and itself.
 LAYERS = (
-    {"errors", "files", "machine", "__init__"},
+    {"errors", "files", "machine", "cache", "__init__"},
     {"format"},
     {"declarations"},
     {"calling"},

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import platform
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import types
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packages import ARCHITECTURE, OS, compiler
+from packages import compiler
 
 import hatframe.testing
 from hatframe import backends, hookspecs
@@ -114,24 +114,21 @@ def test_links_lead_somewhere() -> None:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what samples/run.py builds: gemm.hat with its static library, and gemm_dynamic.hat."""
+    """A folder with the samples, and packages of the first of them: gemm.hat, a dynamic one, and gemm_static.hat."""
+    compiler()
     folder = tmp_path_factory.mktemp("sample")
-    tuning = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
-    gemm = SAMPLES / "gemm.c"
-    subprocess.run([compiler(), "-O3", tuning, "-fPIC", "-c", gemm, "-o", "gemm.o"], cwd=folder, check=True)
-    subprocess.run([compiler("ar"), "rcs", "gemm.a", "gemm.o"], cwd=folder, check=True)
-    text = (SAMPLES / "gemm.hat").read_text(encoding="utf-8")
-    text = text.replace('os = "linux"', f'os = "{OS}"').replace('"x86_64"', f'"{ARCHITECTURE}"')
-    (folder / "gemm.hat").write_text(text, encoding="utf-8")
-    run(folder, "hatframe to-dynamic gemm.hat gemm_dynamic.hat")
+    (folder / "samples").mkdir()
+    for source in SAMPLES.glob("*.c"):
+        (folder / "samples" / source.name).write_bytes(source.read_bytes())
+    run(folder, "hatframe build samples/gemm.c -o gemm.hat")
+    run(folder, "hatframe build samples/gemm.c -o gemm_static.hat --static")
     return folder
 
 
 @pytest.fixture
 def shown(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh folder like that, as the current one."""
-    for path in sample.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(sample, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

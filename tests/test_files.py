@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,51 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     files.write_atomically(tmp_path / "link", b"2")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_bytes() == b"2"
+
+
+def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
+    with contextlib.suppress(ZeroDivisionError), files.made_whole(tmp_path / "new") as folder:
+        (folder / "a").touch()
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+    with files.made_whole(tmp_path / "new") as folder:
+        (folder / "a").touch()
+        assert not (tmp_path / "new").exists()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a"]
+    with pytest.raises(OSError, match="not empty"), files.made_whole(tmp_path / "new"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_large_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with contextlib.suppress(ZeroDivisionError), files.replaced(path) as temporary:
+        temporary.write_bytes(b"new")
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"old"
+    with files.replaced(path) as temporary:
+        temporary.write_bytes(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_removed_with_links_and_not_what_they_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    (tmp_path / "folder" / "link").symlink_to(tmp_path / "mine")
+    (tmp_path / "folder" / "up").symlink_to(tmp_path)
+    files.remove_tree(tmp_path / "folder")
+    files.remove_tree(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
+
+
+def test_what_is_marked_is_in_use_until_the_block_ends(tmp_path: Path) -> None:
+    assert not files.is_in_use(tmp_path)
+    with files.in_use(tmp_path):
+        with files.in_use(tmp_path):
+            assert files.is_in_use(tmp_path)
+        assert files.is_in_use(tmp_path)
+        assert not files.is_in_use(tmp_path / "other")
+    assert not files.is_in_use(tmp_path)

@@ -27,13 +27,18 @@ class Checkpoint:
     """
 
     def __init__(
-        self, packages: Sequence[PackageInfo], options: BenchOptions, machine: Machine, notify: Callable[[str], None]
+        self,
+        packages: Sequence[PackageInfo],
+        hat_files: Sequence[Path],
+        options: BenchOptions,
+        machine: Machine,
+        notify: Callable[[str], None],
     ) -> None:
         self._notify = notify
         plain = {name: value for name, value in options.recorded().items() if name not in _FREE_OPTIONS}
         given = Path(options.input_data)
         data = hashlib.sha256(given.read_bytes()).hexdigest() if given.is_file() else ""
-        texts = [Path(path).read_text(errors="replace") for package in packages for path in package.hat_files]
+        texts = [path.read_text(errors="replace") for path in hat_files]
         key = msgspec.json.encode(
             [packages, texts, data, plain, machine, __version__], enc_hook=str, order="deterministic"
         )

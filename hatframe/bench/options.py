@@ -55,6 +55,8 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
         The processor that the functions run on; None for any.
     force
         Measure packages whose requirements this machine does not meet.
+    allow_outside
+        Take libraries and dependencies that lie outside of their package's folder.
     resume
         Go on from where a run with the same packages and options was ended.
     """
@@ -79,6 +81,7 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 60.0
     cpu: int | None = None
     force: bool = False
+    allow_outside: bool = False
     resume: bool = False
 
     def recorded(self) -> dict[str, Any]:

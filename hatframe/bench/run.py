@@ -74,7 +74,8 @@ def run_benchmark(
     before = conditions()
     run = _run_info(packages, options, machine, before, isolated)
     note = functools.cache(tell.message)  # each new worker may have the same to say
-    checkpoint = Checkpoint(run.packages, options, machine, note)
+    hat_files = [hat.path for package in packages for hat in package.hat_files if hat.path]
+    checkpoint = Checkpoint(run.packages, hat_files, options, machine, note)
     records = (checkpoint.load() if options.resume else None) or [Record(row=row) for row in rows]
     input_bytes = _input_bytes(options, machine)
     results = _Results(packages, options, input_bytes)
@@ -165,7 +166,7 @@ class _Results:
         package = self._packages[record.row.package]
         common = FunctionResult(
             function_name=record.row.function,
-            hat_file=str(package.hat_file(record.row.function).path or ""),
+            hat_file=package.shown(package.hat_file(record.row.function).path),
             status=record.status,
             message=record.message,
             sizes=record.row.sizes,
@@ -320,8 +321,8 @@ def _run_info(
 def _package_info(package: Package) -> PackageInfo:
     library = package.library
     return PackageInfo(
-        hat_files=tuple(str(hat.path) for hat in package.hat_files),
-        library=str(library or ""),
+        hat_files=tuple(package.shown(hat.path) for hat in package.hat_files),
+        library=package.shown(library),
         sha256=_sha256(library) if library and library.is_file() else "",
         version=package.hat_files[0].description.version,
     )

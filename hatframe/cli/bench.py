@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hatframe.backends import Observer
-from hatframe.cli.common import TerminatedError, console, kernel_of, note, print_json
+from hatframe.cli.common import AllowOutside, TerminatedError, console, kernel_of, note, print_json
 from hatframe.errors import UsageError
+from hatframe.format.package import is_archive
 from hatframe.results.text import duration, pairs_text, percent, ratio_text
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def bench(
     context: typer.Context,
     packages: Annotated[
         list[Path],
-        typer.Argument(metavar="PKG...", help=".hat files, or folders of them; one ranking for all."),
+        typer.Argument(
+            metavar="PKG...", help=".hat files, folders of them, or packed .zip files; one ranking for all."
+        ),
     ],
     functions: Annotated[
         list[str] | None,
@@ -138,6 +141,7 @@ def bench(
         bool, typer.Option("--resume", help="Go on from where the same run was ended; its figures so far are kept.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Run code that this machine is known not to fit.")] = False,
+    allow_outside: AllowOutside = False,
     time_in_ms: Annotated[
         bool, typer.Option("--time-in-ms", "--time_in_ms", help="Show all durations in milliseconds.")
     ] = False,
@@ -186,6 +190,7 @@ def bench(
         size=size,
         threads=threads,
         force=force,
+        allow_outside=allow_outside,
         sink_options=sink_options,
     )
     observer = _Report(bar=sys.stderr.isatty() and not json, verbose=verbose)
@@ -273,7 +278,7 @@ def _option_names(parameter: inspect.Parameter) -> list[str]:
 def normal_arguments(arguments: list[str]) -> list[str]:
     """Spell out what option parsers cannot take: several values after one ``--functions``, ``--verbose True``.
 
-    The values end at the next option and at what is a package: a .hat file or a folder.
+    The values end at the next option and at what is a package: a .hat file, a .zip file or a folder.
     """
     normal: list[str] = []
     position = 0
@@ -303,7 +308,7 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _is_package(argument: str) -> bool:
-    return argument.endswith(".hat") or Path(argument).is_dir()
+    return argument.endswith(".hat") or is_archive(argument) or Path(argument).is_dir()
 
 
 def _options(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,24 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hatframe.kernel import Kernel
+    from hatframe.linking.conversion import Converted
+
+AllowOutside = Annotated[
+    bool,
+    typer.Option("--allow-outside", help="Take libraries and files that lie outside of the package's folder."),
+]
+AllowLinkFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-link-flag",
+        metavar="FLAG",
+        help="Pass this flag of the package's dependencies on to the linker: --allow-link-flag=-Wl,-z,now; repeatable.",
+    ),
+]
+LinkerName = Annotated[
+    str | None,
+    typer.Option("--linker", metavar="NAME", help="The linker; without it the first that can make it here."),
+]
 
 
 class TerminatedError(BaseException):
@@ -44,6 +62,29 @@ def print_json(value: Any) -> None:
 
     encoded = msgspec.json.encode(value, enc_hook=str)
     sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
+
+
+def print_converted(made: Converted, json: bool, **more: Any) -> None:
+    """Tell what a conversion or a build wrote, as a line or as JSON, which has ``more`` in it."""
+    if json:
+        print_json(
+            {
+                "hat": made.hat,
+                "library": made.library,
+                "deploy_files": made.deploy_files,
+                "other_hats": made.other_hats,
+                "linker": made.linker,
+                "extra_exports": made.extra_exports,
+                **more,
+            }
+        )
+    else:
+        others = f" and {len(made.other_hats)} more .hat files" if made.other_hats else ""
+        written = [made.library, *made.deploy_files]
+        console().print(f"wrote {made.hat}{others} and {' and '.join(map(str, written))}, made with {made.linker}")
+    if extra := made.extra_exports:
+        rest = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
+        note(f"{made.linker} cannot leave these out of the exports: {', '.join(extra[:5])}{rest}")
 
 
 def note(text: str) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from hatframe.cli.common import console, kernel_of, note, print_json
 from hatframe.errors import UsageError
+from hatframe.format.package import is_archive, read_packages
 from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text, sized_name
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="A B...",
-            help="Results that hatframe wrote as JSON or CSV, or .hat files and folders, which are measured now.",
+            help="Results that hatframe wrote as JSON or CSV; or .hat files, folders and .zip files, to measure now.",
         ),
     ],
     functions: Annotated[
@@ -112,7 +113,7 @@ def _result_sets(kernel: Kernel, sources: Sequence[str], functions: tuple[str, .
 
 
 def _is_package(source: str) -> bool:
-    return source.endswith(".hat") or Path(source).is_dir()
+    return source.endswith(".hat") or is_archive(source) or Path(source).is_dir()
 
 
 def _is_document(path: Path) -> bool:
@@ -155,6 +156,9 @@ def _measure(kernel: Kernel, sources: Sequence[str], functions: tuple[str, ...])
 
 def _hat_files(source: str) -> set[str]:
     path = Path(source)
+    if is_archive(path):
+        shown = (package.shown(hat.path) for package in read_packages([path]) for hat in package.hat_files)
+        return set(map(os.path.realpath, shown))
     return {os.path.realpath(file) for file in (path.glob("*.hat") if path.is_dir() else [path])}
 
 

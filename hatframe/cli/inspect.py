@@ -17,7 +17,9 @@ from hatframe.format.package import Package, read_packages, stored_mean
 
 
 def inspect(
-    packages: Annotated[list[Path], typer.Argument(metavar="PKG...", help=".hat files, or folders of them.")],
+    packages: Annotated[
+        list[Path], typer.Argument(metavar="PKG...", help=".hat files, folders of them, or packed .zip files.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON, with times in seconds.")] = False,
 ) -> None:
     """Show what packages hold: functions with their parameters, target, dependencies and stored results.
@@ -42,8 +44,8 @@ def _as_json(package: Package) -> dict[str, Any]:
     library = package.library
     first = package.hat_files[0]
     return {
-        "hat_files": [hat.path for hat in package.hat_files],
-        "library": library,
+        "hat_files": [package.shown(hat.path) for hat in package.hat_files],
+        "library": package.shown(library) or None,
         "library_exists": bool(library and library.is_file()),
         "description": first.description,
         "target": first.target,
@@ -120,11 +122,11 @@ def _rows(package: Package) -> Iterator[tuple[str, ...]]:
 def _facts(package: Package) -> Iterator[tuple[str, str]]:
     first = package.hat_files[0]
     for hat in package.hat_files:
-        yield "file", str(hat.path)
+        yield "file", package.shown(hat.path)
     yield "functions", _function_count(package)
     library = package.library
     if library:
-        yield "library", f"{library}" if library.is_file() else f"{library} (missing)"
+        yield "library", package.shown(library) + ("" if library.is_file() else " (missing)")
     for key in ("comment", "author", "version", "license_url"):
         if value := getattr(first.description, key):
             yield key.replace("_", " "), value

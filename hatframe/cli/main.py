@@ -10,7 +10,20 @@ import typer
 import typer.main
 
 from hatframe import __version__
-from hatframe.cli import bench, compare, inspect, plugins, probe, schema, to_dynamic, validate
+from hatframe.cli import (
+    bench,
+    build,
+    cache,
+    compare,
+    inspect,
+    pack,
+    plugins,
+    probe,
+    schema,
+    to_dynamic,
+    to_static,
+    validate,
+)
 from hatframe.cli.common import TerminatedError, note
 from hatframe.errors import HatError, UsageError
 from hatframe.kernel import Kernel
@@ -51,12 +64,16 @@ def build_app(kernel: Kernel) -> typer.Typer:
 
     app.command("bench")(bench.command(kernel))
     app.command("compare")(compare.compare)
+    app.command("build")(build.build)
     app.command("to-dynamic")(to_dynamic.to_dynamic)
+    app.command("to-static")(to_static.to_static)
+    app.command("pack")(pack.pack)
     app.command("inspect")(inspect.inspect)
     app.command("validate")(validate.validate)
     app.command("schema")(schema.schema)
     app.command("probe")(probe.probe)
     app.command("plugins")(plugins.plugins)
+    app.add_typer(cache.commands(), name="cache")
     _add_plugin_commands(app, kernel)
     return app
 

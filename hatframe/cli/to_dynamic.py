@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, print_json
+from hatframe.cli.common import AllowLinkFlag, AllowOutside, LinkerName, kernel_of, print_converted
 
 
 def to_dynamic(
@@ -16,10 +16,7 @@ def to_dynamic(
     output: Annotated[
         Path, typer.Argument(metavar="OUT.hat", help="The .hat file to write, or a folder to write it to.")
     ],
-    linker: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The linker; without it the first that can work here."),
-    ] = None,
+    linker: LinkerName = None,
     library: Annotated[
         list[str] | None,
         typer.Option(
@@ -41,14 +38,19 @@ def to_dynamic(
     all_hats: Annotated[
         bool, typer.Option("--all", help="Convert every .hat file in the folder that is of the same library.")
     ] = False,
+    allow_outside: AllowOutside = False,
+    allow_link_flag: AllowLinkFlag = None,
     json: Annotated[bool, typer.Option("--json", help="Print the paths and the linker as JSON.")] = False,
 ) -> None:
     """Convert a static package to a dynamic one.
 
     The whole static library is linked into a dynamic one, with what the .hat file itself defines; all its
     functions are exported, and a symbol that nothing defines is an error that names it. The new library lies
-    beside OUT.hat and has its name. The new .hat file is the old one, but for the library, the dependencies
-    that are in it now, and stored durations.
+    beside OUT.hat and has its name; for Windows there is an import library too, which programs link with. The new
+    .hat file is the old one, but for the library, the dependencies that are in it now, and stored durations.
+
+    What the package's dependencies name must lie in its folder, be a library's name or one of a few known flags;
+    anything else is refused unless you allow it.
 
     hatframe to-dynamic gemm_static.hat gemm.hat
 
@@ -61,9 +63,7 @@ def to_dynamic(
         libraries=library or (),
         library_folders=library_folder or (),
         all_hats=all_hats,
+        allow_outside=allow_outside,
+        allow_link_flags=allow_link_flag or (),
     )
-    if json:
-        print_json({"hat": made.hat, "library": made.library, "linker": made.linker})
-        return
-    others = f" and {len(made.other_hats)} more .hat files" if made.other_hats else ""
-    console().print(f"wrote {made.hat}{others} and {made.library}, linked with {made.linker}")
+    print_converted(made, json)

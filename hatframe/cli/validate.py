@@ -11,6 +11,7 @@ import typer
 
 from hatframe.cli.common import console, kernel_of, print_json
 from hatframe.errors import FormatError
+from hatframe.format.package import hat_folder, is_archive
 
 if TYPE_CHECKING:
     from hatframe.verify.validation import Deviation
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 def validate(
     context: typer.Context,
-    packages: Annotated[list[Path], typer.Argument(metavar="PKG...", help=".hat files, or folders of them.")],
+    packages: Annotated[
+        list[Path], typer.Argument(metavar="PKG...", help=".hat files, folders of them, or .zip files.")
+    ],
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -28,7 +31,7 @@ def validate(
     can use the file all the same. The exit code is 1 if there are errors, with --strict also for warnings.
     """
     kernel = kernel_of(context)
-    found = {path: kernel.validate(path) for path in _hat_files(packages)}
+    found = {shown: kernel.validate(path) for shown, path in _hat_files(packages).items()}
     if json:
         print_json([{"file": path, "deviations": deviations} for path, deviations in found.items()])
     elif sys.stdout.isatty():
@@ -40,14 +43,16 @@ def validate(
         raise typer.Exit(1)
 
 
-def _hat_files(packages: Sequence[Path]) -> list[Path]:
-    paths: dict[Path, None] = {}
+def _hat_files(packages: Sequence[Path]) -> dict[Path, Path]:
+    """The paths of all .hat files, by what they are shown as."""
+    paths: dict[Path, Path] = {}
     for package in packages:
-        inside = sorted(package.glob("*.hat")) if package.is_dir() else [package]
+        folder = hat_folder(package) if is_archive(package) else package
+        inside = sorted(folder.glob("*.hat")) if folder.is_dir() else [package]
         if not inside:
-            raise FormatError("there is no .hat file in this folder", where=str(package))
-        paths.update(dict.fromkeys(inside))
-    return list(paths)
+            raise FormatError("there is no .hat file in it", where=str(package))
+        paths.update((package / path.name if folder is not package else path, path) for path in inside)
+    return paths
 
 
 def _place(deviation: Deviation) -> str:

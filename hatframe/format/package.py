@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
+
+from hatframe import files
 from hatframe.errors import FormatError, PackageError, UnknownFunctionError
 from hatframe.format.model import Function, HatFile
 from hatframe.format.names import matching
@@ -16,14 +20,22 @@ STORED_MEAN_KEYS = ("mean_duration_in_sec", "duration_in_sec")
 """The keys of a function's ``auxiliary`` that existing tools keep its mean duration in, in seconds."""
 
 
+class Unpacked(msgspec.Struct, frozen=True):
+    """A .zip file, and the folder that what it holds was unpacked to."""
+
+    archive: Path
+    folder: Path
+
+
 class Package:
-    """The .hat files of one library, as one mapping of functions.
+    """The .hat files of one library, as one mapping of functions; ``unpacked`` where they came in a .zip file.
 
     Raises :class:`PackageError` where the files are not of one library, or two of them describe one function.
     """
 
-    def __init__(self, hat_files: Iterable[HatFile]) -> None:
+    def __init__(self, hat_files: Iterable[HatFile], unpacked: Unpacked | None = None) -> None:
         self.hat_files = tuple(hat_files)
+        self.unpacked = unpacked
         if not self.hat_files:
             raise PackageError("a package has at least one .hat file")
         libraries = {hat.library for hat in self.hat_files}
@@ -52,6 +64,15 @@ class Package:
     def library(self) -> Path | None:
         """The path of the library, or None where ``link_target`` is empty; it need not exist."""
         return self.hat_files[0].library
+
+    def shown(self, path: Path | None) -> str:
+        """A path of the package as users know it: ``FILE.zip/name.hat`` where it came in a .zip file."""
+        if path is None:
+            return ""
+        folder = self.hat_files[0].folder
+        if self.unpacked and path.is_relative_to(folder):
+            return str(self.unpacked.archive / path.relative_to(folder))
+        return str(path)
 
     def hat_file(self, function_name: str) -> HatFile:
         """The .hat file that describes a function, given by its full name."""
@@ -125,33 +146,99 @@ def stored_mean(function: Function) -> float | None:
     return None
 
 
+def is_archive(path: str | Path) -> bool:
+    """Whether a path is given as that of a .zip file; it need not be there, and may be none."""
+    return Path(path).suffix.lower() == ".zip" and not Path(path).is_dir()
+
+
 def read_package(*paths: str | Path) -> Package:
-    """Read one package from its .hat file or files. No code of it is run."""
-    return Package(read_hat(path) for path in paths)
+    """Read one package from its .hat file or files, or from a .zip file. No code of it is run.
+
+    Raises :class:`FormatError` for a .hat file that cannot be read, and :class:`PackageError` for a .zip file as
+    :func:`hatframe.format.unpacking.unpacked` does, and where the files are not one package.
+    """
+    hats: list[HatFile] = []
+    came: Unpacked | None = None
+    for path in map(Path, paths):
+        found, unpacked = _read(path) if is_archive(path) else ([read_hat(path)], None)
+        hats += found
+        came = came or unpacked
+    return Package(hats, came)
 
 
 def read_packages(paths: Iterable[str | Path]) -> list[Package]:
     """Read the packages that files and folders hold, the .hat files of one library together.
 
-    Of a folder every .hat file directly in it counts, but those without functions are passed over. Raises
-    :class:`FormatError` for a folder without .hat files and :class:`PackageError` where no function is left.
+    Of a folder every .hat file directly in it counts, but those without functions are passed over; a .zip file is
+    as the folder that was packed. Raises :class:`FormatError` for a folder without .hat files,
+    :class:`PackageError` where no function is left, and as :func:`read_package`.
     """
-    groups: dict[Path, dict[Path, HatFile]] = {}
+    groups: dict[tuple[Path | None, Path], dict[Path, HatFile]] = {}
+    came: dict[tuple[Path | None, Path], Unpacked | None] = {}
     for path in map(Path, paths):
-        for hat in _of_folder(path) if path.is_dir() else [read_hat(path)]:
+        hats, unpacked = _read(path)
+        for hat in hats:
             assert hat.path is not None
-            group = groups.setdefault((hat.library or hat.path).resolve(), {})
-            group[hat.path.resolve()] = hat
-    return [Package(files.values()) for files in groups.values()]
+            # Two .zip files of the same content are unpacked once, and are two packages all the same.
+            key = (unpacked.archive.resolve() if unpacked else None, (hat.library or hat.path).resolve())
+            groups.setdefault(key, {})[hat.path.resolve()] = hat
+            came[key] = unpacked
+    return [Package(group.values(), came[key]) for key, group in groups.items()]
 
 
-def _of_folder(folder: Path) -> list[HatFile]:
-    files = [read_hat(path) for path in sorted(folder.glob("*.hat"))]
-    if not files:
-        raise FormatError("there is no .hat file in this folder", where=str(folder))
-    with_functions = [hat for hat in files if hat.functions]
+@contextlib.contextmanager
+def in_use(packages: list[Package]) -> Iterator[list[Package]]:
+    """Keep those that were unpacked into the cache from being cleared, until the block ends."""
+    with contextlib.ExitStack() as stack:
+        for folder in {package.unpacked.folder for package in packages if package.unpacked}:
+            # What cannot be marked can be used all the same.
+            with contextlib.suppress(OSError):
+                stack.enter_context(files.in_use(folder))
+        yield packages
+
+
+def same_library(path: Path) -> Package:
+    """The package of a .hat file and all those in its folder that are of the same library.
+
+    Raises :class:`FormatError` where a .hat file of the folder cannot be read, and :class:`PackageError` where two
+    of them describe one function.
+    """
+    hat = read_hat(path)
+    others = (read_hat(other) for other in sorted(path.parent.glob("*.hat")) if not other.samefile(path))
+    return Package([hat, *(other for other in others if hat.library and other.library == hat.library)])
+
+
+def _read(path: Path) -> tuple[list[HatFile], Unpacked | None]:
+    """The .hat files that a path means: itself, those of a folder, or those that a .zip file holds."""
+    if is_archive(path):
+        from hatframe.format.unpacking import unpacked
+
+        folder = unpacked(path)
+        return _of_folder(_inner(folder), str(path)), Unpacked(path, folder)
+    return (_of_folder(path, str(path)) if path.is_dir() else [read_hat(path)]), None
+
+
+def hat_folder(archive: Path) -> Path:
+    """The folder that the .hat files of a .zip file were unpacked to; raises as :func:`read_package`."""
+    from hatframe.format.unpacking import unpacked
+
+    return _inner(unpacked(archive))
+
+
+def _inner(folder: Path) -> Path:
+    """The folder itself, or the one that is all it holds: some pack the folder, others what is in it."""
+    inside = list(folder.iterdir())
+    return _inner(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def _of_folder(folder: Path, where: str) -> list[HatFile]:
+    what = "folder" if folder == Path(where) else "file"
+    hats = [read_hat(path) for path in sorted(folder.glob("*.hat"))]
+    if not hats:
+        raise FormatError(f"there is no .hat file in this {what}", where=where)
+    with_functions = [hat for hat in hats if hat.functions]
     if not with_functions:
-        raise PackageError("no .hat file in this folder has functions", where=str(folder))
+        raise PackageError(f"no .hat file in this {what} has functions", where=where)
     return with_functions
 
 

@@ -15,7 +15,8 @@ from hatframe.format.model import Function, HatFile
 def read_text(path: Path) -> str:
     """The text of a .hat file, byte for byte: line endings are kept.
 
-    Raises :class:`FormatError` where there is no such file, it is a folder, cannot be read, or is not UTF-8.
+    Raises :class:`FormatError` where there is no such file, it is a folder or a .zip file, cannot be read, or is
+    not UTF-8.
     """
     try:
         data = path.read_bytes()
@@ -25,6 +26,10 @@ def read_text(path: Path) -> str:
         raise FormatError("this is a folder", where=str(path), hint="name a .hat file in it") from None
     except OSError as error:
         raise FormatError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+    if data.startswith(b"PK\3\4"):
+        raise FormatError(
+            "this is a .zip file", where=str(path), hint="unpack it first, and name the .hat file that was in it"
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

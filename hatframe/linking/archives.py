@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from hatframe.errors import PackageError
+from hatframe.format.confinement import confined
 
 _MAGIC = b"!<arch>\n"
 _THIN_MAGIC = b"!<thin>\n"
@@ -80,11 +81,13 @@ def members(data: bytes | mmap.mmap, path: Path) -> Iterator[Member]:
 
 
 def _thin_member(path: Path, name: str) -> bytes:
+    where = str(path)
+    hint = "put the object files where they were when it was made, or make it without the option T"
+    member = confined(path.parent, name, where)
+    if not member.is_file():
+        raise PackageError(f"the member {name} of this thin archive is not there", where=where, hint=hint)
     try:
-        return (path.parent / name).read_bytes()
+        return member.read_bytes()
     except OSError as error:
-        raise PackageError(
-            f"the member {name} of this thin archive cannot be read: {error.strerror or error}",
-            where=str(path),
-            hint="put the object files where they were when it was made, or make it without the option T",
-        ) from None
+        message = f"the member {name} of this thin archive cannot be read: {error.strerror or error}"
+        raise PackageError(message, where=where, hint=hint) from None

@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hatframe import __version__, files
 from hatframe.backends import Linker
 from hatframe.errors import LinkError, PackageError, TargetError
+from hatframe.format.confinement import confined
 from hatframe.format.package import Package
-from hatframe.linking.libraries import Kind, LibraryFile, content_digest, identify
-from hatframe.linking.plan import LinkPlan, link, plan_link
+from hatframe.linking.dependencies import UNTRUSTED, Trust
+from hatframe.linking.libraries import Kind, LibraryFile, content_digest, identify, import_target
+from hatframe.linking.plan import LinkPlan, link, package_library, plan_link
 from hatframe.linking.tool import TIME_LIMIT, private_folder
 from hatframe.machine import Platform
 
 
 def cached_dynamic_library(
-    package: Package, linker: Callable[[], Linker], folder: Path, notify: Callable[[str], None]
+    package: Package,
+    linker: Callable[[], Linker],
+    folder: Path,
+    notify: Callable[[str], None],
+    trust: Trust = UNTRUSTED,
 ) -> Path:
     """The path of the dynamic library of ``package``, which exists and is one for this machine.
 
@@ -26,16 +32,18 @@ def cached_dynamic_library(
     there from the same content by the same linker is used again. Two processes that need it at once link it
     once. ``notify`` is told when one is linked.
 
-    Raises :class:`PackageError` where the package has no library or none that can be used,
-    :class:`TargetError` where it is for another platform, and as :func:`hatframe.linking.plan.link`.
+    Raises :class:`PackageError` where the package has no library or none that can be used, or one outside of its
+    folder that ``trust`` does not take, :class:`TargetError` where it is for another platform, and as
+    :func:`hatframe.linking.plan.link`.
     """
-    if package.library is None:
-        raise PackageError("it has no library", where=str(package.path or ""), hint="its link_target is empty")
-    library = identify(package.library.absolute())
+    library = package_library(package, trust)
     _check_host(library)
+    if library.kind is Kind.IMPORT:
+        library = _deployed(package, library, trust)
+        _check_host(library)
     if library.kind is Kind.DYNAMIC:
         return library.path
-    plan = plan_link(package)
+    plan = plan_link(package, trust=trust)
     chosen = linker()
     path = folder / _key(plan, chosen) / f"{library.path.stem}{library.dynamic_suffix}"
     try:
@@ -78,10 +86,25 @@ def _is_made(path: Path) -> bool:
         return False
 
 
+def _deployed(package: Package, library: LibraryFile, trust: Trust) -> LibraryFile:
+    """The DLL that the import library of a package stands for: it is among the files to deploy."""
+    target = import_target(library.path).lower()
+    for hat in package.hat_files:
+        for index, name in enumerate(hat.dependencies.deploy_files):
+            if PurePosixPath(name).name.lower() == target:
+                where = f"{hat.path}: dependencies.deploy_files[{index}]"
+                return identify(confined(hat.folder.absolute(), name, where, allow_outside=trust.allow_outside))
+    raise PackageError(
+        f"it names the import library {library.path.name}, and not the {target or 'DLL'} that it is for",
+        where=str(package.path or ""),
+        hint="name the DLL in dependencies.deploy_files",
+    )
+
+
 def _check_host(library: LibraryFile) -> None:
     host = Platform.host()
-    if library.kind is Kind.IMPORT or library.kind is Kind.EXECUTABLE:
-        raise PackageError(f"this is {library}, not the library itself", where=str(library.path))
+    if library.kind is Kind.EXECUTABLE:
+        raise PackageError(f"this is {library}, not a library", where=str(library.path))
     if not library.suits(host):
         raise TargetError(
             f"this is {library}, and this machine is {host}",

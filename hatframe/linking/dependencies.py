@@ -1,8 +1,8 @@
 """What a package's dependencies, and the libraries that a user adds, mean to a linker.
 
-A ``target_file`` may be the path of an object file or a library, relative to the .hat file, the name of a
-library, or a linker flag. Of flags only those are taken that name libraries: the text comes from a file, and
-must not tell the linker to do anything else.
+A ``target_file`` may be the path of an object file or a library in the package's folder, the name of a library, or a
+linker flag. Of flags only those are taken that name libraries: the text comes from a file, and must not tell the
+linker to do anything else. What goes beyond that is taken where the user trusts it by name.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import msgspec
 
-from hatframe.errors import LinkError
+from hatframe.errors import LinkError, PackageError
+from hatframe.format.confinement import confined, is_flag
 from hatframe.linking.libraries import Kind, LibraryFile, identify
 
-# The flags that are taken, and the libraries that they stand for.
+# The flags that are taken, as a linker gets them, and the libraries that they stand for.
 _FLAGS = {
-    "-pthread": ("pthread",),
-    "-fopenmp": ("gomp", "omp", "iomp5"),
-    "-fopenmp=libgomp": ("gomp",),
-    "-fopenmp=libomp": ("omp",),
-    "-fopenmp=libiomp5": ("iomp5",),
+    "-pthread": ("-pthread", ("pthread",)),
+    "-fopenmp": ("-fopenmp", ("gomp", "omp", "iomp5", "vcomp140")),
+    "/openmp": ("-fopenmp", ("gomp", "omp", "iomp5", "vcomp140")),
+    "-fopenmp=libgomp": ("-fopenmp=libgomp", ("gomp",)),
+    "-fopenmp=libomp": ("-fopenmp=libomp", ("omp",)),
+    "-fopenmp=libiomp5": ("-fopenmp=libiomp5", ("iomp5",)),
 }
 _NAME = re.compile(r":?[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _LIBRARY_SUFFIX = re.compile(r"\.(o|obj|a|lib|so(\.\d+)*|dylib|dll|tbd)\Z", re.IGNORECASE)
@@ -30,6 +32,20 @@ _LIBRARY_FILE_NAME = re.compile(r"lib(.+?)\.(?:so|dylib|a|tbd)\Z")
 _VERSIONED_FILE_NAME = re.compile(r"lib(.+?)(?:\.so(?:\.\d+)*|(?:\.\d+)*\.dylib)\Z")
 # What every C library needs: it says nothing of the dependencies.
 _ALWAYS_NEEDED = frozenset(("c", "m", "gcc_s", "System.B", "System"))
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user lets the metadata of a package do beyond what is safe.
+
+    ``allow_outside`` takes paths that leave the package's folder, and ``link_flags`` are flags for the linker that
+    are passed on as they are.
+    """
+
+    allow_outside: bool = False
+    link_flags: tuple[str, ...] = ()
+
+
+UNTRUSTED = Trust()
 
 
 class Dependency(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,17 +62,20 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     names: frozenset[str] = frozenset()
 
 
-def read_dependency(text: str, folder: Path, where: str) -> Dependency:
+def read_dependency(text: str, folder: Path, where: str, trust: Trust = UNTRUSTED) -> Dependency:
     """Tell what ``text`` means: a path relative to ``folder``, a library's name, or flags that name some.
 
-    Raises :class:`LinkError` for a file that is not there or is none to link, and for any other flag;
-    ``where`` is where the text is from.
+    Raises :class:`hatframe.errors.OutsideError` for a path that leaves the folder, and :class:`LinkError` for a file
+    that is not there or is none to link, and for any other flag, unless ``trust`` takes it; ``where`` is where the text
+    is from.
     """
     text = text.strip()
-    if text.startswith("-"):
-        return _read_flags(text, where)
+    if text in trust.link_flags:
+        return Dependency(text=text, flags=(text,))
+    if is_flag(text):
+        return _read_flags(text, where, trust)
     if "/" in text or "\\" in text or (_LIBRARY_SUFFIX.search(text) and (folder / text).is_file()):
-        return _read_file(text, folder, where)
+        return _read_file(text, folder, where, trust)
     file_name = _LIBRARY_FILE_NAME.fullmatch(text)
     name = file_name[1] if file_name else text
     if _LIBRARY_SUFFIX.search(name):
@@ -67,11 +86,14 @@ def read_dependency(text: str, folder: Path, where: str) -> Dependency:
     return Dependency(text=text, libraries=(name,), names=frozenset((_bare(name),)))
 
 
-def _read_file(text: str, folder: Path, where: str) -> Dependency:
-    path = (folder / text).absolute()
+def _read_file(text: str, folder: Path, where: str, trust: Trust) -> Dependency:
+    path = confined(folder, text, where, allow_outside=trust.allow_outside)
     if not path.is_file():
         raise LinkError(f"the dependency {text} is not there", where=where, hint="correct its path, or build it")
-    file = identify(path)
+    try:
+        file = identify(path)
+    except PackageError as error:
+        raise PackageError(f"the dependency {text}: {error.message}", where=where, hint=error.hint) from None
     if file.kind is Kind.EXECUTABLE:
         raise LinkError(f"the dependency {text} is a program, not a library", where=where)
     if file.kind is Kind.DYNAMIC:
@@ -80,20 +102,23 @@ def _read_file(text: str, folder: Path, where: str) -> Dependency:
     return Dependency(text=text, file=file, libraries=() if file.kind is Kind.OBJECT else (str(path),))
 
 
-def _read_flags(text: str, where: str) -> Dependency:
+def _read_flags(text: str, where: str, trust: Trust) -> Dependency:
     libraries: list[str] = []
     folders: list[Path] = []
     flags: list[str] = []
     names: set[str] = set()
     words = iter(text.split())
     for word in words:
-        if word in _FLAGS:
+        if word in trust.link_flags:
             flags.append(word)
-            names.update(_FLAGS[word])
+        elif word in _FLAGS:
+            flag, stands_for = _FLAGS[word]
+            flags.append(flag)
+            names.update(stands_for)
         elif word.startswith("-l") and _NAME.fullmatch(word[2:]):
             libraries.append(word[2:])
             names.add(_bare(word[2:]))
-        elif word.startswith("-L") and Path(word[2:]).is_absolute():
+        elif word.startswith("-L") and Path(word[2:]).is_absolute() and trust.allow_outside:
             folders.append(Path(word[2:]))
         elif word == "-framework" and (framework := next(words, "")).isidentifier():
             flags += (word, framework)
@@ -102,7 +127,8 @@ def _read_flags(text: str, where: str) -> Dependency:
             raise LinkError(
                 f"the flag {word!r} is not passed on to a linker",
                 where=where,
-                hint="flags that may be given are -lNAME, -L/FOLDER, -pthread, -fopenmp and -framework NAME",
+                hint="flags that may be given are -lNAME, -pthread, -fopenmp, /openmp and -framework NAME, and those "
+                f"that you trust: --allow-link-flag={word}",
             )
     return Dependency(
         text=text,

@@ -11,9 +11,10 @@ import enum
 import hashlib
 import io
 import mmap
+import re
 import struct
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import msgspec
 
@@ -79,6 +80,19 @@ class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
         return not told or platform.architecture in self.architectures
 
     @property
+    def os(self) -> str:
+        """The operating system that its format is of; of the many that have ELF, this one or Linux."""
+        host = Platform.host().os
+        if self.format in ("", _FORMATS.get(host, "ELF")):
+            return host
+        return next((name for name, format_ in _FORMATS.items() if format_ == self.format), "linux")
+
+    @property
+    def static_suffix(self) -> str:
+        """What the name of a static library of this format ends with: ``.a`` or ``.lib``."""
+        return ".lib" if self.os == "windows" else ".a"
+
+    @property
     def dynamic_suffix(self) -> str:
         """What the name of a dynamic library of this format ends with: ``.so``, ``.dylib`` or ``.dll``."""
         return _SUFFIXES[self.format or _FORMATS.get(Platform.host().os, "ELF")]
@@ -125,15 +139,30 @@ def _identify_archive(path: Path, contained: list[Member]) -> LibraryFile:
 
 
 def extract_objects(library: LibraryFile, folder: Path) -> list[Path]:
-    """Write every object of an archive to a file of its own in ``folder``, in their order."""
+    """Write every object of an archive to a file of its own name in ``folder``, which is made, in their order."""
     written = []
     with content(library.path) as data:
         for index, member in enumerate(members(data, library.path)):
             if read_header(member.data) is not None:
-                # Numbered, because two members may have one name.
-                written.append(folder / f"member{index}.o")
+                # In numbered folders, because two members may have one name; and a name may be a path.
+                name = re.sub(r"[^A-Za-z0-9_.-]", "_", PureWindowsPath(member.name).name).lstrip("-.") or "member.o"
+                written.append(folder / str(index) / name)
+                written[-1].parent.mkdir(parents=True)
                 written[-1].write_bytes(member.data)
     return written
+
+
+def import_target(path: Path) -> str:
+    """The name of the DLL that an import library is for; empty where it does not tell."""
+    with content(path) as data:
+        parts = members(data, path) if is_archive(data) else [Member(path.name, data[:])]
+        for member in parts:
+            header = read_header(member.data)
+            if header and header.kind is Kind.IMPORT:
+                # After the header of 20 bytes come the name of the symbol and that of its DLL, each ended by a zero.
+                _, dll, *_ = member.data[20:].split(b"\0", 2)
+                return PureWindowsPath(dll.decode("utf-8", "replace")).name
+    return ""
 
 
 def content_digest(path: Path) -> bytes:
@@ -150,6 +179,9 @@ def content_digest(path: Path) -> bytes:
 def content(path: Path) -> Iterator[bytes | mmap.mmap]:
     """The content of a file, mapped rather than read; :class:`PackageError` where it cannot be."""
     try:
+        # A pipe or a device would be waited for, or have no end.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise PackageError("this is no regular file", where=str(path))
         with path.open("rb") as file:
             if file.seek(0, io.SEEK_END) == 0:
                 yield b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,16 +13,20 @@ import msgspec
 
 from hatframe.backends import Linker, SharedLibrary
 from hatframe.errors import LinkError, PackageError, SymbolError
+from hatframe.format.confinement import confined
 from hatframe.format.model import HatFile
 from hatframe.format.package import Package
 from hatframe.format.reading import read_text
-from hatframe.linking.dependencies import Dependency, read_dependency
+from hatframe.linking.dependencies import UNTRUSTED, Dependency, Trust, read_dependency
 from hatframe.linking.libraries import Kind, LibraryFile, extract_objects, identify
 from hatframe.linking.symbols import Symbols, read_symbols
 from hatframe.machine import Platform, normal_architecture, normal_os
 
 # A name goes into the linker's list of exports, where other characters have a meaning.
 _SYMBOL = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+# C code whose effect does not show in its names: files of the package, names put together, and what runs by itself.
+_INDIRECT = re.compile(r"^[ \t]*#[ \t]*include[ \t]*[^< \t]|##|\bconstructor\b|\bsection\b", re.MULTILINE)
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -33,7 +38,7 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """All that goes into the dynamic library of a static package, read and checked before anything is run."""
+    """All that goes into the library that a static package becomes, read and checked before anything is run."""
 
     package: Package
     library: LibraryFile
@@ -45,6 +50,11 @@ class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
     def exports(self) -> tuple[str, ...]:
         """The functions that the library must define: those of a runtime are compiled by their loader."""
         return tuple(name for name, function in self.package.functions.items() if not function.runtime)
+
+    @property
+    def platform(self) -> Platform:
+        """The platform of the package."""
+        return platform_of(self.package, self.library)
 
     @property
     def dependencies(self) -> list[Dependency]:
@@ -59,45 +69,100 @@ class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
         return [*(path_of(header.hat) for header in self.headers), self.library.path, *linked]
 
 
-def plan_link(package: Package, libraries: Iterable[str] = (), library_folders: Iterable[Path] = ()) -> LinkPlan:
-    """Read all that goes into the dynamic library of ``package``.
+def plan_link(
+    package: Package,
+    libraries: Iterable[str] = (),
+    library_folders: Iterable[Path] = (),
+    trust: Trust = UNTRUSTED,
+) -> LinkPlan:
+    """Read all that goes into the library that ``package`` becomes.
 
     ``libraries`` are names, or paths of object files and libraries; ``library_folders`` are where names are
     looked for. Raises :class:`PackageError` where the package has no library, or none that is static, of the
-    platform that its metadata say, and :class:`LinkError` for a dependency that cannot be linked.
+    platform that its metadata say, or one outside of its folder that ``trust`` does not take, and :class:`LinkError`
+    for a dependency that cannot be linked.
     """
     where = str(package.path or "")
     if not any(not function.runtime for function in package.functions.values()):
         raise PackageError("it describes no functions of a library", where=where)
-    library = static_library(package)
+    library = static_library(package, trust)
     for hat in package.hat_files:
-        _check_platform(hat, library)
+        for index, name in enumerate(hat.dependencies.deploy_files):
+            deployed = f"{hat.path}: dependencies.deploy_files[{index}]"
+            confined(hat.folder.absolute(), name, deployed, allow_outside=trust.allow_outside)
     folders = [folder.absolute() for folder in library_folders]
     for folder in folders:
         if not folder.is_dir():
             raise LinkError("there is no such folder of libraries", where=str(folder), hint="check -L")
-    return LinkPlan(
+    # What the user names is not the package's, and may lie anywhere.
+    own = msgspec.structs.replace(trust, allow_outside=True)
+    headers = tuple(Header(hat, read_text(path_of(hat)), tuple(_dependencies(hat, trust))) for hat in package.hat_files)
+    plan = LinkPlan(
         package=package,
         library=library,
-        headers=tuple(Header(hat, read_text(path_of(hat)), tuple(_dependencies(hat))) for hat in package.hat_files),
-        added=tuple(read_dependency(text, Path.cwd(), f"-l {text}") for text in libraries),
+        headers=headers,
+        added=tuple(read_dependency(text, Path.cwd(), f"-l {text}", own) for text in libraries),
         library_folders=tuple(folders),
+    )
+    for dependency in plan.dependencies:
+        if dependency.file and not dependency.file.suits(plan.platform):
+            raise LinkError(
+                f"the dependency {dependency.text} is {dependency.file}, and the package is for {plan.platform}",
+                where=where,
+            )
+    return plan
+
+
+def package_library(package: Package, trust: Trust = UNTRUSTED) -> LibraryFile:
+    """The library file of a package, whatever its kind; :class:`PackageError` where it has none that can be read."""
+    where = f"{package.path or ''}: dependencies.link_target"
+    link_target = package.hat_files[0].dependencies.link_target
+    if not link_target:
+        raise PackageError("it has no library", where=str(package.path or ""), hint="its link_target is empty")
+    folder = package.hat_files[0].folder.absolute()
+    return identify(confined(folder, link_target, where, allow_outside=trust.allow_outside))
+
+
+def static_library(package: Package, trust: Trust = UNTRUSTED) -> LibraryFile:
+    """The static library, or the object file, of a package; :class:`PackageError` where it has none."""
+    where = str(package.path or "")
+    library = package_library(package, trust)
+    if library.kind in (Kind.DYNAMIC, Kind.IMPORT):
+        raise PackageError(
+            f"its library {library.path.name} is dynamic already",
+            where=where,
+            hint="use it as it is; a dynamic library cannot be taken apart into objects",
+        )
+    if library.kind not in (Kind.ARCHIVE, Kind.OBJECT):
+        raise PackageError(f"its library {library.path.name} is {library}, not a static library", where=where)
+    for hat in package.hat_files:
+        _check_platform(hat, library)
+    return library
+
+
+def platform_of(package: Package, library: LibraryFile) -> Platform:
+    """The platform of a package's library: by its content, and by the metadata where that does not tell."""
+    said = [said_platform(hat) for hat in package.hat_files if hat.functions]
+    first = said[0] if said else Platform("", "")
+    host = Platform.host()
+    architectures = library.architectures or {first.architecture or host.architecture}
+    preferred = next((each for each in (first.architecture, host.architecture) if each in architectures), "")
+    return Platform(
+        os=first.os or library.os,
+        architecture=preferred or min(architectures),
+        abi=first.abi,
     )
 
 
-def static_library(package: Package) -> LibraryFile:
-    """The static library, or the object file, of a package; :class:`PackageError` where it has none."""
-    where = str(package.path or "")
-    if package.library is None:
-        raise PackageError("it has no library", where=where, hint="its link_target is empty")
-    library = identify(package.library.absolute())
-    if library.kind is Kind.DYNAMIC:
-        raise PackageError(
-            f"its library {package.library.name} is dynamic already", where=where, hint="use it as it is"
-        )
-    if library.kind not in (Kind.ARCHIVE, Kind.OBJECT):
-        raise PackageError(f"its library {package.library.name} is {library}, not a static library", where=where)
-    return library
+def said_platform(hat: HatFile) -> Platform:
+    """The platform that a .hat file says it requires; what it does not say is empty."""
+    required = hat.target.required
+    abi = required.auxiliary.get("abi", "")
+    return Platform(
+        os=normal_os(required.os),
+        architecture=normal_architecture(required.cpu.architecture),
+        abi=abi if isinstance(abi, str) else "",
+    )
 
 
 def path_of(hat: HatFile) -> Path:
@@ -107,17 +172,16 @@ def path_of(hat: HatFile) -> Path:
     return hat.path.absolute()
 
 
-def _dependencies(hat: HatFile) -> Iterable[Dependency]:
+def _dependencies(hat: HatFile, trust: Trust) -> Iterable[Dependency]:
     for index, reference in enumerate(hat.dependencies.dynamic):
         if reference.target_file.strip():
             where = f"{hat.path}: dependencies.dynamic[{index}].target_file"
-            yield read_dependency(reference.target_file, hat.folder, where)
+            yield read_dependency(reference.target_file, hat.folder, where, trust)
 
 
 def _check_platform(hat: HatFile, library: LibraryFile) -> None:
     # The .hat file of a package's globals, which has no functions, may name any platform.
-    required = hat.target.required
-    said = Platform(os=normal_os(required.os), architecture=normal_architecture(required.cpu.architecture))
+    said = said_platform(hat)
     if hat.functions and not library.suits(said):
         raise PackageError(
             f"the library {library.path.name} is {library}, but target.required says {said}",
@@ -129,15 +193,18 @@ def _check_platform(hat: HatFile, library: LibraryFile) -> None:
 # ---------------------------------------------------------------------------------------------------- linking
 
 
-def link(plan: LinkPlan, linker: Linker, output: Path, folder: Path) -> Symbols:
-    """Link the planned library to ``output``, and give its symbols; ``folder`` is for intermediate files.
+def link(
+    plan: LinkPlan, linker: Linker, output: Path, folder: Path, import_library: Path | None = None
+) -> tuple[Symbols, tuple[str, ...]]:
+    """Link the planned library to ``output``; gives its symbols, and the exports that the linker did not leave out.
 
-    The whole library goes in, with what the .hat files define; exactly the functions are exported. Raises
-    :class:`SymbolError` where the library does not define one of them, and :class:`LinkError` where the
-    linker is for other platforms, fails, or does not export what it was told to.
+    The whole library goes in, with what the .hat files define; the functions are exported. ``folder`` is for
+    intermediate files. Raises :class:`SymbolError` where the library does not define one of them, and
+    :class:`LinkError` where the linker is for other platforms, fails, or does not export what it was told to.
     """
     where = str(plan.library.path)
-    if not any(plan.library.suits(platform) for platform in linker.platforms()):
+    platform = plan.platform
+    if not any(made.fits(platform) for made in linker.platforms()):
         made = ", ".join(sorted(map(str, linker.platforms()))) or "nothing here"
         raise LinkError(
             f"it is {plan.library}, but linker {linker.name} makes {made}",
@@ -146,13 +213,18 @@ def link(plan: LinkPlan, linker: Linker, output: Path, folder: Path) -> Symbols:
         )
     dependencies = plan.dependencies
     own, archives = _own_objects(plan.library, folder)
-    with _naming(plan):
-        headers = _compile_headers(plan.headers, linker, folder)
     files = [dependency.file for dependency in dependencies if dependency.file]
-    objects = [*headers, *own, *(file.path for file in files if file.kind is Kind.OBJECT)]
-    _check_defined(plan, [*archives, *objects])
+    objects = [*own, *(file.path for file in files if file.kind is Kind.OBJECT)]
+    symbols = [read_symbols(path) for path in (*archives, *objects)]
+    if _headers_needed(plan, symbols):
+        with _naming(plan, folder):
+            headers = _compile_headers(plan.headers, linker, platform, folder)
+        symbols += [read_symbols(path) for path in headers]
+        objects = [*headers, *objects]
+    check_defined(plan, symbols)
     shared = SharedLibrary(
         output=output,
+        platform=platform,
         objects=tuple(objects),
         archives=tuple(archives),
         exports=plan.exports,
@@ -162,26 +234,36 @@ def link(plan: LinkPlan, linker: Linker, output: Path, folder: Path) -> Symbols:
             *(path for dependency in dependencies for path in dependency.folders),
         ),
         flags=tuple(flag for dependency in dependencies for flag in dependency.flags),
+        import_library=import_library,
     )
-    with _naming(plan):
-        linker.link_shared(shared)
-    linked = read_symbols(output)
-    if missing := [name for name in plan.exports if name not in linked.defined]:
+    with _naming(plan, folder):
+        return link_checked(shared, linker, where)
+
+
+def link_checked(shared: SharedLibrary, linker: Linker, where: str) -> tuple[Symbols, tuple[str, ...]]:
+    """Link a shared library, and look at what came out: its symbols, and the exports beyond those asked for.
+
+    Raises :class:`LinkError` where it does not export all that it was to.
+    """
+    linker.link_shared(shared)
+    linked = read_symbols(shared.output)
+    if missing := [name for name in shared.exports if name not in linked.defined]:
         raise LinkError(
             f"{linker.name} linked the library, but it does not export {_listed(missing)}",
             where=where,
             hint="was it compiled with -fvisibility=hidden?",
         )
-    return linked
+    return linked, tuple(sorted(linked.defined - set(shared.exports)))
 
 
 @contextlib.contextmanager
-def _naming(plan: LinkPlan) -> Iterator[None]:
-    """Name the package in the errors of a linker, which knows only intermediate files."""
+def _naming(plan: LinkPlan, folder: Path) -> Iterator[None]:
+    """Name the package in the errors of a linker, which knows only intermediate files in ``folder``."""
     try:
         yield
     except LinkError as error:
-        raise LinkError(error.message, where=str(plan.package.path), hint=error.hint) from None
+        message = error.message.replace(f"{folder}{os.sep}", "")
+        raise LinkError(message, where=str(plan.package.path), hint=error.hint) from None
 
 
 def _own_objects(library: LibraryFile, folder: Path) -> tuple[list[Path], list[Path]]:
@@ -191,12 +273,23 @@ def _own_objects(library: LibraryFile, folder: Path) -> tuple[list[Path], list[P
     if not library.others:
         return [], [library.path]
     # Linkers refuse to take all of an archive where a member is no object, such as a note on libraries.
-    members = folder / "members"
-    members.mkdir()
-    return extract_objects(library, members), []
+    return extract_objects(library, folder / "members"), []
 
 
-def _compile_headers(headers: Sequence[Header], linker: Linker, folder: Path) -> list[Path]:
+def _headers_needed(plan: LinkPlan, found: Sequence[Symbols]) -> bool:
+    """Whether the .hat files may define what the library is linked with or exports: most define only aliases for C.
+
+    What is not compiled takes no time, and code that nobody needs is not even looked at by a compiler.
+    """
+    code = "\n".join(header.hat.declaration.code for header in plan.headers)
+    if not all(symbols.complete for symbols in found) or _INDIRECT.search(code):
+        return True
+    defined = frozenset[str]().union(*(symbols.defined for symbols in found))
+    wanted = {*plan.exports, *(name for symbols in found for name in symbols.undefined)} - defined
+    return not wanted.isdisjoint(_WORD.findall(code))
+
+
+def _compile_headers(headers: Sequence[Header], linker: Linker, platform: Platform, folder: Path) -> list[Path]:
     """Compile what the .hat files define, in one object: what several of them define is guarded in each."""
     defining = [header for header in headers if header.hat.declaration.code.strip()]
     if not defining:
@@ -213,15 +306,14 @@ def _compile_headers(headers: Sequence[Header], linker: Linker, folder: Path) ->
     source.write_text("".join(lines), encoding="utf-8")
     # A header may include others of its folder.
     folders = list(dict.fromkeys(path_of(header.hat).parent for header in defining))
-    linker.compile(source, compiled, include_folders=folders, flags=("-O2",))
+    linker.compile(source, compiled, platform=platform, include_folders=folders, flags=("-O2",))
     return [compiled]
 
 
-def _check_defined(plan: LinkPlan, inputs: Iterable[Path]) -> None:
-    """Tell a function that the library does not define before a linker does, in the words of the package."""
+def check_defined(plan: LinkPlan, found: Sequence[Symbols]) -> None:
+    """Tell a function that nothing of what is linked defines before a linker does, in the words of the package."""
     if strange := [name for name in plan.exports if not _SYMBOL.fullmatch(name)]:
         raise SymbolError(f"{strange[0]!r} is no name of a C function", where=str(plan.package.path or ""))
-    found = [read_symbols(path) for path in inputs]
     defined = frozenset[str]().union(*(symbols.defined for symbols in found))
     missing = [name for name in plan.exports if name not in defined]
     if missing and all(symbols.complete for symbols in found):

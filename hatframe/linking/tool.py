@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,14 +24,19 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 # The compiler driver's last words about the linker, and a source line that it shows below an error.
-_NOISE = re.compile(r"ld returned \d+ exit status|linker command failed|^\s*\d*\s*\||^\s*\^")
+_NOISE = re.compile(
+    r"^\d+ (?:error|warning)s?\b.* generated|ld returned \d+ exit status|linker command failed|^\s*\d*\s*\||^\s*\^"
+)
 _HINTS = (
     (
         re.compile(r"recompile with -fPIC|can ?not be used (against|when making)", re.IGNORECASE),
         "the library was not compiled for a shared library: compile it anew with -fPIC",
     ),
     (
-        re.compile(r"cannot find -l|unable to find library -l|library '?-?l?[\w.+-]+'? not found"),
+        re.compile(
+            r"cannot find -l|unable to find library -l|library '?-?l?[\w.+-]+'? not found"
+            r"|unable to find dynamic system library|could not open '[^'\n]+\.lib'|LNK1104: cannot open file '.+\.lib'"
+        ),
         "install that library, or name its folder with -L",
     ),
     (
@@ -56,8 +61,15 @@ def private_folder() -> Iterator[Path]:
         yield Path(name).resolve()
 
 
-def run(command: Sequence[str | Path], folder: Path, time_limit: float = TIME_LIMIT) -> Finished:
+def run(
+    command: Sequence[str | Path],
+    folder: Path,
+    time_limit: float = TIME_LIMIT,
+    environment: Mapping[str, str] | None = None,
+) -> Finished:
     """Run a tool in ``folder``, where its temporary files go too; paths in ``command`` are best absolute.
+
+    ``environment`` has variables that it gets beside those of this process.
 
     Raises :class:`LinkError` where the tool is not there, cannot be run, or takes longer than ``time_limit``
     seconds; what its exit code means is the caller's to judge (see :func:`failure`).
@@ -69,7 +81,7 @@ def run(command: Sequence[str | Path], folder: Path, time_limit: float = TIME_LI
         process = subprocess.Popen(
             arguments,
             cwd=folder,
-            env={**os.environ, **temporary, "LC_ALL": "C"},
+            env={**os.environ, **(environment or {}), **temporary, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

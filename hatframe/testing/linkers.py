@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from hatframe.backends import Linker, SharedLibrary
@@ -19,6 +21,11 @@ _SOURCES = {
     "outer": "int first(int x);\nint outer(int x) { return first(x); }\n",
     "dangling": "int nowhere_defined(int x);\nint dangling(int x) { return nowhere_defined(x); }\n",
     "broken": "int broken(void) { return no_such_name_here; }\n",
+    "plain": (
+        '#include "sizes.h"\n/* said of it */\n#define TWICE(x) ((x) + (x))\n'
+        "int plain = TWICE(FROM_HEADER) + FROM_FLAGS;\n"
+    ),
+    "refused": "#error no_such_thing_here\n",
 }
 
 
@@ -26,7 +33,7 @@ def check_linker(linker: Linker, platform: Platform | None = None) -> None:
     """Hold ``linker`` against :class:`hatframe.backends.Linker`: compile, archive and link, and look at what came out.
 
     All of it happens in folders with spaces in their names. ``platform`` is what the linker produces for; without
-    it this machine.
+    it this machine. Nothing that it makes is run.
 
     Raises :class:`AssertionError` with the clause that does not hold, and :class:`hatframe.errors.PluginError`
     where the linker cannot work here.
@@ -43,8 +50,11 @@ def check_linker(linker: Linker, platform: Platform | None = None) -> None:
             (folder / f"{name}.c").write_text(text)
         work = _Workshop(contract, linker, platform, folder, headers)
         work.check_compile()
+        work.check_optimization()
+        work.check_preprocess()
         work.check_archive()
         work.check_link()
+        work.check_import_library()
         work.check_undefined()
         work.check_clean()
 
@@ -57,7 +67,11 @@ def _check_identity(contract: Contract, linker: Linker, platform: Platform) -> N
         repr(platforms),
     )
     listed = ", ".join(map(str, sorted(platforms))) or "none"
-    contract.require(platform in platforms, f"platforms() names {platform}, which it can produce for", listed)
+    contract.require(
+        any(each.fits(platform) for each in platforms),
+        f"platforms() names {platform}, which it can produce for",
+        listed,
+    )
     version = contract.works("version() raises nothing", linker.version)
     contract.require(isinstance(version, str) and "\n" not in version, "version() is one line, or empty", repr(version))
     contract.require(version == linker.version(), "version() says the same of the same tool", repr(linker.version()))
@@ -92,13 +106,45 @@ class _Workshop:
         error = self.contract.refuses(clause, LinkError, self.compile, "broken", self.path("broken.o"))
         self.contract.require("no_such_name_here" in str(error), clause, error)
 
+    def check_optimization(self) -> None:
+        output = self.path("optimized.o")
+        for level in range(4):
+            clause = f"optimization({level}) gives flags that compile(source, output) takes"
+            flags = self.contract.works(clause, self.linker.optimization, level, platform=self.platform)
+            told = isinstance(flags, tuple) and all(isinstance(flag, str) for flag in flags)
+            self.contract.require(told, f"optimization({level}) returns a tuple of str", repr(flags))
+            self.contract.works(clause, self.compile, "second", output, flags)
+
+    def check_preprocess(self) -> None:
+        text = self.contract.works(
+            "preprocess(source) reads C with its headers and flags, also where paths have spaces",
+            self.preprocess,
+            "plain",
+        )
+        self.contract.require(isinstance(text, str), "preprocess(source) returns text", type(text).__name__)
+        without_spaces = re.sub(r"\s", "", text)
+        self.contract.require(
+            "enum{FROM_HEADER=3};" in without_spaces, "preprocess(source) puts the headers in", text[-300:]
+        )
+        self.contract.require(
+            "intplain=((FROM_HEADER)+(FROM_HEADER))+4;" in without_spaces,
+            "preprocess(source) puts macros in, also those of the flags",
+            text[-300:],
+        )
+        self.contract.require("said of it" in text, "preprocess(source) keeps comments", text[-300:])
+        marked = re.search(r"^#(?:line)? *\d+ +\"[^\"\n]*plain\.c\"", text, re.MULTILINE)
+        self.contract.require(marked, "preprocess(source) has line markers that name the file", text[-300:])
+        clause = "preprocess(source) raises LinkError with what the preprocessor said"
+        error = self.contract.refuses(clause, LinkError, self.preprocess, "refused")
+        self.contract.require("no_such_thing_here" in str(error), clause, error)
+
     def check_archive(self) -> None:
         output = self.path("library.a")
         clause = "archive(objects, output) makes a new archive of the objects"
         members = [self.folder / f"{name}.o" for name in ("first", "second")]
         # Once with another member, which must not stay in it.
-        self.contract.works(clause, self.linker.archive, [self.folder / "outer.o"], output)
-        self.contract.works(clause, self.linker.archive, members, output)
+        self.contract.works(clause, self.archive, [self.folder / "outer.o"], output)
+        self.contract.works(clause, self.archive, members, output)
         found = self.identify(clause, output)
         self.contract.require(found.kind is Kind.ARCHIVE, clause, found)
         defined = read_symbols(output).defined
@@ -111,10 +157,10 @@ class _Workshop:
 
     def check_link(self) -> None:
         exports = ("outer", "second")
-        suffix = identify(self.folder / "outer.o").dynamic_suffix
-        output = self.path(f"linked library{suffix}")
+        output = self.path(f"linked library{self.suffix}")
         library = SharedLibrary(
             output=output,
+            platform=self.platform,
             objects=(self.folder / "outer.o",),
             archives=(self.folder / "library.a",),
             exports=exports,
@@ -142,26 +188,70 @@ class _Workshop:
             f"it exports {sorted(defined)}",
         )
 
+    def check_import_library(self) -> None:
+        imports = self.folder / "import library.lib"
+        library = SharedLibrary(
+            output=self.path(f"with imports{self.suffix}"),
+            platform=self.platform,
+            archives=(self.folder / "library.a",),
+            exports=("second",),
+            import_library=imports,
+        )
+        clause = "link_shared(library) makes the import library of a library for Windows"
+        self.contract.works(clause, self.linker.link_shared, library)
+        if self.platform.os == "windows":
+            self.made.add(imports.name)
+            # As Microsoft's tools write them, and as GNU's do.
+            found = self.identify(clause, imports)
+            self.contract.require(found.kind in (Kind.IMPORT, Kind.ARCHIVE), clause, found)
+            self.contract.require(found.suits(self.platform), clause, found)
+        else:
+            self.contract.require(
+                not imports.exists(), "link_shared(library) makes an import library for Windows only", imports.name
+            )
+
     def check_undefined(self) -> None:
         clause = "link_shared(library) raises LinkError that names a symbol that stays undefined"
         library = SharedLibrary(
-            output=self.path("dangling.so"), objects=(self.folder / "dangling.o",), exports=("dangling",)
+            output=self.path(f"dangling{self.suffix}"),
+            platform=self.platform,
+            objects=(self.folder / "dangling.o",),
+            exports=("dangling",),
         )
         error = self.contract.refuses(clause, LinkError, self.linker.link_shared, library)
         self.contract.require("nowhere_defined" in str(error), clause, error)
 
     def check_clean(self) -> None:
-        found = {path.name for path in self.folder.iterdir()}
-        # An import library stands beside a library for Windows.
-        left = sorted(name for name in found - self.made if Path(name).suffix not in (".lib", ".exp"))
+        left = sorted({path.name for path in self.folder.iterdir()} - self.made)
         self.contract.require(not left, "nothing is left beside the outputs and the inputs", ", ".join(left))
         self.contract.require(
             [path.name for path in self.headers.iterdir()] == ["sizes.h"], "nothing is left beside the headers"
         )
 
-    def compile(self, name: str, output: Path) -> None:
-        flags = ("-DFROM_FLAGS=4",)
-        self.linker.compile(self.folder / f"{name}.c", output, include_folders=(self.headers,), flags=flags)
+    @property
+    def suffix(self) -> str:
+        """What the name of a dynamic library ends with."""
+        return identify(self.folder / "outer.o").dynamic_suffix
+
+    def compile(self, name: str, output: Path, flags: Sequence[str] = ()) -> None:
+        self.linker.compile(
+            self.folder / f"{name}.c",
+            output,
+            platform=self.platform,
+            include_folders=(self.headers,),
+            flags=(*flags, "-DFROM_FLAGS=4"),
+        )
+
+    def preprocess(self, name: str) -> str:
+        return self.linker.preprocess(
+            self.folder / f"{name}.c",
+            platform=self.platform,
+            include_folders=(self.headers,),
+            flags=("-DFROM_FLAGS=4",),
+        )
+
+    def archive(self, objects: Sequence[Path], output: Path) -> None:
+        self.linker.archive(objects, output, platform=self.platform)
 
     def path(self, name: str) -> Path:
         """The path of a file that is to be made."""

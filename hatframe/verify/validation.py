@@ -18,7 +18,8 @@ from hatframe.calling.expressions import SizeExpression
 from hatframe.calling.layouts import Layout
 from hatframe.calling.plans import plan_call
 from hatframe.declarations.scanning import scan_functions
-from hatframe.errors import FormatError
+from hatframe.errors import FormatError, PackageError
+from hatframe.format.confinement import confined
 from hatframe.format.model import VOID, Function, LogicalType, Parameter
 from hatframe.format.positions import Keys, Positions
 from hatframe.format.reading import parse_document, parse_hat, read_text
@@ -293,11 +294,14 @@ class _Validator:
         where: Keys = ("dependencies", "link_target")
         if target == "" and has_host_functions:
             self.error(where, "it has host functions, and names no library")
-        elif isinstance(target, str) and target and not (self.folder / target).is_file():
+        elif not isinstance(target, str) or not target or self._leaves(where, target):
+            pass
+        elif not (self.folder / target).is_file():
             self.error(where, f"there is no library {target!r} beside the .hat file")
         for index, name in enumerate(_list(dependencies.get("deploy_files"))):
-            if isinstance(name, str) and not (self.folder / name).exists():
-                self.warn(("dependencies", "deploy_files", index), f"there is no file {name!r} beside the .hat file")
+            where = ("dependencies", "deploy_files", index)
+            if isinstance(name, str) and not self._leaves(where, name) and not (self.folder / name).exists():
+                self.warn(where, f"there is no file {name!r} beside the .hat file")
         for index, reference in enumerate(_list(dependencies.get("dynamic"))):
             name = reference.get("target_file") if isinstance(reference, dict) else None
             if isinstance(name, str) and Path(name).is_absolute() and not Path(name).exists():
@@ -305,6 +309,15 @@ class _Validator:
                     ("dependencies", "dynamic", index, "target_file"),
                     f"there is no file {name!r} on this machine",
                 )
+
+    def _leaves(self, path: Keys, text: str) -> bool:
+        """Whether a path leaves the folder of the package, which is told: nobody else has what lies there."""
+        try:
+            confined(self.folder.absolute(), text, "")
+        except PackageError as error:
+            self.warn(path, error.message, "put the file into the folder; --allow-outside takes it where it is")
+            return True
+        return False
 
     def _check_declarations(self, host: dict[str, Function]) -> None:
         path: Keys = ("declaration", "code")

@@ -59,7 +59,7 @@ def checkpoint(
     hat: Path, notes: Notes | None = None, sha256: str = "a", machine: Machine = MACHINE, **options: Any
 ) -> Any:
     package = PackageInfo(hat_files=(str(hat),), library="package.so", sha256=sha256)
-    return Checkpoint([package], BenchOptions(**options), machine, Notes() if notes is None else notes)
+    return Checkpoint([package], [hat], BenchOptions(**options), machine, Notes() if notes is None else notes)
 
 
 def test_what_was_saved_is_loaded_to_the_last_digit(hat: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from packages import affine, function, make_package
+from packages import LINKERS, affine, function, make_package
 
 from hatframe import Kernel
 from hatframe.bench.session import Row, Setup
@@ -212,7 +212,7 @@ def test_an_opener_that_fails_is_told_and_not_taken_for_a_crash(hat: Path) -> No
 
 
 def test_notes_come_through(hat: Path, worker: Callable[..., ProcessWorker], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("HATFRAME_DISABLE_PLUGINS", ",".join(LINKERS))
     notes: list[str] = []
     running = ProcessWorker(setup_of(hat, "works"), opener("auto"), notes.append, {})
     try:

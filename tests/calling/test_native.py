@@ -13,7 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from packages import affine, element, function, make_package, runtime
+from packages import LINKERS, affine, element, function, make_package, runtime
 
 from hatframe import Kernel, files, hookimpl
 from hatframe.backends import Linker, SharedLibrary
@@ -281,11 +281,17 @@ class Counting(Linker):
         self.compiled += 1
         self.linker.compile(source, output, **more)
 
+    def preprocess(self, source: Path, **more: Any) -> str:
+        return self.linker.preprocess(source, **more)
+
+    def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
+        return self.linker.optimization(level, processor, platform)
+
     def link_shared(self, library: SharedLibrary) -> None:
         self.linker.link_shared(library)
 
-    def archive(self, objects: Sequence[Path], output: Path) -> None:
-        self.linker.archive(objects, output)
+    def archive(self, objects: Sequence[Path], output: Path, **more: Any) -> None:
+        self.linker.archive(objects, output, **more)
 
 
 def kernel_with(linker: Linker) -> Kernel:
@@ -368,9 +374,10 @@ def test_a_loop_of_any_signature_is_c_without_a_warning(tmp_path: Path, c_type: 
 def without_compiler(request: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kernel]:
     def kernel(**more: Any) -> Kernel:
         if request.param == "no plugin":
-            return Kernel(disabled=["gcc", "clang"], **more)
+            return Kernel(disabled=LINKERS, **more)
         monkeypatch.setenv("PATH", "")
-        return Kernel(**more)
+        # That of the package ziglang needs no PATH.
+        return Kernel(disabled=["zig"], **more)
 
     return kernel
 

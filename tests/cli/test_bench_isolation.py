@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from packages import affine, function, make_package
+from packages import LINKERS, affine, function, make_package
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do that")
@@ -156,7 +156,7 @@ def test_what_functions_print_is_not_in_the_document(tmp_path: Path) -> None:
 @posix
 def test_a_note_that_each_new_worker_makes_is_told_once(tmp_path: Path) -> None:
     hat = package(tmp_path, {"aborts": "abort();", "exits": "exit(3);", "good": "b[0] = a[0];"})
-    environment = {**os.environ, "HATFRAME_DISABLE_PLUGINS": "gcc,clang"}
+    environment = {**os.environ, "HATFRAME_DISABLE_PLUGINS": ",".join(LINKERS)}
     done = subprocess.run(
         command(hat, "--json", *FAST), capture_output=True, text=True, cwd=tmp_path, timeout=100, env=environment
     )

@@ -61,20 +61,27 @@ def call(hat: Path, name: str = "next_0123456789abcdef") -> int:
 def test_it_says_in_one_line_what_it_wrote(package: Path, offset: Path, tmp_path: Path) -> None:
     output = tmp_path / "new.hat"
     said = run(package, output, "-l", "offset", "-L", offset.parent, "--linker", "gcc")
-    assert said == f"wrote {output} and {read_hat(output).library}, linked with gcc\n"
+    assert said == f"wrote {output} and {read_hat(output).library}, made with gcc\n"
     assert call(output) == 42
 
 
 def test_json_tells_the_same(package: Path, offset: Path, tmp_path: Path) -> None:
     said: dict[str, Any] = json.loads(run(package, tmp_path / "new.hat", "-l", offset, "--linker=gcc", "--json"))
     library = str(read_hat(tmp_path / "new.hat").library)
-    assert said == {"hat": str(tmp_path / "new.hat"), "library": library, "linker": "gcc"}
+    assert said == {
+        "hat": str(tmp_path / "new.hat"),
+        "library": library,
+        "deploy_files": [],
+        "other_hats": [],
+        "linker": "gcc",
+        "extra_exports": [],
+    }
 
 
 def test_the_linker_is_the_one_of_the_option(package: Path, offset: Path, tmp_path: Path) -> None:
     compiler("clang")
     said = run(package, tmp_path / "new.hat", "-l", offset, "--linker", "clang")
-    assert said.endswith("linked with clang\n")
+    assert said.endswith("made with clang\n")
     with pytest.raises(PluginError, match="no-such"):
         run(package, tmp_path / "other.hat", "--linker", "no-such")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from hatframe.errors import FormatError, PackageError
 from hatframe.format.model import Function
-from hatframe.format.package import read_package, read_packages, stored_mean
+from hatframe.format.package import read_package, read_packages, same_library, stored_mean
 
 HASH = "0123456789abcdef"
 
@@ -49,6 +50,32 @@ def test_a_function_described_twice_is_an_error_that_names_it(tmp_path: Path) ->
 def test_a_package_without_files_is_an_error() -> None:
     with pytest.raises(PackageError):
         read_package()
+
+
+def test_the_hat_files_of_one_library_in_a_folder_are_found(tmp_path: Path) -> None:
+    for name, library in (("a", "p.so"), ("b", "./p.so"), ("c", "q.so")):
+        write(tmp_path, name, {f"f_{name}": plain()}, library)
+    assert list(same_library(tmp_path / "b.hat").functions) == ["f_b", "f_a"]
+    assert list(same_library(tmp_path / "c.hat").functions) == ["f_c"]
+
+
+def test_a_zip_file_gives_the_packages_that_were_packed(tmp_path: Path) -> None:
+    write(tmp_path, "a", {"f": plain()})
+    write(tmp_path, "b", {"g": plain()}, "q.so")
+    for name, inside in (("one.zip", ""), ("two.ZIP", "folder/")):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for hat in ("a.hat", "b.hat"):
+                archive.write(tmp_path / hat, f"{inside}{hat}")
+    found = read_packages([tmp_path / "one.zip", tmp_path / "two.ZIP", tmp_path / "one.zip"])
+    assert [list(package.functions) for package in found] == [["f"], ["g"], ["f"], ["g"]]
+    assert [package.shown(package.path) for package in found[1:3]] == [
+        str(tmp_path / "one.zip" / "b.hat"),
+        str(tmp_path / "two.ZIP" / "a.hat"),
+    ]
+    assert found[0].shown(found[0].library) == str(tmp_path / "one.zip" / "p.so")
+    assert found[0].shown(tmp_path / "else.so") == str(tmp_path / "else.so")
+    with pytest.raises(PackageError, match="different libraries"):
+        read_package(tmp_path / "one.zip")
 
 
 def test_a_folder_gives_its_packages_and_passes_over_files_without_functions(tmp_path: Path) -> None:

@@ -19,11 +19,12 @@ from packages import affine, compiler, document, element, function, hat_text, ma
 
 from hatframe.backends import Linker, SharedLibrary
 from hatframe.errors import HatError, LinkError, PackageError, SymbolError, UsageError
-from hatframe.format.package import read_package
+from hatframe.format.package import read_package, same_library
 from hatframe.format.reading import parse_document, read_hat
+from hatframe.linking.dependencies import Trust
 from hatframe.linking.libraries import Kind, identify
 from hatframe.linking.symbols import read_symbols
-from hatframe.linking.to_dynamic import same_library, to_dynamic
+from hatframe.linking.to_dynamic import to_dynamic
 from hatframe.machine import Platform
 
 SOURCE = """
@@ -214,7 +215,9 @@ def test_what_is_linked_in_leaves_the_dependencies_and_the_rest_stays(
     dependency_library(folder / "deps", file)
     with_dependencies(path, target_file.format(folder=folder / "deps"), "-lm")
     (tmp_path / "out").mkdir()
-    made = to_dynamic(read_package(path), tmp_path / "out" / "new.hat", linker=linker)
+    # An option that names a folder is not passed on unless it is trusted.
+    trust = Trust(allow_outside=target_file.startswith("-L"))
+    made = to_dynamic(read_package(path), tmp_path / "out" / "new.hat", linker=linker, trust=trust)
     assert call(made.hat) == 1041
     remaining = [reference.target_file for reference in read_hat(made.hat).dependencies.dynamic]
     expected = target_file.format(folder=folder / "deps")
@@ -309,8 +312,29 @@ def test_a_linker_that_exports_nothing_is_found_out(tmp_path: Path) -> None:
     fails(static_package(tmp_path, code=""), Forgetful(), LinkError, "gcc linked the library, but")
 
 
+def test_a_header_that_nothing_needs_is_not_compiled(tmp_path: Path, linker: Linker) -> None:
+    path = static_package(tmp_path, code=f"{POINTER}\n#error this reaches no compiler\n")
+    assert call(to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker).hat) == 42
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        '#include "beside.h"',
+        "#define BESIDE_H <beside.h>\n#include BESIDE_H",
+        "#define PASTE(a, b) int a##b(void) { return 1000; }\nPASTE(off, set)",
+    ],
+)
+def test_a_header_is_compiled_where_its_names_do_not_tell_what_it_defines(
+    tmp_path: Path, linker: Linker, code: str
+) -> None:
+    path = static_package(tmp_path, source=USING, code=code)
+    (tmp_path / "beside.h").write_text("int offset(void) { return 1000; }\n")
+    assert call(to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker).hat) == 1041
+
+
 def test_a_header_that_is_no_c_says_where(tmp_path: Path, linker: Linker) -> None:
-    path = static_package(tmp_path, code="this is no C;")
+    path = static_package(tmp_path, source=USING, code="this is no offset;")
     fails(path, linker, LinkError, r"package\.hat:\d+:\d+: error: unknown type name")
 
 
@@ -324,8 +348,9 @@ def test_code_that_is_not_position_independent_gets_a_hint(tmp_path: Path, linke
 
 
 def test_a_symbol_that_is_defined_twice_gets_a_hint(tmp_path: Path, linker: Linker) -> None:
-    path = static_package(tmp_path, code="int helper_impl_123(int x) { return x; }")
-    assert "define the same symbol" in fails(path, linker, LinkError, "helper_impl_123").hint
+    code = "int offset(void) { return 1; }\nint next_0123456789abcdef(int x) { return x; }\n"
+    path = static_package(tmp_path, source=USING, code=code)
+    assert "define the same symbol" in fails(path, linker, LinkError, "next_0123456789abcdef").hint
 
 
 def test_a_dynamic_package_is_dynamic_already(tmp_path: Path, linker: Linker) -> None:
@@ -354,7 +379,7 @@ def test_an_empty_link_target_and_no_functions_are_errors(tmp_path: Path, linker
 
 
 def test_an_object_of_another_platform_is_refused(tmp_path: Path, linker: Linker) -> None:
-    other = "aarch64" if Platform.host().architecture == "x86_64" else "x86_64"
+    other = "s390x"  # which none of the linkers makes
     path = static_package(tmp_path)
     (tmp_path / "foreign.c").write_text("int next_0123456789abcdef(int x) { return x + 1; }\n")
     command = [compiler("clang"), f"--target={other}-linux-gnu", "-c", "foreign.c", "-o", "foreign.o"]
@@ -500,7 +525,7 @@ def test_all_hat_files_of_one_library_are_converted_together(tmp_path: Path, lin
 RUN = """
 import os, sys
 from pathlib import Path
-from hatframe.format.package import read_package
+from hatframe.format.package import read_package, same_library
 from hatframe.linking.to_dynamic import to_dynamic
 from hatframe_builtin.linkers.gcc import Gcc
 source, warm, output, user, state = sys.argv[1:]

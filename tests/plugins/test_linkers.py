@@ -1,68 +1,136 @@
-"""gcc and clang as linkers: what they make, when they can work, and how they fail."""
+"""gcc, clang and zig as linkers for this machine: what they make, when they can work, and how they fail."""
 
 from __future__ import annotations
 
 import ctypes
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-from hatframe_builtin.linkers import clang, gcc
-from hatframe_builtin.linkers.unix import UnixDriver
+from hatframe_builtin.linkers import clang, gcc, zig
+from hatframe_builtin.linkers.unix import Driver, UnixDriver
 from packages import compiler
 
 from hatframe.backends import SharedLibrary
-from hatframe.errors import LinkError
+from hatframe.errors import LinkError, UsageError
 from hatframe.linking.libraries import Kind, identify
 from hatframe.linking.symbols import read_symbols
 from hatframe.machine import Platform
 
 
-@pytest.fixture(params=[gcc, clang], ids=["gcc", "clang"])
-def linker(request: pytest.FixtureRequest) -> UnixDriver:
-    (chosen,) = request.param.hatframe_linkers()
+def usable(module: ModuleType) -> Driver:
+    (chosen,) = module.hatframe_linkers()
     if not (availability := chosen.availability()):
         pytest.skip(availability.reason)
+    assert isinstance(chosen, Driver)
+    return chosen
+
+
+@pytest.fixture(params=[gcc, clang, zig], ids=["gcc", "clang", "zig"])
+def linker(request: pytest.FixtureRequest) -> Driver:
+    return usable(request.param)
+
+
+@pytest.fixture(params=[gcc, clang], ids=["gcc", "clang"])
+def unix_linker(request: pytest.FixtureRequest) -> UnixDriver:
+    """One that is a program of the system."""
+    chosen = usable(request.param)
     assert isinstance(chosen, UnixDriver)
     return chosen
 
 
-def compiled(linker: UnixDriver, folder: Path, name: str, source: str) -> Path:
+def compiled(linker: Driver, folder: Path, name: str, source: str) -> Path:
     (folder / f"{name}.c").write_text(source)
     linker.compile(folder / f"{name}.c", folder / f"{name}.o")
     return folder / f"{name}.o"
 
 
-def test_they_serve_this_machine_and_tell_their_version(linker: UnixDriver) -> None:
-    assert linker.platforms() == {Platform.host()}
+def test_they_serve_this_machine_and_tell_their_version(linker: Driver) -> None:
+    assert Platform.host() in linker.platforms()
     assert linker.name in linker.version() or "clang" in linker.version()
     assert "\n" not in linker.version()
 
 
+def test_they_refuse_what_is_not_for_this_machine(unix_linker: UnixDriver, tmp_path: Path) -> None:
+    (tmp_path / "one.c").write_text("int one(void) { return 1; }")
+    with pytest.raises(LinkError, match=f"{unix_linker.name} cannot produce for x86_64-windows here"):
+        unix_linker.compile(tmp_path / "one.c", tmp_path / "one.o", platform=Platform("windows", "x86_64"))
+
+
 def test_a_missing_compiler_is_told_with_what_to_install(
-    linker: UnixDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    unix_linker: UnixDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    availability = linker.availability()
+    availability = unix_linker.availability()
     assert not availability
-    assert f"no {linker.name} on the PATH" in availability.reason
+    assert f"no {unix_linker.name} on the PATH" in availability.reason
     assert "install" in availability.install
-    with pytest.raises(LinkError, match=f"no {linker.name} on the PATH"):
-        linker.compile(tmp_path / "x.c", tmp_path / "x.o")
+    with pytest.raises(LinkError, match=f"no {unix_linker.name} on the PATH"):
+        unix_linker.compile(tmp_path / "x.c", tmp_path / "x.o")
 
 
 def test_availability_does_not_run_the_tool(
-    linker: UnixDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    unix_linker: UnixDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    fake = tmp_path / linker.program
+    fake = tmp_path / unix_linker.program
     fake.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert linker.availability()
+    assert unix_linker.availability()
     assert not (tmp_path / "ran").exists()
 
 
-def test_exactly_the_exports_are_exported(linker: UnixDriver, tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", range(4))
+def test_code_for_this_processor_can_be_asked_for(linker: Driver, tmp_path: Path, level: int) -> None:
+    (tmp_path / "one.c").write_text("int one(void) { return 1; }")
+    flags = linker.optimization(level, "native")
+    assert flags[0] == f"-O{level}"
+    linker.compile(tmp_path / "one.c", tmp_path / "one.o", flags=flags)
+    linker.link_shared(SharedLibrary(output=tmp_path / "one.so", objects=(tmp_path / "one.o",), exports=("one",)))
+    assert ctypes.CDLL(str(tmp_path / "one.so")).one() == 1
+
+
+def test_levels_and_processors_that_there_are_not_are_refused(linker: Driver, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no optimization level 4; levels are 0, 1, 2 and 3"):
+        linker.optimization(4)
+    with pytest.raises(UsageError, match="none of riscv64-windows"):
+        linker.optimization(2, "native", Platform("windows", "riscv64"))
+    (tmp_path / "one.c").write_text("int one(void) { return 1; }")
+    with pytest.raises(LinkError, match="no_such_processor"):
+        linker.compile(tmp_path / "one.c", tmp_path / "one.o", flags=linker.optimization(2, "no_such_processor"))
+
+
+def test_the_preprocessor_says_what_is_wrong(linker: Driver, tmp_path: Path) -> None:
+    (tmp_path / "bad.c").write_text("#include <no-such-header.h>\n")
+    with pytest.raises(LinkError, match=r"no-such-header\.h"):
+        linker.preprocess(tmp_path / "bad.c")
+
+
+@pytest.mark.skipif(Platform.host().os != "linux", reason="other linkers write it elsewhere")
+def test_a_library_that_is_needed_is_found_in_the_folder_that_it_was_linked_from(
+    linker: Driver, tmp_path: Path
+) -> None:
+    other = tmp_path / "a folder"
+    other.mkdir()
+    helper = compiled(linker, other, "helper", "int helper(void) { return 7; }")
+    linker.link_shared(SharedLibrary(output=other / "libhelper.so", objects=(helper,), exports=("helper",)))
+    one = compiled(linker, tmp_path, "one", "int helper(void); int one(void) { return helper(); }")
+    linker.link_shared(
+        SharedLibrary(
+            output=tmp_path / "one.so",
+            objects=(one,),
+            exports=("one",),
+            # Nothing of the second is needed.
+            libraries=("helper", "pthread"),
+            library_folders=(other,),
+        )
+    )
+    assert ctypes.CDLL(str(tmp_path / "one.so")).one() == 7
+    assert "libpthread.so.0" not in read_symbols(tmp_path / "one.so").needed
+
+
+def test_exactly_the_exports_are_exported(linker: Driver, tmp_path: Path) -> None:
     one = compiled(linker, tmp_path, "one", "int one(void) { return 1; } int other(void) { return 2; }")
     output = tmp_path / "made.so"
     linker.link_shared(SharedLibrary(output=output, objects=(one,), exports=("one",)))
@@ -71,7 +139,7 @@ def test_exactly_the_exports_are_exported(linker: UnixDriver, tmp_path: Path) ->
     assert read_symbols(output).defined == set()
 
 
-def test_flags_and_include_folders_reach_the_compiler(linker: UnixDriver, tmp_path: Path) -> None:
+def test_flags_and_include_folders_reach_the_compiler(linker: Driver, tmp_path: Path) -> None:
     folder = tmp_path / "some headers"
     folder.mkdir()
     (folder / "value.h").write_text("#define VALUE 40\n")
@@ -83,7 +151,7 @@ def test_flags_and_include_folders_reach_the_compiler(linker: UnixDriver, tmp_pa
 
 
 def test_relative_paths_are_of_the_current_folder(
-    linker: UnixDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    linker: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("one.c").write_text("int one(void) { return 1; }")
@@ -93,7 +161,7 @@ def test_relative_paths_are_of_the_current_folder(
     assert ctypes.CDLL(str(tmp_path / "one.so")).one() == 1
 
 
-def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: UnixDriver, tmp_path: Path) -> None:
+def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: Driver, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     first = compiled(linker, tmp_path, "same", "int first(void) { return 1; }")
     second = compiled(linker, tmp_path / "sub", "same", "int second(void) { return 2; }")
@@ -108,14 +176,14 @@ def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: UnixDriver,
     assert read_symbols(output).defined == {"first", "second"}
 
 
-def test_what_the_compiler_says_is_in_the_error(linker: UnixDriver, tmp_path: Path) -> None:
+def test_what_the_compiler_says_is_in_the_error(linker: Driver, tmp_path: Path) -> None:
     with pytest.raises(LinkError, match=r"failed: .*bad\.c:1:\d+: error: .*no_such_type"):
         compiled(linker, tmp_path, "bad", "no_such_type x;")
     with pytest.raises(LinkError, match=r"none\.c"):
         linker.compile(tmp_path / "none.c", tmp_path / "none.o")
 
 
-def test_undefined_symbols_are_named_once(linker: UnixDriver, tmp_path: Path) -> None:
+def test_undefined_symbols_are_named_once(linker: Driver, tmp_path: Path) -> None:
     source = "int gone(void); int lost(void); int one(void) { return gone() + gone() + lost(); }"
     made = compiled(linker, tmp_path, "one", source)
     output = tmp_path / "made.so"
@@ -125,7 +193,7 @@ def test_undefined_symbols_are_named_once(linker: UnixDriver, tmp_path: Path) ->
     assert not output.exists()
 
 
-def test_a_library_that_is_not_found_gets_a_hint(linker: UnixDriver, tmp_path: Path) -> None:
+def test_a_library_that_is_not_found_gets_a_hint(linker: Driver, tmp_path: Path) -> None:
     made = compiled(linker, tmp_path, "one", "int one(void) { return 1; }")
     library = SharedLibrary(output=tmp_path / "made.so", objects=(made,), libraries=("surely-not-there",))
     with pytest.raises(LinkError, match="surely-not-there") as caught:
@@ -133,7 +201,7 @@ def test_a_library_that_is_not_found_gets_a_hint(linker: UnixDriver, tmp_path: P
     assert "-L" in caught.value.hint
 
 
-def test_they_leave_no_files_behind(linker: UnixDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_leave_no_files_behind(linker: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))

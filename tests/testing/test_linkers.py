@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from hatframe import Kernel
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.errors import LinkError, PluginError
+from hatframe.errors import LinkError, PluginError, UsageError
 from hatframe.machine import Platform
 from hatframe.testing import check_linker
 
@@ -35,16 +36,20 @@ class Toy(Linker):
     def platforms(self) -> frozenset[Platform]:
         return self.real.platforms()
 
-    def compile(
-        self, source: Path, output: Path, *, include_folders: Sequence[Path] = (), flags: Sequence[str] = ()
-    ) -> None:
-        self.real.compile(source, output, include_folders=include_folders, flags=flags)
+    def compile(self, source: Path, output: Path, **options: Any) -> None:
+        self.real.compile(source, output, **options)
+
+    def preprocess(self, source: Path, **options: Any) -> str:
+        return self.real.preprocess(source, **options)
+
+    def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
+        return self.real.optimization(level, processor, platform)
 
     def link_shared(self, library: SharedLibrary) -> None:
         self.real.link_shared(library)
 
-    def archive(self, objects: Sequence[Path], output: Path) -> None:
-        self.real.archive(objects, output)
+    def archive(self, objects: Sequence[Path], output: Path, *, platform: Platform | None = None) -> None:
+        self.real.archive(objects, output, platform=platform)
 
 
 def test_a_linker_that_keeps_the_contract_passes() -> None:
@@ -76,7 +81,7 @@ class Counting(Toy):
 
 class ForgetsFlags(Toy):
     def compile(self, source: Path, output: Path, **options: Any) -> None:
-        self.real.compile(source, output, include_folders=options["include_folders"])
+        self.real.compile(source, output, **{**options, "flags": ()})
 
 
 class SplitsPaths(Toy):
@@ -113,21 +118,83 @@ class LinksAtOnce(Toy):
             self.real.link_shared(SharedLibrary(output=output, objects=(compiled,), exports=("second",)))
 
 
+class NoLevels(Toy):
+    def optimization(self, level: int, *arguments: Any, **options: Any) -> tuple[str, ...]:
+        if level > 2:
+            raise UsageError("too much")
+        return super().optimization(level, *arguments, **options)
+
+
+class OneFlag(Toy):
+    def optimization(self, level: int, *arguments: Any, **options: Any) -> Any:
+        return f"-O{level}"
+
+
+class WrongFlags(Toy):
+    def optimization(self, level: int, *arguments: Any, **options: Any) -> tuple[str, ...]:
+        return ("-O2", "-std=no-such-standard")
+
+
+class ForgetsHeaders(Toy):
+    def preprocess(self, source: Path, **options: Any) -> str:
+        return super().preprocess(source, **{**options, "include_folders": ()})
+
+
+class ReadsOnly(Toy):
+    def preprocess(self, source: Path, **options: Any) -> str:
+        return source.read_text()
+
+
+class GivesBytes(Toy):
+    def preprocess(self, source: Path, **options: Any) -> Any:
+        return super().preprocess(source, **options).encode()
+
+
+class ForgetsDefinitions(Toy):
+    def preprocess(self, source: Path, **options: Any) -> str:
+        return super().preprocess(source, **{**options, "flags": ()})
+
+
+class DropsComments(Toy):
+    def preprocess(self, source: Path, **options: Any) -> str:
+        return re.sub(r"/\*.*?\*/", "", super().preprocess(source, **options), flags=re.DOTALL)
+
+
+class DropsMarkers(Toy):
+    def preprocess(self, source: Path, **options: Any) -> str:
+        return re.sub(r"(?m)^#.*$", "", super().preprocess(source, **options))
+
+
+class GoesOn(Toy):
+    def preprocess(self, source: Path, **options: Any) -> str:
+        try:
+            return super().preprocess(source, **options)
+        except LinkError:
+            return ""
+
+
+class ImportsEverywhere(Toy):
+    def link_shared(self, library: SharedLibrary) -> None:
+        super().link_shared(library)
+        if library.import_library:
+            library.import_library.write_bytes(b"!<arch>\n")
+
+
 class FirstOnly(Toy):
-    def archive(self, objects: Sequence[Path], output: Path) -> None:
-        super().archive(objects[:1], output)
+    def archive(self, objects: Sequence[Path], output: Path, **options: Any) -> None:
+        super().archive(objects[:1], output, **options)
 
 
 class Adds(Toy):
     former: tuple[Path, ...] = ()
 
-    def archive(self, objects: Sequence[Path], output: Path) -> None:
+    def archive(self, objects: Sequence[Path], output: Path, **options: Any) -> None:
         self.former = (*self.former, *objects)
-        super().archive(self.former, output)
+        super().archive(self.former, output, **options)
 
 
 class NoArchive(Toy):
-    def archive(self, objects: Sequence[Path], output: Path) -> None:
+    def archive(self, objects: Sequence[Path], output: Path, **options: Any) -> None:
         shutil.copyfile(objects[0], output)
 
 
@@ -190,6 +257,17 @@ class Untidy(Toy):
         (Swallows, "raises LinkError with what the compiler said; found: no error"),
         (MakesNothing, r"compile\(source, output\) makes the output; found: no file first.o"),
         (LinksAtOnce, r"compile\(source, output\) makes an object file; found: a dynamic library"),
+        (NoLevels, r"optimization\(3\) gives flags that compile\(source, output\) takes; found: UsageError: too much"),
+        (OneFlag, r"optimization\(0\) returns a tuple of str; found: '-O0'"),
+        (WrongFlags, r"optimization\(0\) gives flags that compile\(source, output\) takes; found: LinkError"),
+        (ForgetsHeaders, r"preprocess\(source\) reads C with its headers and flags, .*; found: LinkError: .*sizes\.h"),
+        (ReadsOnly, r"preprocess\(source\) puts the headers in"),
+        (GivesBytes, r"preprocess\(source\) returns text; found: bytes"),
+        (ForgetsDefinitions, r"preprocess\(source\) puts macros in, also those of the flags; found: .*FROM_FLAGS"),
+        (DropsComments, r"preprocess\(source\) keeps comments"),
+        (DropsMarkers, r"preprocess\(source\) has line markers that name the file"),
+        (GoesOn, r"preprocess\(source\) raises LinkError with what the preprocessor said; found: no error"),
+        (ImportsEverywhere, r"makes an import library for Windows only; found: import library\.lib"),
         (FirstOnly, r"archive\(objects, output\) puts all objects in; found: \['first'\]"),
         (Adds, r"archive\(objects, output\) leaves nothing of a former archive; found: .*'outer'"),
         (NoArchive, r"archive\(objects, output\) makes a new archive of the objects; found: an object file"),
@@ -202,7 +280,7 @@ class Untidy(Toy):
     ],
 )
 def test_a_fault_is_told_by_the_clause_that_it_breaks(linker: type[Toy], clause: str) -> None:
-    with pytest.raises(AssertionError, match=f"linker 'toy' breaks its contract: .*{clause}"):
+    with pytest.raises(AssertionError, match=f"(?s)linker 'toy' breaks its contract: .*{clause}"):
         check_linker(linker())
 
 
@@ -210,3 +288,47 @@ def test_a_fault_is_told_by_the_clause_that_it_breaks(linker: type[Toy], clause:
 def test_a_symbol_that_is_left_to_the_loader_is_told() -> None:
     with pytest.raises(AssertionError, match="a symbol that stays undefined; found: no error"):
         check_linker(ResolvesLater())
+
+
+class ForWindows(Toy):
+    """Makes libraries for Windows."""
+
+    def __init__(self) -> None:
+        try:
+            self.real = Kernel().registry.linkers.get("zig")
+        except PluginError as error:
+            pytest.skip(str(error))
+        if not (availability := self.real.availability()):
+            pytest.skip(availability.reason)
+
+
+class NoImports(ForWindows):
+    def link_shared(self, library: SharedLibrary) -> None:
+        super().link_shared(msgspec.structs.replace(library, import_library=None))
+
+
+class ImportsUnasked(ForWindows):
+    def link_shared(self, library: SharedLibrary) -> None:
+        beside = library.output.with_suffix(".lib")
+        super().link_shared(msgspec.structs.replace(library, import_library=library.import_library or beside))
+
+
+class ForgetsPlatform(ForWindows):
+    def compile(self, source: Path, output: Path, **options: Any) -> None:
+        super().compile(source, output, **{**options, "platform": None})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("linker", "clause"),
+    [
+        (NoImports, "makes the import library of a library for Windows; found: no file import library.lib"),
+        (ImportsUnasked, "nothing is left beside the outputs and the inputs; found: linked library.lib"),
+        (ForgetsPlatform, r"compile\(source, output\) compiles for x86_64-windows; found: an object file \(ELF"),
+    ],
+)
+def test_a_fault_with_a_library_for_windows_is_told(linker: type[Toy], clause: str) -> None:
+    platform = Platform("windows", "x86_64")
+    check_linker(ForWindows(), platform)
+    with pytest.raises(AssertionError, match=f"linker 'toy' breaks its contract: .*{clause}"):
+        check_linker(linker(), platform)

@@ -252,6 +252,14 @@ def test_no_document_makes_it_raise_and_what_has_no_error_can_be_called(tmp_path
             plan_call(function)
 
 
+@pytest.mark.parametrize("path", ["/etc/passwd", "../elsewhere/x.a", "C:\\x.lib"])
+def test_paths_that_leave_the_folder_are_told(tmp_path: Path, path: str) -> None:
+    document = sound()
+    document["dependencies"].update(link_target=path, deploy_files=[path])
+    keys = [deviation.key for deviation in deviations(tmp_path, document) if "leaves" in deviation.message]
+    assert keys == ["link_target", "deploy_files[0]"]
+
+
 def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """The document with another value at a path of keys and indices; None removes it."""
     document = copy.deepcopy(document)

@@ -1,1 +1,1 @@
-"""Linkers: gcc and clang."""
+"""Linkers: gcc, clang, zig and msvc."""

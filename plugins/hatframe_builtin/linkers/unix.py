@@ -1,4 +1,4 @@
-"""What the compiler drivers of Linux and macOS share: how they compile, link shared libraries, and say no."""
+"""What the compiler drivers with gcc's options share: how they compile, link shared libraries, and say no."""
 
 from __future__ import annotations
 
@@ -6,28 +6,176 @@ import functools
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from hatframe.backends import Availability, Linker, SharedLibrary
-from hatframe.errors import LinkError
-from hatframe.linking.tool import failure, private_folder, run
+from hatframe.errors import LinkError, UsageError
+from hatframe.linking.tool import Finished, failure, private_folder, run
 from hatframe.linking.undefined import undefined_symbols
 from hatframe.machine import Platform
 
 # How GNU ld and gold, lld and mold, and Apple's linker name a symbol that is nowhere defined.
 _UNDEFINED = re.compile(
     r"undefined reference to [`'\"]([^'\"]+)['\"]"
-    r"|undefined (?:hidden )?symbol: (\S+)"
+    r"|undefined (?:hidden )?symbol: (.+)"
     r"|^\s+\"_([^\"]+)\", referenced from",
     re.MULTILINE,
 )
 _APPLE_ARCHITECTURES = {"aarch64": "arm64"}
+# Compilers for ARM take the processor by another option than those for x86, where -mcpu is deprecated.
+_BY_MCPU = frozenset(("aarch64", "arm"))
+
+Words = list[str | Path]
 
 
-class UnixDriver(Linker):
-    """A compiler driver with gcc's options, which makes libraries for the machine that it runs on."""
+class Driver(Linker):
+    """A compiler driver with gcc's options; a subclass tells which program it is, and what it can make."""
+
+    plain_names: ClassVar[tuple[str, ...]] = ("-Wl,--no-demangle",)
+    """The option by which a linker for ELF names symbols in its messages as they are."""
+
+    @abstractmethod
+    def driver(self, platform: Platform, flags: Sequence[str] = ()) -> Words:
+        """The command that compiles and links for ``platform``; ``flags`` are what the user adds to it."""
+
+    @abstractmethod
+    def archiver(self) -> Words:
+        """The command that is ``ar``."""
+
+    def environment(self, folder: Path) -> Mapping[str, str]:
+        """Variables that the program needs; ``folder`` is one of this run's own."""
+        return {}
+
+    def ready(self, library: SharedLibrary, folder: Path) -> SharedLibrary:
+        """The library as it is to be linked, where objects must be changed for it in ``folder`` first."""
+        return library
+
+    def compile(
+        self,
+        source: Path,
+        output: Path,
+        *,
+        platform: Platform | None = None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+    ) -> None:
+        """Compile a C file with ``-fPIC``; warnings are nobody's here and are turned off."""
+        platform = platform or Platform.host()
+        independent = [] if platform.os == "windows" else ["-fPIC"]
+        self._check(
+            [
+                *self.driver(platform, flags),
+                *("-w", *independent, *flags, *_includes(include_folders)),
+                *("-c", "-o", output.absolute(), source.absolute()),
+            ]
+        )
+
+    def preprocess(
+        self,
+        source: Path,
+        *,
+        platform: Platform | None = None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+    ) -> str:
+        """The text that ``-E`` gives, with the comments outside of directives."""
+        driver = self.driver(platform or Platform.host(), flags)
+        with private_folder() as folder:
+            output = folder / "preprocessed.i"
+            self._check(
+                [*driver, "-w", "-E", "-C", *flags, *_includes(include_folders), "-o", output, source.absolute()]
+            )
+            return output.read_text(encoding="utf-8", errors="replace")
+
+    def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
+        """``-O`` and the option that names a processor."""
+        platform = platform or Platform.host()
+        check_optimization(level, processor, platform)
+        if not processor:
+            return (f"-O{level}",)
+        return (f"-O{level}", f"-mcpu={processor}" if platform.architecture in _BY_MCPU else f"-march={processor}")
+
+    def link_shared(self, library: SharedLibrary) -> None:
+        """Link a shared library: whole archives, exactly the stated exports, and nothing left undefined.
+
+        Of ``libraries`` those are recorded that it needs, and the folders, so that it finds them when it is
+        loaded. The maths library is always there to take from.
+        """
+        with private_folder() as folder:
+            # A linker may put more beside its output than was asked for.
+            made = folder / "made" / library.output.name
+            made.parent.mkdir()
+            by_system = {"macos": self._macos, "windows": self._windows}
+            ready = self.ready(library, folder)
+            options = by_system.get(library.platform.os, self._elf)(ready, made, folder)
+            finished = self._run([*self.driver(library.platform), *options], folder)
+            if finished.code:
+                raise _link_failure(finished, library.platform)
+            shutil.move(made, library.output.absolute())
+            if library.import_library and library.platform.os == "windows":
+                shutil.move(folder / "import.lib", library.import_library.absolute())
+
+    def archive(self, objects: Sequence[Path], output: Path, *, platform: Platform | None = None) -> None:
+        """Put object files into a new archive with ``ar``; two of one name are both kept."""
+        output = output.absolute()
+        output.unlink(missing_ok=True)
+        self._check([*self.archiver(), "qcs", output, *(path.absolute() for path in objects)], where=str(output))
+
+    # -------------------------------------------------------------------------------------------- the options
+
+    def _elf(self, library: SharedLibrary, output: Path, folder: Path) -> Words:
+        names = " ".join(f'"{name}";' for name in library.exports)
+        exports = folder / "exports.map"
+        exports.write_text(f"{{ {f'global: {names} ' if names else ''}local: *; }};\n")
+        return [
+            *("-shared", "-fPIC", "-o", output),
+            *("-Wl,-z,defs", "-Xlinker", "--version-script", "-Xlinker", exports),
+            *self.plain_names,
+            *_inputs(library),
+            # Some distributions' gcc has this on, and others' do not.
+            "-Wl,--as-needed",
+            *_libraries(library, run_paths=True),
+            "-lm",
+        ]
+
+    def _macos(self, library: SharedLibrary, output: Path, folder: Path) -> Words:
+        exports = folder / "exports.txt"
+        exports.write_text("".join(f"_{name}\n" for name in library.exports))
+        return [
+            *("-dynamiclib", "-o", output),
+            *("-install_name", f"@rpath/{library.output.name}"),
+            *("-Xlinker", "-exported_symbols_list", "-Xlinker", exports),
+            *(path.absolute() for path in library.objects),
+            *(word for path in library.archives for word in ("-Xlinker", "-force_load", "-Xlinker", path.absolute())),
+            *_libraries(library, run_paths=True),
+        ]
+
+    def _windows(self, library: SharedLibrary, output: Path, folder: Path) -> Words:
+        exports = folder / "exports.def"
+        exports.write_text("EXPORTS\n" + "".join(f'    "{name}"\n' for name in library.exports))
+        return [
+            *("-shared", "-o", output, "-Xlinker", "--out-implib", "-Xlinker", folder / "import.lib", exports),
+            *_inputs(library),
+            *_libraries(library, run_paths=False),
+        ]
+
+    # ----------------------------------------------------------------------------------------------- running
+
+    def _run(self, command: Words, folder: Path) -> Finished:
+        return run(command, folder, environment=self.environment(folder))
+
+    def _check(self, command: Words, where: str = "") -> None:
+        with private_folder() as folder:
+            finished = self._run(command, folder)
+        if finished.code:
+            raise failure(finished, where=where)
+
+
+class UnixDriver(Driver):
+    """A compiler driver of the system, which makes libraries for the machine that it runs on."""
 
     program: ClassVar[str]
     """What it is called on the PATH."""
@@ -49,80 +197,21 @@ class UnixDriver(Linker):
 
     def version(self) -> str:
         """The first line of what ``--version`` prints; on macOS it shows that gcc is Apple's clang."""
-        return _version(self._tool(self.program))
+        return first_line(self._tool(self.program), "--version")
 
-    def compile(
-        self, source: Path, output: Path, *, include_folders: Sequence[Path] = (), flags: Sequence[str] = ()
-    ) -> None:
-        """Compile a C file with ``-fPIC``; warnings are nobody's here and are turned off."""
-        includes = [word for folder in include_folders for word in ("-I", folder.absolute())]
-        with private_folder() as folder:
-            command = [*self._driver(), "-w", "-fPIC", *flags, *includes]
-            finished = run([*command, "-c", "-o", output.absolute(), source.absolute()], folder)
-        if finished.code:
-            raise failure(finished)
-
-    def link_shared(self, library: SharedLibrary) -> None:
-        """Link a shared library: whole archives, exactly the stated exports, and nothing left undefined.
-
-        Of ``libraries`` those are recorded that it needs, and the folders, so that it finds them when it is
-        loaded. The maths library is always there to take from.
-        """
-        with private_folder() as folder:
-            options = self._macos(library, folder) if sys.platform == "darwin" else self._elf(library, folder)
-            finished = run([*self._driver(), *options], folder)
-        if not finished.code:
-            return
-        if undefined := [next(filter(None, groups)) for groups in _UNDEFINED.findall(finished.output)]:
-            raise undefined_symbols(undefined)
-        raise failure(finished)
-
-    def archive(self, objects: Sequence[Path], output: Path) -> None:
-        """Put object files into a new archive with ``ar``; two of one name are both kept."""
-        output = output.absolute()
-        output.unlink(missing_ok=True)
-        with private_folder() as folder:
-            finished = run([self._tool("ar"), "qcs", output, *(path.absolute() for path in objects)], folder)
-        if finished.code:
-            raise failure(finished, where=str(output))
-
-    # -------------------------------------------------------------------------------------------- the options
-
-    def _elf(self, library: SharedLibrary, folder: Path) -> list[str | Path]:
-        names = " ".join(f'"{name}";' for name in library.exports)
-        exports = folder / "exports.map"
-        exports.write_text(f"{{ {f'global: {names} ' if names else ''}local: *; }};\n")
-        return [
-            *("-shared", "-fPIC", "-o", library.output.absolute()),
-            *("-Wl,-z,defs", "-Wl,--no-demangle", "-Xlinker", "--version-script", "-Xlinker", exports),
-            *(path.absolute() for path in library.objects),
-            "-Wl,--whole-archive",
-            *(path.absolute() for path in library.archives),
-            "-Wl,--no-whole-archive",
-            # Some distributions' gcc has this on, and others' do not.
-            "-Wl,--as-needed",
-            *_libraries(library),
-            "-lm",
-        ]
-
-    def _macos(self, library: SharedLibrary, folder: Path) -> list[str | Path]:
-        exports = folder / "exports.txt"
-        exports.write_text("".join(f"_{name}\n" for name in library.exports))
-        return [
-            *("-dynamiclib", "-o", library.output.absolute()),
-            *("-install_name", f"@rpath/{library.output.name}"),
-            *("-Xlinker", "-exported_symbols_list", "-Xlinker", exports),
-            *(path.absolute() for path in library.objects),
-            *(word for path in library.archives for word in ("-Xlinker", "-force_load", "-Xlinker", path.absolute())),
-            *_libraries(library),
-        ]
-
-    def _driver(self) -> list[str | Path]:
-        command: list[str | Path] = [self._tool(self.program), "-fdiagnostics-color=never"]
+    def driver(self, platform: Platform, flags: Sequence[str] = ()) -> Words:
+        """The program, in plain words; on macOS for the processor of ``platform``."""
+        if not any(own.fits(platform) for own in self.platforms()):
+            raise LinkError(f"{self.name} cannot produce for {platform} here", hint="choose another linker")
+        command: Words = [self._tool(self.program), "-fdiagnostics-color=never"]
         if sys.platform == "darwin":
-            architecture = Platform.host().architecture
+            architecture = platform.architecture
             command += ["-arch", _APPLE_ARCHITECTURES.get(architecture, architecture)]
         return command
+
+    def archiver(self) -> Words:
+        """The system's ``ar``."""
+        return [self._tool("ar")]
 
     def _tool(self, program: str) -> str:
         found = shutil.which(program)
@@ -133,17 +222,48 @@ class UnixDriver(Linker):
         return str(Path(found).absolute())
 
 
-def _libraries(library: SharedLibrary) -> list[str | Path]:
-    folders = list(dict.fromkeys(folder.absolute() for folder in library.library_folders))
-    return [
-        *library.flags,
-        *(word for folder in folders for word in ("-L", folder)),
-        *(word for folder in folders for word in ("-Xlinker", "-rpath", "-Xlinker", folder)),
-        *(name if "/" in name else f"-l{name}" for name in library.libraries),
-    ]
+def check_optimization(level: int, processor: str, platform: Platform) -> None:
+    """Raise :class:`UsageError` where a compiler cannot be asked for this level or processor."""
+    if level not in range(4):
+        raise UsageError(f"there is no optimization level {level}", hint="levels are 0, 1, 2 and 3")
+    if processor == "native" and not platform.fits(Platform.host()):
+        raise UsageError(
+            f"the processor of this machine is none of {platform}",
+            hint="name a processor of that platform, or none for code that runs on any",
+        )
 
 
 @functools.lru_cache
-def _version(program: str) -> str:
+def first_line(*command: str) -> str:
+    """The first line that a command prints."""
     with private_folder() as folder:
-        return run([program, "--version"], folder, time_limit=30).output.partition("\n")[0].strip()
+        return run(command, folder, time_limit=30).output.partition("\n")[0].strip()
+
+
+def _includes(folders: Sequence[Path]) -> Words:
+    return [word for folder in folders for word in ("-I", folder.absolute())]
+
+
+def _inputs(library: SharedLibrary) -> Words:
+    objects: Words = [path.absolute() for path in library.objects]
+    archives: Words = [path.absolute() for path in library.archives]
+    return [*objects, "-Wl,--whole-archive", *archives, "-Wl,--no-whole-archive"] if archives else objects
+
+
+def _libraries(library: SharedLibrary, run_paths: bool) -> Words:
+    folders = list(dict.fromkeys(folder.absolute() for folder in library.library_folders))
+    paths = (word for folder in folders for word in ("-Xlinker", "-rpath", "-Xlinker", folder))
+    return [
+        *library.flags,
+        *(word for folder in folders for word in ("-L", folder)),
+        *(paths if run_paths else ()),
+        *(name if "/" in name or "\\" in name else f"-l{name}" for name in library.libraries),
+    ]
+
+
+def _link_failure(finished: Finished, platform: Platform) -> LinkError:
+    if undefined := [next(filter(None, groups)) for groups in _UNDEFINED.findall(finished.output)]:
+        # Apple's linker is read without it above.
+        prefix = "_" if platform.os == "macos" and "undefined symbol: " in finished.output else ""
+        return undefined_symbols(name.removeprefix(prefix) for name in undefined)
+    return failure(finished)

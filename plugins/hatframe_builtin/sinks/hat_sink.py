@@ -54,8 +54,14 @@ class HatSink(Sink):
                 hint=f"use: --sink {self.name}",
             )
         for package in run.packages:
-            for hat_file in package.hat_files:
-                check_replaceable(Path(hat_file))
+            for hat_file in map(Path, package.hat_files):
+                if hat_file.parent.is_file():
+                    raise SinkError(
+                        f"sink {self.name} cannot store results in a .zip file",
+                        where=str(hat_file.parent),
+                        hint="unpack it, and benchmark the folder",
+                    )
+                check_replaceable(hat_file)
         return _HatRun()
 
 

@@ -1,0 +1,321 @@
+"""Building a package from C: the sources are compiled, and their declarations become the metadata."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hatframe.backends import Linker, SharedLibrary
+from hatframe.declarations.describing import Described, Reading, Refused, combine, read_functions
+from hatframe.declarations.parsing import files_of
+from hatframe.errors import FormatError, LinkError, PackageError, UsageError
+from hatframe.format.model import Parameter
+from hatframe.format.names import matching
+from hatframe.format.rendering import render_hat
+from hatframe.linking.compiled_for import CompiledFor, compiled_for
+from hatframe.linking.conversion import Converted, check_not_inputs, output_hat, write_package
+from hatframe.linking.dependencies import Dependency, Trust, inside, read_dependency
+from hatframe.linking.libraries import Kind, identify
+from hatframe.linking.plan import link_checked
+from hatframe.linking.to_dynamic import dynamic_names
+from hatframe.linking.tool import private_folder
+from hatframe.machine import Platform
+
+
+class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a package is built.
+
+    Parameters
+    ----------
+    static
+        Whether the library is a static one.
+    optimize, processor
+        The level of optimization, from 0 to 3, and the processor that the code may be for; see
+        :meth:`hatframe.backends.Linker.optimization`.
+    flags, include_folders
+        More for the compiler.
+    functions
+        Names or globs of the functions to describe; all that can be where there are none.
+    libraries, library_folders
+        Libraries to link, by name or path, and where to look for them.
+    """
+
+    static: bool = False
+    optimize: int = 3
+    processor: str = ""
+    flags: tuple[str, ...] = ()
+    include_folders: tuple[Path, ...] = ()
+    functions: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    library_folders: tuple[Path, ...] = ()
+
+
+class Built(msgspec.Struct, frozen=True):
+    """What was written, the functions that it describes, and those that were left out, each with the reason."""
+
+    written: Converted
+    functions: tuple[str, ...]
+    refused: tuple[Refused, ...]
+
+
+def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: Linker, platform: Platform) -> Built:
+    """Build a package from C files: ``output`` is its .hat file, and the library lies beside it.
+
+    The functions that the sources define become those of the package, as
+    :func:`hatframe.declarations.describing.read_functions` reads them. What it reads is compiled after each source, so
+    that the compiler itself finds where a declaration was misunderstood. Nothing is written where something fails.
+
+    Raises
+    ------
+    UsageError
+        ``output`` is no name for a .hat file or would overwrite a source, or a source is given twice.
+    FormatError
+        A comment that describes a function has a mistake, or a chosen function cannot be described.
+    PackageError
+        No function can be described, or two sources describe one.
+    LinkError
+        The compiler or the linker fails, or the files cannot be written.
+    """
+    hat = output_hat(output, f"{sources[0].stem}.hat")
+    sources = [_source(path) for path in sources]
+    if repeated := next((path for path in sources if sources.count(path) > 1), None):
+        raise UsageError("this source is given twice", where=str(repeated))
+    flags = (*linker.optimization(options.optimize, options.processor, platform), *options.flags)
+    readings = [_read(source, linker, platform, flags, options.include_folders) for source in sources]
+    together = combine(readings)
+    chosen, refused = _choose(together, options.functions)
+    added = [read_dependency(text, Path.cwd(), f"-l {text}", Trust(allow_outside=True)) for text in options.libraries]
+    target = compiled_for(linker, platform, flags)
+    with private_folder() as folder:
+        objects = [
+            _compile(source, reading, folder / str(index), linker, platform, flags, options.include_folders)
+            for index, (source, reading) in enumerate(zip(sources, readings, strict=True))
+        ]
+        names = _names(objects[0], hat.stem, options.static)
+        check_not_inputs([hat, *(hat.parent / name for name in names)], sources)
+        made = [folder / name for name in names]
+        extra: tuple[str, ...] = ()
+        gone: set[str] = set()
+        if options.static:
+            linker.archive(objects, made[0], platform=platform)
+        else:
+            shared = _shared(objects, [described.function.name for described in chosen], made, platform, added, options)
+            linked, extra = link_checked(shared, linker, str(hat))
+            gone = inside(added, linked.needed)
+        document = _document(together, chosen, names, [item for item in added if item.text not in gone])
+        document["target"] = _target(platform, target)
+        document["compiled_with"] = {
+            "compiler": linker.version(),
+            "flags": shlex.join(flags),
+            "crt": target.crt,
+            "libraries": [_reference(item) for item in added],
+        }
+        contents = {hat.parent / path.name: path.read_bytes() for path in made}
+    contents[hat] = render_hat(document, hat.stem).encode("utf-8")
+    write_package(contents)
+    written = Converted(
+        hat=hat,
+        library=hat.parent / names[0],
+        linker=linker.name,
+        deploy_files=tuple(hat.parent / name for name in names[1:]),
+        extra_exports=extra,
+    )
+    return Built(written, tuple(described.function.name for described in chosen), refused)
+
+
+# ------------------------------------------------------------------------------------------------ the sources
+
+
+def _source(path: Path) -> Path:
+    path = path.absolute()
+    if not path.is_file():
+        raise UsageError("there is no such source", where=str(path))
+    if path.suffix.lower() != ".c":
+        raise UsageError("this is no C source: its name does not end in .c", where=str(path))
+    return path
+
+
+def _read(
+    source: Path, linker: Linker, platform: Platform, flags: Sequence[str], include_folders: Sequence[Path]
+) -> Reading:
+    text = linker.preprocess(source, platform=platform, include_folders=include_folders, flags=flags)
+    # A function may be defined in a file that the source includes for it; a header of the system's defines none.
+    homes = [folder.resolve() for folder in (source.parent, *include_folders)]
+    files = [name for name in files_of(text) if any(Path(name).resolve().is_relative_to(home) for home in homes)]
+    originals = {
+        name: Path(name).read_text(encoding="utf-8", errors="replace") for name in files if Path(name).is_file()
+    }
+    return read_functions(text, [str(source), *files], originals)
+
+
+def _choose(reading: Reading, patterns: Sequence[str]) -> tuple[list[Described], tuple[Refused, ...]]:
+    """The functions to describe, and those that cannot be."""
+    described: dict[str, Described] = {}
+    refused = {function.name: function for function in reading.refused}
+    for function in reading.functions:
+        if first := described.get(function.function.name):
+            raise PackageError(
+                f"{function.function.name} is defined twice, also at {first.file}:{first.line}",
+                where=f"{function.file}:{function.line}",
+            )
+        described[function.function.name] = function
+    if patterns:
+        names = {name for pattern in patterns for name in _matching(pattern, described, refused)}
+        return [described[name] for name in described if name in names], ()
+    if not described:
+        reasons = "; ".join(f"{function.name}: {function.reason}" for function in refused.values())
+        raise PackageError(
+            "no function can be described" + (f": {reasons}" if reasons else ", for none is defined"),
+            where=", ".join(dict.fromkeys(function.file for function in refused.values())),
+            hint="" if reasons else "functions that are static or inline belong to their file alone",
+        )
+    return list(described.values()), tuple(refused.values())
+
+
+def _matching(pattern: str, described: Iterable[str], refused: dict[str, Refused]) -> list[str]:
+    if pattern in refused:
+        function = refused[pattern]
+        raise FormatError(f"{pattern} cannot be described: {function.reason}", where=f"{function.file}:{function.line}")
+    names = matching(pattern, list(described))
+    if not names:
+        known = ", ".join(described) or "none"
+        raise UsageError(f"no function {pattern!r} is defined that can be described", hint=f"there are: {known}")
+    return list(names)
+
+
+def _compile(
+    source: Path,
+    reading: Reading,
+    folder: Path,
+    linker: Linker,
+    platform: Platform,
+    flags: Sequence[str],
+    include_folders: Sequence[Path],
+) -> Path:
+    """Compile a source, with what was read of it after it: a compiler takes no second declaration that differs."""
+    folder.mkdir()
+    output = folder / f"{source.stem}.o"
+    if any(character in str(source) for character in '"\n\\') and platform.os != "windows":
+        # No #include can name such a path.
+        linker.compile(source, output, platform=platform, include_folders=include_folders, flags=flags)
+        return output
+    check = folder / f"{source.stem}.c"
+    prototypes = "".join(f"{described.exact}\n" for described in reading.functions)
+    check.write_text(f'#include "{source}"\n#line 1 "what was read of {source.name}"\n{prototypes}', encoding="utf-8")
+    linker.compile(check, output, platform=platform, include_folders=include_folders, flags=flags)
+    return output
+
+
+def _names(first_object: Path, stem: str, static: bool) -> list[str]:
+    library = identify(first_object)
+    if library.kind is not Kind.OBJECT:
+        raise LinkError(f"the compiler made {library}, and no object file", hint="leave -E, -S and the like out")
+    return [f"{stem}{library.static_suffix}"] if static else dynamic_names(library, stem)
+
+
+def _shared(
+    objects: Sequence[Path],
+    exports: Sequence[str],
+    made: Sequence[Path],
+    platform: Platform,
+    added: Sequence[Dependency],
+    options: BuildOptions,
+) -> SharedLibrary:
+    files = [dependency.file for dependency in added if dependency.file]
+    return SharedLibrary(
+        output=made[-1],
+        import_library=made[0] if len(made) > 1 else None,
+        platform=platform,
+        objects=(*objects, *(file.path for file in files if file.kind is Kind.OBJECT)),
+        exports=tuple(exports),
+        libraries=tuple(library for dependency in added for library in dependency.libraries),
+        library_folders=(
+            *(folder.absolute() for folder in options.library_folders),
+            *(folder for dependency in added for folder in dependency.folders),
+        ),
+        # What the compiler was told may concern linking too, such as -fopenmp and -flto.
+        flags=(*options.flags, *(flag for dependency in added for flag in dependency.flags)),
+    )
+
+
+# ------------------------------------------------------------------------------------------------ the metadata
+
+
+def _document(
+    reading: Reading, chosen: Sequence[Described], names: Sequence[str], needed: Sequence[Dependency]
+) -> dict[str, Any]:
+    link_target, *deployed = names
+    return {
+        "description": {key: getattr(reading, key) for key in ("comment", "author", "version", "license_url")},
+        "functions": {described.function.name: _function(described) for described in chosen},
+        "target": {},
+        "dependencies": {
+            "link_target": link_target,
+            "deploy_files": deployed,
+            "dynamic": [_reference(item) for item in needed],
+        },
+        "compiled_with": {},
+        "declaration": {"code": _code(chosen)},
+    }
+
+
+def _function(described: Described) -> dict[str, Any]:
+    function = described.function
+    table = {
+        "name": function.name,
+        "description": function.description,
+        "calling_convention": function.calling_convention,
+        "arguments": [
+            _parameter(msgspec.structs.replace(parameter, name=parameter.name or f"arg{index}"))
+            for index, parameter in enumerate(function.arguments)
+        ],
+        "return": _parameter(function.return_value),
+    }
+    return {**table, "auxiliary": function.auxiliary} if function.auxiliary else table
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    table: dict[str, Any] = {
+        "name": parameter.name,
+        "description": parameter.description,
+        "logical_type": parameter.logical_type,
+        "declared_type": parameter.declared_type,
+        "element_type": parameter.element_type,
+        "usage": parameter.usage,
+    }
+    if parameter.shape is not None:
+        table.update(shape=parameter.shape, affine_map=parameter.affine_map, affine_offset=parameter.affine_offset)
+    if parameter.size is not None:
+        table["size"] = parameter.size
+    return table
+
+
+def _target(platform: Platform, target: CompiledFor) -> dict[str, Any]:
+    required: dict[str, Any] = {
+        "os": platform.os,
+        "CPU": {"architecture": platform.architecture, "extensions": list(target.extensions)},
+    }
+    if platform.abi:
+        required["auxiliary"] = {"abi": platform.abi}
+    return {"required": required}
+
+
+def _reference(dependency: Dependency) -> dict[str, str]:
+    name = dependency.file.path.name if dependency.file else dependency.text
+    return {"name": name, "version": "", "target_file": dependency.text}
+
+
+def _code(chosen: Sequence[Described]) -> str:
+    """The C code of the header: what the prototypes need, and the prototypes, for C and C++."""
+    needed = list(dict.fromkeys(text for described in chosen for text in described.typedefs))
+    prototypes = [described.prototype for described in chosen]
+    blocks = [
+        '#ifdef __cplusplus\nextern "C" {\n#endif',
+        "\n".join(prototypes),
+        "#ifdef __cplusplus\n}\n#endif",
+    ]
+    return "\n\n".join([*(["\n".join(needed)] if needed else []), *blocks]) + "\n"

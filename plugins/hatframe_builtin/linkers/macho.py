@@ -1,0 +1,70 @@
+"""Hiding symbols of Mach-O objects, for a linker of macOS libraries that takes no list of exports."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from hatframe.backends import SharedLibrary
+from hatframe.linking.libraries import content, extract_objects, identify, slices
+
+# Of Apple's mach-o/loader.h and mach-o/nlist.h, for 64 bits.
+_MAGIC = b"\xcf\xfa\xed\xfe"
+_HEADER_SIZE = 32
+_LC_SYMTAB = 2
+_NLIST = struct.Struct("<IBBHQ")
+_N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
+
+
+def hidden(library: SharedLibrary, folder: Path) -> SharedLibrary:
+    """The same library of copies of its objects in ``folder``, in which only the exports can be exported."""
+    objects = list(library.objects)
+    for index, archive in enumerate(library.archives):
+        taken_apart = folder / f"archive{index}"
+        taken_apart.mkdir()
+        objects += extract_objects(identify(_thin(archive, library, taken_apart)), taken_apart)
+    copies = []
+    for index, path in enumerate(objects):
+        copies.append(folder / f"object{index}.o")
+        with content(_thin(path, library, folder)) as data:
+            copies[-1].write_bytes(with_hidden(data[:], library.exports))
+    return msgspec.structs.replace(library, objects=tuple(copies), archives=())
+
+
+def with_hidden(data: bytes, exports: Iterable[str]) -> bytes:
+    """An object in which every symbol that it defines, but those of ``exports``, is visible to other objects only.
+
+    What is no Mach-O object, such as LLVM's bitcode, comes back as it is.
+    """
+    if data[:4] != _MAGIC:
+        return data
+    shown = {f"_{name}".encode() for name in exports}
+    changed = bytearray(data)
+    (commands,) = struct.unpack_from("<I", data, 16)
+    position = _HEADER_SIZE
+    for _ in range(commands):
+        command, size = struct.unpack_from("<II", data, position)
+        if command == _LC_SYMTAB:
+            table, count, names, _ = struct.unpack_from("<IIII", data, position + 8)
+            for entry in range(table, table + count * _NLIST.size, _NLIST.size):
+                name, kind, _, _, value = _NLIST.unpack_from(data, entry)
+                # Of common symbols, which are not in a section yet, the value is the size.
+                defined = kind & _N_EXT and not kind & _N_STAB and (kind & _N_TYPE or value)
+                if defined and data[names + name : data.index(b"\0", names + name)] not in shown:
+                    changed[entry + 4] = kind | _N_PEXT
+        position += size
+    return bytes(changed)
+
+
+def _thin(path: Path, library: SharedLibrary, folder: Path) -> Path:
+    """Of a universal file the part for the library's processor."""
+    with content(path) as data:
+        part = next((part for part in slices(data) if part.architecture == library.platform.architecture), None)
+    if part is None:
+        return path
+    thin = folder / f"{len(list(folder.iterdir()))}-{path.name}"
+    thin.write_bytes(part.data)
+    return thin

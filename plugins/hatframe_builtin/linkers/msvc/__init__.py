@@ -1,0 +1,240 @@
+"""The linker ``msvc``: Visual Studio's compiler on Windows, and anywhere LLVM's, which makes the same kind of code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from hatframe.backends import Availability, Linker, SharedLibrary
+from hatframe.errors import LinkError, UsageError
+from hatframe.hookspecs import hookimpl
+from hatframe.linking.tool import Finished, failure, private_folder, run
+from hatframe.linking.undefined import undefined_symbols
+from hatframe.machine import Platform
+from hatframe_builtin.linkers.msvc import commands
+from hatframe_builtin.linkers.msvc.tools import ARCHITECTURES, Toolchain, find, install, missing
+from hatframe_builtin.linkers.unix import check_optimization, first_line
+
+_RUNTIME = Path(__file__).parent / "runtime"
+
+# How Microsoft's linker, also for C++ names, and LLVM's name a symbol that is nowhere defined.
+_UNDEFINED = re.compile(
+    r"unresolved external symbol (?:\".*?\" \(([^)\s]+)\)|([^\s\"]+))"
+    r"|undefined symbol: (?:__declspec\(dllimport\) )?(.+)"
+)
+_NO_HEADER = re.compile(r"'[^'\n]+' file not found")
+
+# PF_AVX512F_…, PF_AVX2_… and PF_AVX_INSTRUCTIONS_AVAILABLE of Windows' winnt.h.
+_FEATURES = {41: "avx512", 40: "avx2", 39: "avx"}
+
+
+class Msvc(Linker):
+    """The tools of Visual Studio, or clang, lld-link and llvm-lib in their place.
+
+    Without Windows' C library those of LLVM link with a small part of it: see the folder ``runtime``.
+    """
+
+    name = "msvc"
+    summary = "Visual Studio's C compiler and linker, or LLVM's in their place from any machine, for Windows"
+    # On Windows the system's own, for which other software makes its libraries.
+    priority = 10 if sys.platform == "win32" else 0
+
+    def availability(self) -> Availability:
+        """Whether the tools are there; none is run, but that Visual Studio's locator may be, once."""
+        try:
+            find("aarch64" if Platform.host().architecture == "aarch64" else "x86_64")
+        except LinkError:
+            return Availability(available=False, reason=missing(), install=install())
+        return Availability()
+
+    def platforms(self) -> frozenset[Platform]:
+        """Windows on the processors of today."""
+        return frozenset(Platform("windows", architecture, "msvc") for architecture in ARCHITECTURES)
+
+    def version(self) -> str:
+        """The first lines that the compiler and LLVM's linker print; Microsoft's linker comes with its compiler."""
+        tools = find("x86_64")
+        if tools.microsoft:
+            return first_line(tools.compiler)
+        return f"{first_line(tools.compiler, '--version')}, {first_line(tools.linker, '--version')}"
+
+    def compile(
+        self,
+        source: Path,
+        output: Path,
+        *,
+        platform: Platform | None = None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+    ) -> None:
+        """Compile a C file; options of gcc are translated where there is one that means the same."""
+        platform, tools = _for(platform)
+        command = commands.compile_command(
+            tools,
+            source.absolute(),
+            output.absolute(),
+            platform=platform,
+            include_folders=[folder.absolute() for folder in include_folders],
+            flags=flags,
+        )
+        with private_folder() as folder:
+            _check_compiled(_run(tools, command, folder), tools)
+
+    def preprocess(
+        self,
+        source: Path,
+        *,
+        platform: Platform | None = None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+    ) -> str:
+        """The text that ``/P`` gives, with comments."""
+        platform, tools = _for(platform)
+        with private_folder() as folder:
+            output = folder / "preprocessed.i"
+            command = commands.preprocess_command(
+                tools,
+                source.absolute(),
+                output,
+                platform=platform,
+                include_folders=[folder.absolute() for folder in include_folders],
+                flags=flags,
+            )
+            _check_compiled(_run(tools, command, folder), tools)
+            return output.read_text(encoding="utf-8-sig", errors="replace")
+
+    def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
+        """``/O``, and for a processor ``/arch``, or what clang calls it."""
+        platform, tools = _for(platform)
+        check_optimization(level, processor, platform)
+        if processor == "native" and tools.microsoft:
+            processor = native_instructions()
+        flags = commands.optimization(tools, level, processor, platform)
+        if flags is None:
+            raise UsageError(
+                f"Microsoft's compiler cannot compile for the processor {processor!r} of {platform}",
+                hint="name the instruction set AVX, AVX2 or AVX512 of x86_64, or none",
+            )
+        return flags
+
+    def link_shared(self, library: SharedLibrary) -> None:
+        """Link a DLL: whole archives, exactly the stated exports, and nothing left undefined."""
+        platform, tools = _for(library.platform)
+        with private_folder() as folder:
+            # The linker puts more beside its output than was asked for, and the import library names it.
+            made = folder / "made" / library.output.name
+            made.parent.mkdir()
+            imports, definitions = folder / "import.lib", folder / "exports.def"
+            definitions.write_text(commands.definitions(library.exports))
+            command = commands.link_command(
+                tools,
+                _absolute(library),
+                output=made,
+                import_library=imports,
+                definitions=definitions,
+                runtime=[] if tools.libraries else _make_runtime(tools, platform, folder),
+            )
+            finished = _run(tools, commands.shortened(command, folder), folder)
+            if finished.code:
+                raise _link_failure(finished, tools)
+            shutil.move(made, library.output.absolute())
+            if library.import_library:
+                shutil.move(imports, library.import_library.absolute())
+
+    def archive(self, objects: Sequence[Path], output: Path, *, platform: Platform | None = None) -> None:
+        """Make a static library of objects; two of one name are both kept."""
+        platform, tools = _for(platform)
+        output = output.absolute()
+        output.unlink(missing_ok=True)
+        command = commands.archive_command(tools, [path.absolute() for path in objects], output, platform=platform)
+        with private_folder() as folder:
+            finished = _run(tools, commands.shortened(command, folder), folder)
+        if finished.code:
+            raise failure(finished, where=str(output))
+
+
+def native_instructions(present: Callable[[int], bool] | None = None) -> str:
+    """The instruction set of this machine that Microsoft's compiler has an option for, as Windows tells it; or none."""
+    if present is None:
+        if sys.platform != "win32":
+            return ""
+        import ctypes
+
+        present = ctypes.windll.kernel32.IsProcessorFeaturePresent
+    return next((name for feature, name in _FEATURES.items() if present(feature)), "")
+
+
+def _for(platform: Platform | None) -> tuple[Platform, Toolchain]:
+    platform = platform or Platform.host()
+    if platform.architecture not in ARCHITECTURES or not platform.fits(
+        Platform("windows", platform.architecture, "msvc")
+    ):
+        raise LinkError(f"msvc cannot produce for {platform}", hint="it does for x86_64-windows and aarch64-windows")
+    return platform, find(platform.architecture)
+
+
+def _absolute(library: SharedLibrary) -> SharedLibrary:
+    return msgspec.structs.replace(
+        library,
+        objects=tuple(path.absolute() for path in library.objects),
+        archives=tuple(path.absolute() for path in library.archives),
+        library_folders=tuple(path.absolute() for path in library.library_folders),
+    )
+
+
+def _run(tools: Toolchain, command: Sequence[str], folder: Path) -> Finished:
+    return run(command, folder, environment=tools.environment)
+
+
+def _make_runtime(tools: Toolchain, platform: Platform, folder: Path) -> list[Path]:
+    """The libraries that stand for Windows' C library: what is compiled here, and the import library of its DLL."""
+    objects = []
+    for source in sorted(_RUNTIME.glob("*.c")):
+        objects.append(folder / f"{source.stem}.obj")
+        # With knowledge of a function the compiler would make its body a call of itself.
+        flags = ("/O2", "-fno-builtin")
+        command = commands.compile_command(tools, source, objects[-1], platform=platform, flags=flags)
+        _check_compiled(_run(tools, command, folder), tools)
+    runtime, system = folder / "runtime.lib", folder / "ucrtbase.lib"
+    for command in (
+        commands.archive_command(tools, objects, runtime, platform=platform),
+        commands.import_library_command(tools, _RUNTIME / "ucrtbase.def", system, platform=platform),
+    ):
+        finished = _run(tools, command, folder)
+        if finished.code:
+            raise failure(finished)
+    return [runtime, system]
+
+
+def _check_compiled(finished: Finished, tools: Toolchain) -> None:
+    if not finished.code:
+        return
+    error = failure(finished)
+    if not tools.headers and _NO_HEADER.search(finished.output):
+        hint = (
+            "the headers of Windows are not here: take --linker zig, which has its own, or name their folder in INCLUDE"
+        )
+        raise LinkError(error.message, hint=hint)
+    raise error
+
+
+def _link_failure(finished: Finished, tools: Toolchain) -> LinkError:
+    names = [next(filter(None, groups)).removeprefix("__imp_") for groups in _UNDEFINED.findall(finished.output)]
+    if not names:
+        return failure(finished)
+    error = undefined_symbols(names)
+    if tools.libraries:
+        return error
+    more = "of Windows' C library only a part is here: --linker zig has all of it"
+    return LinkError(error.message, hint=f"{error.hint}; {more}")
+
+
+@hookimpl
+def hatframe_linkers() -> Iterable[Linker]:
+    """The linker ``msvc``."""
+    return (Msvc(),)

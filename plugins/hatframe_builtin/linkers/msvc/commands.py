@@ -1,0 +1,213 @@
+"""The command lines of cl, link and lib, and of LLVM's tools that take the same options.
+
+The options are those of Microsoft's documentation of its compiler, linker and librarian.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
+
+from hatframe.backends import SharedLibrary
+from hatframe.machine import Platform
+from hatframe_builtin.linkers.msvc.tools import Toolchain
+
+_MACHINES = {"x86_64": "X64", "aarch64": "ARM64"}
+
+# Options of gcc that mean nothing here, and those with another name.
+_NEEDLESS = re.compile(r"-(pthread|fPIC|fpic|fPIE|ansi|pedantic|std=(c|gnu)(89|90|99|9x))\Z")
+_SAME = {
+    "-O0": "/Od",
+    "-O1": "/O1",
+    "-O2": "/O2",
+    "-O3": "/O2",
+    "-Os": "/O1",
+    "-w": "/w",
+    "-g": "/Z7",
+    "-fopenmp": "/openmp",
+    "-ffast-math": "/fp:fast",
+    "-std=c11": "/std:c11",
+    "-std=gnu11": "/std:c11",
+    "-std=c17": "/std:c17",
+    "-std=gnu17": "/std:c17",
+}
+_JOINED = {"-D": "/D", "-U": "/U", "-I": "/I"}
+_SEPARATE = {**_JOINED, "-include": "/FI", "-isystem": "/I"}
+# What the compiler of Microsoft has one option for: instruction sets by gcc's names, and levels of x86-64.
+_INSTRUCTION_SETS = {
+    **dict.fromkeys(("avx",), "AVX"),
+    **dict.fromkeys(("avx2", "fma", "x86-64-v3"), "AVX2"),
+    **dict.fromkeys(("avx512", "avx512f", "x86-64-v4"), "AVX512"),
+}
+# Parts of the C library of other systems, which are in the one library here.
+_NO_LIBRARIES = frozenset(("m", "c", "pthread", "dl", "rt"))
+# Windows takes command lines of 32,767 characters.
+_LONGEST = 32_000
+
+
+def compile_command(
+    tools: Toolchain,
+    source: PurePath,
+    output: PurePath,
+    *,
+    platform: Platform,
+    include_folders: Sequence[PurePath] = (),
+    flags: Sequence[str] = (),
+) -> list[str]:
+    """Compile a C file, without warnings."""
+    return [
+        *_compiler(tools, platform),
+        "/c",
+        *_words(tools, include_folders, flags),
+        f"/Fo{output}",
+        *_source(tools, source),
+    ]
+
+
+def preprocess_command(
+    tools: Toolchain,
+    source: PurePath,
+    output: PurePath,
+    *,
+    platform: Platform,
+    include_folders: Sequence[PurePath] = (),
+    flags: Sequence[str] = (),
+) -> list[str]:
+    """Preprocess a C file to another, with comments and line markers."""
+    words = _words(tools, include_folders, flags)
+    return [*_compiler(tools, platform), "/P", "/C", *words, f"/Fi{output}", *_source(tools, source)]
+
+
+def archive_command(
+    tools: Toolchain, objects: Sequence[PurePath], output: PurePath, *, platform: Platform
+) -> list[str]:
+    """Make a static library of objects."""
+    machine = f"/MACHINE:{_MACHINES[platform.architecture]}"
+    return [tools.librarian, "/NOLOGO", machine, f"/OUT:{output}", *map(str, objects)]
+
+
+def import_library_command(
+    tools: Toolchain, definitions: PurePath, output: PurePath, *, platform: Platform
+) -> list[str]:
+    """Make the import library of a DLL that is described by a module-definition file.
+
+    LLVM's linker without an input does that in every version, and its librarian only in later ones.
+    """
+    machine = f"/MACHINE:{_MACHINES[platform.architecture]}"
+    return [tools.linker, "/NOLOGO", machine, f"/DEF:{definitions}", f"/OUT:{output}"]
+
+
+def link_command(
+    tools: Toolchain,
+    library: SharedLibrary,
+    *,
+    output: PurePath,
+    import_library: PurePath,
+    definitions: PurePath,
+    runtime: Sequence[PurePath] = (),
+) -> list[str]:
+    """Link a DLL: whole archives, and the exports that ``definitions`` name.
+
+    ``runtime`` are the libraries to take from in place of the C library, where that is not there.
+    """
+    machine = f"/MACHINE:{_MACHINES[library.platform.architecture]}"
+    # Compilers without the library's headers name none in their objects.
+    defaults = [f"/DEFAULTLIB:{name}.lib" for name in ("msvcrt", "vcruntime", "ucrt")]
+    return [
+        *(tools.linker, "/NOLOGO", "/DLL", machine),
+        *(f"/OUT:{output}", f"/IMPLIB:{import_library}", f"/DEF:{definitions}"),
+        *([] if tools.microsoft else ["/DEMANGLE:NO"]),
+        *map(str, library.objects),
+        *(f"/WHOLEARCHIVE:{path}" for path in library.archives),
+        *(f"/LIBPATH:{folder}" for folder in dict.fromkeys(library.library_folders)),
+        *_link_flags(tools, library.flags),
+        *filter(None, map(_library, library.libraries)),
+        *(defaults if tools.libraries else ["/NODEFAULTLIB", *map(str, runtime)]),
+    ]
+
+
+def definitions(exports: Iterable[str]) -> str:
+    """A module-definition file that exports functions; in quotes a name may be a word of such files too."""
+    return "EXPORTS\n" + "".join(f'    "{name}"\n' for name in exports)
+
+
+def optimization(tools: Toolchain, level: int, processor: str, platform: Platform) -> tuple[str, ...] | None:
+    """The flags for a level and a processor; None where the compiler cannot be asked for that processor."""
+    levels = ("/Od", "/O1", "/O2", "/O2" if tools.microsoft else "/clang:-O3")
+    if not processor:
+        return (levels[level],)
+    if tools.microsoft:
+        known = platform.architecture == "x86_64" and _INSTRUCTION_SETS.get(processor.lower())
+        return (levels[level], f"/arch:{known}") if known else None
+    option = "-mcpu" if platform.architecture == "aarch64" else "-march"
+    return (levels[level], f"/clang:{option}={processor}")
+
+
+def shortened(command: list[str], folder: Path) -> list[str]:
+    """The same command with its arguments in a response file, where it is too long for Windows."""
+    text = subprocess.list2cmdline(command)
+    if len(text) <= _LONGEST:
+        return command
+    file = folder / "arguments.rsp"
+    file.write_text("\n".join(subprocess.list2cmdline([word]) for word in command[1:]), encoding="utf-16")
+    return [command[0], f"@{file}"]
+
+
+def translated(tools: Toolchain, flags: Iterable[str]) -> Iterator[str]:
+    """Options of gcc as the compiler takes them; what is no option of gcc, or not known, comes as it is."""
+    words = iter(flags)
+    for word in words:
+        if _NEEDLESS.match(word):
+            continue
+        instructions = word.startswith(("-march=", "-m")) and _INSTRUCTION_SETS.get(
+            word.removeprefix("-march=").removeprefix("-m")
+        )
+        if word in _SAME:
+            yield _SAME[word]
+        elif word in _SEPARATE:
+            yield f"{_SEPARATE[word]}{next(words, '')}"
+        elif word[:2] in _JOINED:
+            yield _JOINED[word[:2]] + word[2:]
+        elif tools.microsoft and instructions:
+            yield f"/arch:{instructions}"
+        elif not tools.microsoft and word.startswith(("-f", "-m", "-std=", "-W", "-O")):
+            yield f"/clang:{word}"
+        else:
+            yield word
+
+
+def _compiler(tools: Toolchain, platform: Platform) -> list[str]:
+    if tools.microsoft:
+        return [tools.compiler]
+    return [tools.compiler, "--driver-mode=cl", f"--target={platform.architecture}-pc-windows-msvc"]
+
+
+def _words(tools: Toolchain, include_folders: Sequence[PurePath], flags: Sequence[str]) -> list[str]:
+    """What compiling and preprocessing have in common."""
+    # Without a C library nothing may refer to it unasked, and the compiler's own headers include none of its.
+    library = ["/MD"] if tools.headers else ["/GS-", "/Zl", "/D__STDC_HOSTED__=0"]
+    folders = [f"/I{folder}" for folder in include_folders]
+    return ["/nologo", "/TC", "/utf-8", "/w", *library, *translated(tools, flags), *folders]
+
+
+def _source(tools: Toolchain, source: PurePath) -> list[str]:
+    # Paths of other systems begin as options do.
+    return [str(source)] if tools.microsoft else ["--", str(source)]
+
+
+def _link_flags(tools: Toolchain, flags: Iterable[str]) -> Iterator[str]:
+    for word in flags:
+        if word == "-fopenmp":
+            yield "vcomp.lib" if tools.microsoft else "libomp.lib"
+        elif not _NEEDLESS.match(word):
+            yield word
+
+
+def _library(name: str) -> str:
+    if name in _NO_LIBRARIES:
+        return ""
+    if name.startswith(":"):
+        return name[1:]
+    return name if "/" in name or "\\" in name else f"{name}.lib"

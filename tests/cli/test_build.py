@@ -1,0 +1,86 @@
+"""``hatframe build`` and ``to-static`` as commands: what they print, and how they fail."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packages import compiler
+
+SOURCE = """
+/* Adds one. */
+int next(int x) { return x + STEP; }
+void bare(float *x) { *x = 0; }
+"""
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hatframe", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    compiler()
+    (tmp_path / "a folder").mkdir()
+    path = tmp_path / "a folder" / "next.c"
+    path.write_text(SOURCE)
+    return path
+
+
+def test_it_says_what_it_wrote_and_what_it_left_out(source: Path, tmp_path: Path) -> None:
+    done = run("build", source, "-o", tmp_path / "out.hat", "-D", "STEP=1", "--linker", "gcc")
+    assert done.returncode == 0
+    assert done.stdout == f"wrote {tmp_path}/out.hat and {tmp_path}/out.so, made with gcc\n"
+    assert f"left out bare ({source}:4): " in done.stderr
+    assert "does not tell its size" in done.stderr
+
+
+def test_json_tells_the_same(source: Path, tmp_path: Path) -> None:
+    done = run("build", source, "-o", tmp_path, "--cflags", "-DSTEP='2 - 1'", "--static", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads(done.stdout)
+    assert (said["hat"], said["library"]) == (str(tmp_path / "next.hat"), str(tmp_path / "next.a"))
+    assert said["functions"] == ["next"]
+    assert [(refused["name"], refused["line"]) for refused in said["refused"]] == [("bare", 4)]
+
+
+def test_what_is_wrong_is_told_in_one_line(source: Path, tmp_path: Path) -> None:
+    for arguments, status, said in (
+        (("-o", tmp_path / "out.hat"), 1, "next.c:3:30: error: "),
+        (("-o", tmp_path / "out.so"), 2, "must be named .hat"),
+        (("-o", tmp_path / "out.hat", "--target", "nowhere"), 2, "'nowhere' is no platform"),
+        (("-o", tmp_path / "out.hat", "--target", "mips-plan9"), 1, "no linker can produce for mips-plan9"),
+        (("-o", tmp_path / "out.hat", "--linker", "gcc", "--target", "aarch64-windows"), 1, "cannot produce for"),
+        (("-o", tmp_path / "out.hat", "--cflags", "'"), 2, "no closing quotation"),
+        (("-o", tmp_path / "out.hat", "-D", "STEP=1", "--function", "bare"), 1, "bare cannot be described"),
+    ):
+        done = run("build", source, *arguments)
+        assert done.returncode == status, done.stderr
+        assert done.stdout == ""
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_folder_that_cannot_be_written_is_told(source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "out.so").mkdir()
+    done = run("build", source, "-o", folder / "out.hat", "-D", "STEP=1")
+    assert done.returncode == 2
+    assert "this is a folder, where a file would be written" in done.stderr
+
+
+def test_objects_become_a_static_library(source: Path, tmp_path: Path) -> None:
+    assert run("build", source, "-o", tmp_path / "one.hat", "-DSTEP=1", "--static").returncode == 0
+    (tmp_path / "more.c").write_text("int more(void) { return 1; }")
+    subprocess.run([compiler(), "-c", tmp_path / "more.c", "-o", tmp_path / "more.o"], check=True)
+    done = run("to-static", tmp_path / "one.hat", tmp_path / "two.hat", "--add", tmp_path / "more.o", "--linker", "gcc")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"wrote {tmp_path}/two.hat and {tmp_path}/two.a, made with gcc\n"
+    listed = subprocess.run([compiler("ar"), "t", tmp_path / "two.a"], capture_output=True, text=True, check=True)
+    assert listed.stdout.split() == ["next.o", "more.o"]

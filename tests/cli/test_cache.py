@@ -1,0 +1,89 @@
+"""``hatframe cache`` as a user sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from hatframe import files
+from hatframe.cli.cache import _age_text
+from hatframe.cli.main import build_app
+from hatframe.errors import UsageError
+from hatframe.kernel import Kernel
+
+KEY = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def timer() -> Path:
+    path = files.cache_folder() / "timers" / f"{KEY}.so"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(3 << 10))
+    os.utime(path, (time.time() - 3 * 86400,) * 2)
+    return path
+
+
+def run(*arguments: str) -> Any:
+    result = CliRunner().invoke(build_app(Kernel(entry_points=False)), ["cache", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_in_a_pipe_each_kind_is_a_line_of_plain_numbers(timer: Path) -> None:
+    lines = [line.split("\t") for line in run("list").stdout.splitlines()]
+    assert [line[0] for line in lines] == ["libraries", "timers", "packages", "compilers", "runs", "locks"]
+    _, number, size, newest, oldest, where = lines[1]
+    assert (number, size, newest, where) == ("1", "3072", oldest, str(timer.parent))
+    assert 3 * 86400 <= int(oldest) < 3 * 86400 + 60
+    assert lines[0][1:5] == ["0", "0", "", ""]
+
+
+def test_json_tells_every_single_thing(timer: Path) -> None:
+    told = json.loads(run("list", "--json").stdout)
+    assert told["cache_folder"] == str(files.cache_folder())
+    (entry,) = told["kept"]
+    assert (entry["kind"], entry["path"], entry["size"]) == ("timers", str(timer), 3072)
+
+
+def test_a_terminal_is_told_in_units_of_people(timer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("hatframe.cli.cache.in_terminal", lambda: True)
+    line = next(line for line in run("list").stdout.splitlines() if line.startswith("timers"))
+    assert "3 KiB" in line
+    assert "3 days ago" in line
+
+
+def test_clear_tells_what_it_removed(timer: Path) -> None:
+    assert run("clear", "--older-than", "4").stdout == "removed nothing\n"
+    assert run("clear", "libraries").stdout == "removed nothing\n"
+    assert timer.exists()
+    assert run("clear", "timers", "--older-than", "2.5").stdout == "removed 3 KiB: 1 of timers\n"
+    assert not timer.exists()
+
+
+def test_clear_tells_what_it_left_and_why(timer: Path) -> None:
+    lock = files.state_folder() / "locks" / f"{KEY}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    done = run("clear", "locks", "timers", "--json")
+    assert done.stderr == f"hatframe: left {lock}: used within the last day\n"
+    told = json.loads(done.stdout)
+    assert [entry["path"] for entry in told["removed"]] == [str(timer)]
+    assert [entry["kept"]["path"] for entry in told["left"]] == [str(lock)]
+
+
+def test_an_unknown_kind_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="nothing of kind 'everything' is kept"):
+        run("clear", "everything")
+
+
+def test_ages_are_told_in_the_largest_unit_that_they_hold_twice() -> None:
+    assert [_age_text(seconds) for seconds in (0, 119, 120, 7199, 7200, 172800)] == [
+        "0 seconds", "119 seconds", "2 minutes", "119 minutes", "2 hours", "2 days"
+    ]  # fmt: skip

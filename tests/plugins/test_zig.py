@@ -1,0 +1,263 @@
+"""zig as a linker: the same C code for Linux, Windows and macOS, made here and run where that can be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from foreign import EXPORTS, PROGRAM, RESULTS, static_library
+from hatframe_builtin.linkers import macho, msvc, zig
+from packages import ARCHITECTURE, compiler
+
+from hatframe.backends import Linker, SharedLibrary
+from hatframe.errors import LinkError, UsageError
+from hatframe.linking.libraries import Kind, identify
+from hatframe.linking.symbols import read_symbols
+from hatframe.machine import Platform
+from hatframe.testing import check_linker
+
+# What zig's linker for macOS exports of its own, and no option leaves out.
+ZIG_OWN = {"__dso_handle", "_mh_dylib_header"}
+
+FOREIGN = [
+    "x86_64-windows",
+    "aarch64-windows",
+    "aarch64-linux-gnu",
+    "aarch64-linux-musl",
+    "x86_64-macos",
+    "aarch64-macos",
+]
+
+
+@pytest.fixture
+def linker() -> Linker:
+    (chosen,) = zig.hatframe_linkers()
+    if not (availability := chosen.availability()):
+        pytest.skip(availability.reason)
+    return chosen
+
+
+def command(*arguments: str | Path) -> None:
+    """Run zig itself, for the programs that use a library."""
+    program, *_ = zig.Zig().archiver()
+    subprocess.run([program, *arguments], check=True)
+
+
+def linked(linker: Linker, folder: Path, platform: str, output: str, **more: object) -> Path:
+    target = Platform.parse(platform)
+    archive = static_library(linker, folder, target, "library.a")
+    library = SharedLibrary(
+        output=folder / output, platform=target, archives=(archive,), exports=EXPORTS, libraries=("m",), **more
+    )
+    linker.link_shared(library)
+    return folder / output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", FOREIGN)
+def test_it_keeps_the_contract_of_linkers_for_other_platforms(linker: Linker, platform: str) -> None:
+    check_linker(linker, Platform.parse(platform))
+
+
+@pytest.mark.slow
+def test_a_library_for_windows_works_there(
+    linker: Linker, tmp_path: Path, results_on_windows: Callable[[Path, Path], Sequence[str]]
+) -> None:
+    made = linked(linker, tmp_path, "x86_64-windows", "library.dll", import_library=tmp_path / "library.lib")
+    assert read_symbols(made).defined == set(EXPORTS)
+    assert list(results_on_windows(made, tmp_path / "library.lib")) == [RESULTS, RESULTS]
+
+
+@pytest.mark.slow
+def test_objects_of_the_other_compiler_for_windows_can_be_linked(
+    linker: Linker, tmp_path: Path, results_on_windows: Callable[[Path, Path], Sequence[str]]
+) -> None:
+    (other,) = msvc.hatframe_linkers()
+    if not (availability := other.availability()):
+        pytest.skip(availability.reason)
+    target = Platform("windows", "x86_64")
+    archive = static_library(other, tmp_path, target, "library.lib")
+    made, imports = tmp_path / "made.dll", tmp_path / "imports.lib"
+    linker.link_shared(
+        SharedLibrary(output=made, platform=target, archives=(archive,), exports=EXPORTS, import_library=imports)
+    )
+    assert read_symbols(made).defined == set(EXPORTS)
+    assert list(results_on_windows(made, imports)) == [RESULTS, RESULTS]
+
+
+def programs(folder: Path, target: str, made: Path) -> list[list[str | Path]]:
+    """A program that loads the library, and one that is linked with it, with their arguments."""
+    (folder / "program.c").write_text(PROGRAM)
+    # zig links musl statically unless told otherwise, and then nothing can be loaded.
+    options = ("-target", target, "-dynamic", "-O2", folder / "program.c")
+    command("cc", *options, "-o", folder / "loads")
+    command("cc", *options, "-DLINKED", made, "-o", folder / "linked")
+    return [[folder / "loads", made], [folder / "linked"]]
+
+
+@pytest.mark.slow
+def test_a_library_for_linux_on_arm_works_there(linker: Linker, tmp_path: Path) -> None:
+    made = linked(linker, tmp_path, "aarch64-linux-gnu", "liblibrary.so")
+    assert read_symbols(made).defined == set(EXPORTS)
+    qemu, root = compiler("qemu-aarch64"), Path("/usr/aarch64-linux-gnu")
+    if not root.is_dir():
+        pytest.skip("no C library for aarch64 on this machine")
+    environment = {**os.environ, "QEMU_SET_ENV": f"LD_LIBRARY_PATH={tmp_path}"}
+    for words in programs(tmp_path, "aarch64-linux-gnu", made):
+        done = subprocess.run([qemu, "-L", root, *words], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.stdout == RESULTS, done.stderr
+
+
+@pytest.mark.slow
+def test_a_library_for_musl_works_with_it(linker: Linker, tmp_path: Path) -> None:
+    made = linked(linker, tmp_path, f"{ARCHITECTURE}-linux-musl", "liblibrary.so")
+    assert read_symbols(made).defined == set(EXPORTS)
+    assert read_symbols(made).needed == ("libc.so",)
+    loader = Path(f"/lib/ld-musl-{ARCHITECTURE}.so.1")
+    if not loader.exists():
+        pytest.skip("no musl on this machine")
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    for words in programs(tmp_path, f"{ARCHITECTURE}-linux-musl", made):
+        done = subprocess.run([loader, *words], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.stdout == RESULTS, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+def test_a_library_for_macos_is_valid_and_exports_what_it_is_told_to(
+    linker: Linker, tmp_path: Path, architecture: str
+) -> None:
+    import lief
+
+    made = linked(linker, tmp_path, f"{architecture}-macos", "library.dylib")
+    found = identify(made)
+    assert (found.kind, found.format, found.architectures) == (Kind.DYNAMIC, "Mach-O", {architecture})
+    symbols = read_symbols(made)
+    assert symbols.defined == {*EXPORTS, *ZIG_OWN}
+    assert symbols.needed == ("/usr/lib/libSystem.B.dylib",)
+    binary = lief.MachO.parse(str(made)).at(0)
+    assert lief.MachO.check_layout(binary) == (True, "")
+    assert next(library.name for library in binary.libraries) == "@rpath/library.dylib"
+    # Apple's ARM machines load nothing that is not signed.
+    assert architecture == "x86_64" or binary.has_code_signature
+
+
+def test_hiding_changes_what_an_object_exports_and_nothing_else(linker: Linker, tmp_path: Path) -> None:
+    target = Platform.parse("aarch64-macos")
+    (tmp_path / "one.c").write_text(
+        "int shared; int first(void) { return shared; } int gone(void); int second(void) { return gone() + first(); }"
+    )
+    linker.compile(tmp_path / "one.c", tmp_path / "one.o", platform=target, flags=("-fcommon",))
+    before = (tmp_path / "one.o").read_bytes()
+    after = macho.with_hidden(before, ["first"])
+    assert len(after) == len(before)
+    changed = {old ^ new for old, new in zip(before, after, strict=True) if old != new}
+    assert changed == {0x10}
+    assert sum(old != new for old, new in zip(before, after, strict=True)) == 2  # second and shared
+    assert macho.with_hidden(before, ["first", "second", "shared"]) == before
+    assert macho.with_hidden(b"BC\xc0\xde is no object", []) == b"BC\xc0\xde is no object"
+
+
+@pytest.mark.slow
+def test_of_a_universal_archive_the_part_for_the_processor_is_linked(linker: Linker, tmp_path: Path) -> None:
+    lipo = shutil.which("llvm-lipo") or shutil.which("llvm-lipo-14")
+    if not lipo:
+        pytest.skip("no llvm-lipo on this machine")
+    parts = []
+    for architecture in ("x86_64", "aarch64"):
+        folder = tmp_path / architecture
+        folder.mkdir()
+        parts.append(static_library(linker, folder, Platform("macos", architecture), "library.a"))
+    subprocess.run([lipo, "-create", *parts, "-output", tmp_path / "both.a"], check=True)
+    library = SharedLibrary(
+        output=tmp_path / "made.dylib",
+        platform=Platform("macos", "aarch64"),
+        archives=(tmp_path / "both.a",),
+        exports=("copied",),
+    )
+    linker.link_shared(library)
+    assert identify(tmp_path / "made.dylib").architectures == {"aarch64"}
+    assert read_symbols(tmp_path / "made.dylib").defined == {"copied", *ZIG_OWN}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", ["x86_64-windows", "aarch64-linux-gnu", "aarch64-macos"])
+def test_what_is_wrong_is_told_the_same_for_every_platform(linker: Linker, tmp_path: Path, platform: str) -> None:
+    target = Platform.parse(platform)
+    (tmp_path / "one.c").write_text("int gone(void); int _lost(void); int one(void) { return gone() + _lost(); }")
+    made = tmp_path / "one.o"
+    linker.compile(tmp_path / "one.c", made, platform=target)
+    output = tmp_path / "made"
+    with pytest.raises(LinkError, match=r"^undefined symbols (gone, _lost|_lost, gone); name the library"):
+        linker.link_shared(SharedLibrary(output=output, platform=target, objects=(made,), exports=("one",)))
+    (tmp_path / "two.c").write_text("int two(void) { return 2; }")
+    linker.compile(tmp_path / "two.c", made, platform=target)
+    with pytest.raises(LinkError, match=r"surely-not-there.*; install that library, or name its folder with -L"):
+        linker.link_shared(
+            SharedLibrary(output=output, platform=target, objects=(made,), libraries=("surely-not-there",))
+        )
+    (tmp_path / "bad.c").write_text("no_such_type x;")
+    with pytest.raises(LinkError, match=r"^zig failed: .*bad\.c:1:1: error: unknown type name 'no_such_type'$"):
+        linker.compile(tmp_path / "bad.c", made, platform=target)
+    assert {path.name for path in tmp_path.iterdir()} == {"one.c", "two.c", "bad.c", "one.o"}
+
+
+def test_it_names_its_platforms_and_refuses_others(linker: Linker, tmp_path: Path) -> None:
+    platforms = linker.platforms()
+    for told in ("x86_64-windows", "aarch64-windows-gnu", "aarch64-linux", "x86_64-linux-musl", "aarch64-macos"):
+        assert any(each.fits(Platform.parse(told)) for each in platforms), told
+    assert not any(each.fits(Platform.parse("x86_64-windows-msvc")) for each in platforms)
+    (tmp_path / "one.c").write_text("int one(void) { return 1; }")
+    with pytest.raises(LinkError, match="zig cannot produce for mips-plan9 here"):
+        linker.compile(tmp_path / "one.c", tmp_path / "one.o", platform=Platform("plan9", "mips"))
+
+
+def test_processors_are_named_as_zig_does(linker: Linker) -> None:
+    assert linker.optimization(3, "x86-64-v3", Platform("linux", "x86_64")) == ("-O3", "-mcpu=x86_64_v3")
+    assert linker.optimization(0, "native") == ("-O0", "-mcpu=native")
+    assert linker.optimization(2, platform=Platform("macos", "aarch64")) == ("-O2",)
+    with pytest.raises(UsageError, match="none of riscv64-linux"):
+        linker.optimization(2, "native", Platform("linux", "riscv64"))
+    with pytest.raises(UsageError, match="no optimization level 4"):
+        linker.optimization(4)
+
+
+def test_it_keeps_its_cache_where_its_user_says_and_nothing_of_the_sources_in_it(
+    linker: Linker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path / "chosen"))
+    (tmp_path / "one.c").write_text("int one(void) { return 1; }")
+    linker.compile(tmp_path / "one.c", tmp_path / "one.o", platform=Platform("linux", "aarch64", "musl"))
+    assert (tmp_path / "chosen").is_dir()
+    assert not list((tmp_path / "chosen").rglob("*.o"))
+    monkeypatch.delenv("ZIG_GLOBAL_CACHE_DIR")
+    monkeypatch.setenv("HATFRAME_CACHE_DIR", str(tmp_path / "cache"))
+    linker.compile(tmp_path / "one.c", tmp_path / "one.o", platform=Platform("linux", "aarch64", "musl"))
+    assert (tmp_path / "cache" / "zig").is_dir()
+
+
+def test_without_zig_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (linker,) = zig.hatframe_linkers()
+    assert not linker.availability()
+    assert "pip install" in linker.availability().install
+    with pytest.raises(LinkError, match="there is no zig; install it: pip install"):
+        linker.compile(tmp_path / "x.c", tmp_path / "x.o")
+
+
+def test_availability_does_not_run_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = tmp_path / "zig"
+    fake.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (linker,) = zig.hatframe_linkers()
+    assert linker.availability()
+    assert not (tmp_path / "ran").exists()
