@@ -33,7 +33,10 @@ def build(folder: Path, linker: str, target: str, static: bool) -> Path:
         if "cannot be used here" in str(error):
             pytest.skip(str(error))
     source = SAMPLES / "gemm.c"
-    built = kernel.build([source], folder / "gemm.hat", linker=linker, target=target, static=static).written
+    flags = ["-DUNUSED=1", "-std=c11"]
+    built = kernel.build(
+        [source], folder / "gemm.hat", linker=linker, target=target, static=static, flags=flags
+    ).written
     assert kernel.validate(built.hat) == []
     return built.hat
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,8 +23,22 @@ from hatframe.linking.dependencies import Dependency, Trust, inside, read_depend
 from hatframe.linking.libraries import Kind, identify
 from hatframe.linking.plan import link_checked
 from hatframe.linking.to_dynamic import dynamic_names
+from hatframe.linking.to_static import objects_of
 from hatframe.linking.tool import private_folder
 from hatframe.machine import Platform
+
+# Flags of a compiler that concern linking too: for what it compiles in needs a library, or is only compiled then.
+_ALSO_FOR_LINKING = (
+    "-fopenmp",
+    "/openmp",
+    "-pthread",
+    "-flto",
+    "-fsanitize",
+    "-fuse-ld",
+    "-static-",
+    "--sysroot",
+    "-Wl,",
+)
 
 
 class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +104,7 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
     together = combine(readings)
     chosen, refused = _choose(together, options.functions)
     added = [read_dependency(text, Path.cwd(), f"-l {text}", Trust(allow_outside=True)) for text in options.libraries]
+    held = [item.file for item in added if item.file and item.file.kind in (Kind.OBJECT, Kind.ARCHIVE)]
     target = compiled_for(linker, platform, flags)
     with private_folder() as folder:
         objects = [
@@ -101,18 +117,21 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
         extra: tuple[str, ...] = ()
         gone: set[str] = set()
         if options.static:
+            objects += objects_of(held, folder / "libraries")
             linker.archive(objects, made[0], platform=platform)
+            gone = {item.text for item in added if item.file in held}
         else:
             shared = _shared(objects, [described.function.name for described in chosen], made, platform, added, options)
             linked, extra = link_checked(shared, linker, str(hat))
             gone = inside(added, linked.needed)
-        document = _document(together, chosen, names, [item for item in added if item.text not in gone])
+        needed = [_reference(item, hat.parent) for item in added if item.text not in gone]
+        document = _document(together, chosen, names, needed)
         document["target"] = _target(platform, target)
         document["compiled_with"] = {
             "compiler": linker.version(),
             "flags": shlex.join(flags),
             "crt": target.crt,
-            "libraries": [_reference(item) for item in added],
+            "libraries": [_reference(item, hat.parent) for item in added],
         }
         contents = {hat.parent / path.name: path.read_bytes() for path in made}
     contents[hat] = render_hat(document, hat.stem).encode("utf-8")
@@ -237,8 +256,14 @@ def _shared(
             *(folder.absolute() for folder in options.library_folders),
             *(folder for dependency in added for folder in dependency.folders),
         ),
-        # What the compiler was told may concern linking too, such as -fopenmp and -flto.
-        flags=(*options.flags, *(flag for dependency in added for flag in dependency.flags)),
+        flags=(
+            *(
+                "-fopenmp" if flag == "/openmp" else flag
+                for flag in options.flags
+                if flag.startswith(_ALSO_FOR_LINKING)
+            ),
+            *(flag for dependency in added for flag in dependency.flags),
+        ),
     )
 
 
@@ -246,7 +271,7 @@ def _shared(
 
 
 def _document(
-    reading: Reading, chosen: Sequence[Described], names: Sequence[str], needed: Sequence[Dependency]
+    reading: Reading, chosen: Sequence[Described], names: Sequence[str], needed: Sequence[dict[str, str]]
 ) -> dict[str, Any]:
     link_target, *deployed = names
     return {
@@ -256,7 +281,7 @@ def _document(
         "dependencies": {
             "link_target": link_target,
             "deploy_files": deployed,
-            "dynamic": [_reference(item) for item in needed],
+            "dynamic": list(needed),
         },
         "compiled_with": {},
         "declaration": {"code": _code(chosen)},
@@ -304,9 +329,13 @@ def _target(platform: Platform, target: CompiledFor) -> dict[str, Any]:
     return {"required": required}
 
 
-def _reference(dependency: Dependency) -> dict[str, str]:
-    name = dependency.file.path.name if dependency.file else dependency.text
-    return {"name": name, "version": "", "target_file": dependency.text}
+def _reference(dependency: Dependency, folder: Path) -> dict[str, str]:
+    """A library as a .hat file in ``folder`` names it: a path is one from there."""
+    if not dependency.file:
+        return {"name": dependency.text, "version": "", "target_file": dependency.text}
+    path = Path(os.path.relpath(dependency.file.path, folder)).as_posix()
+    # Without a slash it could be taken for the name of a library.
+    return {"name": dependency.file.path.name, "version": "", "target_file": path if "/" in path else f"./{path}"}
 
 
 def _code(chosen: Sequence[Described]) -> str:

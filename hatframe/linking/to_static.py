@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hatframe.backends import Linker
@@ -52,8 +52,7 @@ def to_static(
     inputs = [plan.library, *(dependency.file for dependency in held if dependency.file)]
 
     def make(folder: Path, names: Sequence[str]) -> Made:
-        homes = [folder / "objects" / str(index) for index in range(len(inputs))]
-        members = [path for file, home in zip(inputs, homes, strict=True) for path in _objects(file, home)]
+        members = objects_of(inputs, folder / "objects")
         check_defined(plan, [read_symbols(path) for path in members])
         archive = folder / names[0]
         linker.archive(members, archive, platform=plan.platform)
@@ -62,5 +61,9 @@ def to_static(
     return convert(plan, output, linker.name, lambda stem: [f"{stem}{plan.library.static_suffix}"], make)
 
 
-def _objects(file: LibraryFile, folder: Path) -> list[Path]:
-    return extract_objects(file, folder) if file.kind is Kind.ARCHIVE else [file.path]
+def objects_of(inputs: Iterable[LibraryFile], folder: Path) -> list[Path]:
+    """The object files of objects and static libraries, in their order; libraries are taken apart in ``folder``."""
+    objects: list[Path] = []
+    for index, file in enumerate(inputs):
+        objects += extract_objects(file, folder / str(index)) if file.kind is Kind.ARCHIVE else [file.path]
+    return objects

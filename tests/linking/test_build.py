@@ -13,7 +13,7 @@ from hatframe.backends import Linker
 from hatframe.errors import FormatError, LinkError, PackageError, UsageError
 from hatframe.format.model import LogicalType, Usage
 from hatframe.format.reading import read_hat
-from hatframe.format.rendering import bare_code
+from hatframe.format.rendering import bare_code, render_hat, to_document
 from hatframe.kernel import Kernel
 from hatframe.linking.build import BuildOptions, Built, build
 from hatframe.linking.libraries import Kind, identify
@@ -129,6 +129,42 @@ def test_libraries_are_linked_and_those_that_stay_outside_are_dependencies(tmp_p
     dependencies = read_hat(built.written.hat).dependencies
     assert [reference.target_file for reference in dependencies.dynamic] == ["offset"]
     assert Kernel().load(built.written.hat).next(2) == 42
+
+
+def test_objects_and_static_libraries_of_the_user_are_put_in(tmp_path: Path, linker: Linker) -> None:
+    for name in ("one", "two"):
+        source(tmp_path, f"int {name}(void) {{ return 1; }}", f"{name}.c")
+        subprocess.run([compiler(), "-fPIC", "-c", "-o", tmp_path / f"{name}.o", tmp_path / f"{name}.c"], check=True)
+    subprocess.run([compiler("ar"), "rcs", tmp_path / "two.a", tmp_path / "two.o"], check=True)
+    path = source(tmp_path, "int one(void), two(void);\nint next(int x) { return x + one() + two(); }\n")
+    (tmp_path / "out").mkdir()
+    for static in (True, False):
+        libraries = (str(tmp_path / "one.o"), str(tmp_path / "two.a"))
+        built = made(linker, tmp_path / "out", path, libraries=libraries, static=static)
+        hat = read_hat(built.written.hat)
+        assert hat.dependencies.dynamic == ()
+        assert [reference.target_file for reference in hat.compiled_with.libraries] == ["../one.o", "../two.a"]
+        assert Kernel().load(built.written.hat).next(40) == 42
+
+
+def test_code_for_threads_and_for_link_time_optimisation_is_linked(tmp_path: Path, linker: Linker) -> None:
+    text = """
+    int count(int n) {
+        int sum = 0;
+        #pragma omp parallel for reduction(+:sum)
+        for (int i = 0; i < n; i++) sum++;
+        return sum;
+    }
+    """
+    flags = ("-fopenmp", "-flto") if linker.name == "gcc" else ("-pthread",)  # OpenMP for the others is not here
+    built = made(linker, tmp_path / "out.hat", source(tmp_path, text), flags=(*flags, "-std=gnu11", "-Wall"))
+    assert Kernel().load(built.written.hat).count(1000) == 1000
+
+
+def test_the_file_comes_out_of_its_document_again(tmp_path: Path, linker: Linker) -> None:
+    built = made(linker, tmp_path / "out.hat", source(tmp_path, SCALE))
+    hat = read_hat(built.written.hat)
+    assert render_hat(to_document(hat), "out") == built.written.hat.read_text(encoding="utf-8")
 
 
 def test_the_instruction_sets_are_those_that_it_was_compiled_for(tmp_path: Path, linker: Linker) -> None:
