@@ -123,15 +123,15 @@ class Kernel:
         def serves(linker: Linker) -> bool:
             return any(made.fits(wanted) for made in linker.platforms())
 
-        able = [linker.name for linker in self.registry.linkers.all() if serves(linker)]
         if name is not None:
             linker = self.registry.linkers.get(name)
             if not serves(linker):
+                able = [other.name for other in self.registry.linkers.all() if serves(other)]
                 hint = f"linkers that can: {', '.join(able)}" if able else self._missing_linkers(serves)
                 raise PluginError(f"linker {name!r} cannot produce for {wanted}", hint=hint)
             return linker
-        if able:
-            return self.registry.linkers.get(able[0])
+        if first := self.registry.linkers.first(serves):
+            return first
         raise PluginError(f"no linker can produce for {wanted} here", hint=self._missing_linkers(serves))
 
     def _missing_linkers(self, serves: Callable[[Linker], bool]) -> str:

@@ -226,6 +226,11 @@ class Kind(Generic[BackendT]):
             )
         return backend
 
+    def first(self, serves: Callable[[BackendT], bool]) -> BackendT | None:
+        """The first that serves and is available, None where there is none."""
+        backends = (backend for _, backend in self._entries if serves(backend))
+        return next((backend for backend in backends if self._usable(backend.name) is backend), None)
+
     def installs(self, serves: Callable[[BackendT], bool]) -> list[str]:
         """What to install, for each of those that cannot work here and would serve."""
         missing = (backend for _, backend in self._entries if serves(backend) and not _availability(backend))

@@ -15,7 +15,7 @@ from hatframe.errors import LinkError, UsageError
 from hatframe.format.editing import edit_text
 from hatframe.linking.dependencies import Dependency
 from hatframe.linking.plan import Header, LinkPlan, path_of
-from hatframe.linking.tool import private_folder
+from hatframe.linking.tool import meanwhile, private_folder
 
 
 class Converted(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,11 +64,21 @@ def convert(
     hats = _output_hats(plan, output)
     libraries = names(hats[0].stem)
     check_not_inputs([*(hats[0].parent / name for name in libraries), *hats], plan.files)
+    texts: dict[Path, bytes] = {}
+
+    def edit(gone: frozenset[str] = frozenset()) -> None:
+        for header, hat in zip(plan.headers, hats, strict=True):
+            texts[hat] = _converted(header, hat, libraries, gone).encode("utf-8")
+
     with private_folder() as folder:
-        made = make(folder, libraries)
-        contents = {hats[0].parent / name: path.read_bytes() for name, path in made.libraries.items()}
-    for header, hat in zip(plan.headers, hats, strict=True):
-        contents[hat] = _converted(header, hat, libraries, made.gone).encode("utf-8")
+        if plan.dependencies:
+            made = make(folder, libraries)
+            edit(made.gone)
+        else:
+            # Nothing can turn out to be in the library now, so that the texts need not wait for it.
+            with meanwhile(edit):
+                made = make(folder, libraries)
+        contents = {hats[0].parent / name: path.read_bytes() for name, path in made.libraries.items()} | texts
     write_package(contents)
     link_target, *deployed = made.libraries
     return Converted(

@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,29 @@ _HINTS = (
         "two members of the library, or the library and the .hat file, define the same symbol",
     ),
 )
+
+
+_in_the_meantime: ContextVar[Callable[[], None] | None] = ContextVar("_in_the_meantime", default=None)
+
+
+@contextlib.contextmanager
+def meanwhile(work: Callable[[], None]) -> Iterator[None]:
+    """Do ``work`` once, while a tool runs within the block where one does; else at the end of it.
+
+    It is done in this thread, so that Ctrl-C and errors end both. After an exception it may be left undone.
+    """
+    pending = [work]
+
+    def once() -> None:
+        if pending:
+            pending.pop()()
+
+    token = _in_the_meantime.set(once)
+    try:
+        yield
+    finally:
+        _in_the_meantime.reset(token)
+    once()
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -94,6 +118,8 @@ def run(
         raise LinkError(f"{tool} cannot be run: {error.strerror or error}", hint="install it") from None
     with process:
         try:
+            if work := _in_the_meantime.get():
+                work()
             output, _ = process.communicate(timeout=time_limit)
         except subprocess.TimeoutExpired:
             _end(process)

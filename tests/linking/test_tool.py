@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hatframe.errors import LinkError
-from hatframe.linking.tool import Finished, failure, private_folder, run
+from hatframe.linking.tool import Finished, failure, meanwhile, private_folder, run
 
 
 def python(code: str, folder: Path, *arguments: str, time_limit: float = 60) -> Finished:
@@ -80,3 +80,35 @@ def test_code_that_cannot_be_in_a_shared_library_gets_a_hint() -> None:
 def test_the_private_folder_is_not_part_of_the_message(tmp_path: Path) -> None:
     finished = python(f"print({str(tmp_path)!r} + '/definitions.c: error')", tmp_path)
     assert finished.output == "definitions.c: error\n"
+
+
+def test_work_is_done_while_the_first_tool_runs(tmp_path: Path) -> None:
+    done: list[str] = []
+    script = f"import os, time\nwhile not os.path.exists({str(tmp_path / 'made')!r}): time.sleep(0.01)"
+
+    def work() -> None:
+        (tmp_path / "made").touch()
+        done.append("work")
+
+    with meanwhile(work):
+        # It ends only once the work was done, and the second does not see it done again.
+        assert run([sys.executable, "-c", script], tmp_path, time_limit=20).code == 0
+        run([sys.executable, "-c", ""], tmp_path)
+    assert done == ["work"]
+
+
+def test_work_that_no_tool_leaves_time_for_is_done_at_the_end(tmp_path: Path) -> None:
+    done: list[str] = []
+    with meanwhile(lambda: done.append("work")):
+        assert done == []
+    assert done == ["work"]
+    with pytest.raises(ZeroDivisionError), meanwhile(lambda: done.append("again")):
+        1 / 0  # noqa: B018
+    assert done == ["work"]
+
+
+def test_a_tool_ends_where_the_work_fails(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(ZeroDivisionError), meanwhile(lambda: [][1 // 0]):
+        run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path)
+    assert time.monotonic() - started < 30
