@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import shlex
 import shutil
@@ -17,7 +18,7 @@ import pytest
 from packages import compiler
 
 import hatframe.testing
-from hatframe import backends, hookspecs
+from hatframe import Kernel, backends, hookspecs
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
@@ -158,6 +159,30 @@ def test_python_blocks_run(path: Path, shown: Path, monkeypatch: pytest.MonkeyPa
 def test_commands_run(path: Path, shown: Path) -> None:
     for command in commands(path):
         run(shown, command)
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if list(blocks(path, "c"))], ids=lambda path: path.name)
+def test_c_code_builds_without_a_deviation_and_leaves_nothing_out(path: Path, shown: Path) -> None:
+    for line, code in blocks(path, "c"):
+        source = shown / f"line{line}.c"
+        source.write_text(code, encoding="utf-8")
+        built = Kernel().build([source], shown)
+        assert built.functions
+        assert built.refused == ()
+        assert Kernel().validate(built.written.hat) == []
+
+
+def test_every_option_of_build_is_in_its_document() -> None:
+    page = (ROOT / "docs" / "building.md").read_text(encoding="utf-8")
+    command = [sys.executable, "-m", "hatframe", "build", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "300"})
+    options = set(re.findall(r"(?<=[\s(])--?[A-Za-z][\w-]*", done.stdout))
+    assert {"--output", "-o", "--target", "--cflags"} <= options
+    # One spelling of each will do; the rest is of other commands, or of the command itself.
+    short = {"--include": "-I", "--define": "-D", "--library": "-l", "--library-folder": "-L", "--output": "-o"}
+    left = {short.get(option, option) for option in options}
+    left -= {"-h", "--help", "-m", "-O", "--dynamic", "-std", "-fopenmp"}
+    assert [option for option in sorted(left) if not re.search(rf"(?<![\w-]){option}(?![\w-])", page)] == []
 
 
 def test_the_readme_shows_commands_and_code() -> None:

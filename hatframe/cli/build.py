@@ -74,10 +74,15 @@ def build(
     hatframe build gemm.c -o gemm.hat
 
     The declarations tell the metadata: float A[64][32] is an array of that shape, int n, const double x[n] one
-    whose size is an argument, const makes an input. What C cannot say stands in the comment above a function, in
-    lines such as
+    whose size is an argument, const makes an input. What C cannot say stands in the comment above a function:
 
-    @hat y[n] output
+    - @hat y[n] output: the size of a bare pointer, and that it is written only
+
+    - @hat A[64][64] column-major, or strides [80][1] offset 160: another layout
+
+    - @hat count output, @hat found[count] output: a number that is set, an array that is allocated
+
+    - @hat flops: 2*m*n; and of the package @hat author: ..., version: ..., license: ..., comment: ...
 
     Functions that cannot be described are listed with the reason, and left out. docs/building.md tells all of it.
 
