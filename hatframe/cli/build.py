@@ -76,13 +76,13 @@ def build(
     The declarations tell the metadata: float A[64][32] is an array of that shape, int n, const double x[n] one
     whose size is an argument, const makes an input. What C cannot say stands in the comment above a function:
 
-    - @hat y[n] output: the size of a bare pointer, and that it is written only
+    - `@hat y[n] output` tells the size of a bare pointer, and that it is written only
 
-    - @hat A[64][64] column-major, or strides [80][1] offset 160: another layout
+    - `@hat A[64][64] column-major`, or `strides [80][1] offset 160`, tells another layout
 
-    - @hat count output, @hat found[count] output: a number that is set, an array that is allocated
+    - `@hat count output` is a number that is set, and `@hat found[count] output` an array that is allocated
 
-    - @hat flops: 2*m*n; and of the package @hat author: ..., version: ..., license: ..., comment: ...
+    - `@hat flops: 2*m*n` counts operations; `author:`, `version:`, `license:` and `comment:` are the package's
 
     Functions that cannot be described are listed with the reason, and left out. docs/building.md tells all of it.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
 
 from hatframe.declarations.amounts import Amount, Unfit
+from hatframe.machine import Platform
 
 
 class Scalar(msgspec.Struct, frozen=True):
@@ -64,26 +65,39 @@ class Routine(msgspec.Struct, frozen=True):
 
 CType: TypeAlias = Scalar | Void | Aggregate | Pointer | Array | Routine
 
-POINTER_BITS = 8 * ctypes.sizeof(ctypes.c_void_p)
-_LONG_BITS = 8 * ctypes.sizeof(ctypes.c_long)
-# The bits and whether it is unsigned, of each integer type that the format knows.
-INTEGERS: dict[str, tuple[int, bool]] = {
-    "char": (8, False),
-    "signed char": (8, False),
-    "unsigned char": (8, True),
-    "size_t": (POINTER_BITS, True),
-    "ptrdiff_t": (POINTER_BITS, False),
-    "intptr_t": (POINTER_BITS, False),
-    "uintptr_t": (POINTER_BITS, True),
-    "intmax_t": (64, False),
-    "uintmax_t": (64, True),
-}
-for _name, _bits in (("short", 16), ("int", 32), ("long", _LONG_BITS), ("long long", 64)):
-    INTEGERS[_name] = (_bits, False)
-    INTEGERS[f"unsigned {_name}"] = (_bits, True)
-for _bits in (8, 16, 32, 64):
-    INTEGERS[f"int{_bits}_t"] = (_bits, False)
-    INTEGERS[f"uint{_bits}_t"] = (_bits, True)
+_NARROW = frozenset(("x86", "arm", "riscv32", "wasm32"))
+
+
+class DataModel(msgspec.Struct, frozen=True):
+    """The bits of the types that platforms do not agree on."""
+
+    long: int
+    pointer: int
+
+    @classmethod
+    def of(cls, platform: Platform) -> DataModel:
+        """That of a platform: Windows has a ``long`` of 32 bits everywhere, others one as long as a pointer."""
+        pointer = 32 if platform.architecture in _NARROW else 64
+        return cls(long=32 if platform.os == "windows" else pointer, pointer=pointer)
+
+
+@functools.cache
+def integers(model: DataModel) -> dict[str, tuple[int, bool]]:
+    """The bits and whether it is unsigned, of each integer type that the format knows."""
+    known = {"char": (8, False), "signed char": (8, False), "unsigned char": (8, True)}
+    for name, bits in (("short", 16), ("int", 32), ("long", model.long), ("long long", 64)):
+        known[name] = (bits, False)
+        known[f"unsigned {name}"] = (bits, True)
+    for bits in (8, 16, 32, 64):
+        known[f"int{bits}_t"] = (bits, False)
+        known[f"uint{bits}_t"] = (bits, True)
+    known.update(intmax_t=(64, False), uintmax_t=(64, True), ptrdiff_t=(model.pointer, False))
+    known.update(intptr_t=(model.pointer, False), uintptr_t=(model.pointer, True), size_t=(model.pointer, True))
+    return known
+
+
+INTEGERS = frozenset(integers(DataModel(64, 64)))
+"""The names of the integer types that the format knows."""
 
 _HEADERS = {
     **dict.fromkeys(("size_t", "ptrdiff_t"), "#include <stddef.h>"),

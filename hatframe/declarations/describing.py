@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from hatframe.declarations.amounts import Number, Unfit
-from hatframe.declarations.c_types import CType, Routine, Scalar, Void, check_by_value, headers_of, written
+from hatframe.declarations.c_types import CType, DataModel, Routine, Scalar, Void, check_by_value, headers_of, written
 from hatframe.declarations.comments import PACKAGE_KEYS, Notes, Told, read_comment
 from hatframe.declarations.linkage import Linkage, check_linkage
 from hatframe.declarations.parameters import Argument, Arguments, amount_told, read_parameters
@@ -18,6 +18,7 @@ from hatframe.declarations.scanning import scan_functions
 from hatframe.declarations.scopes import Lookup, Scope, check_understood, declared_name, parameter_list
 from hatframe.errors import FormatError
 from hatframe.format.model import VOID, Function, LogicalType, Parameter, Usage
+from hatframe.machine import Platform
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -75,7 +76,12 @@ _CPP_TEXT = (
 _CPP_WORDS = frozenset(_CPP_TEXT.split())
 
 
-def read_functions(text: str, sources: Collection[str], originals: Mapping[str, str] | None = None) -> Reading:
+def read_functions(
+    text: str,
+    sources: Collection[str],
+    originals: Mapping[str, str] | None = None,
+    platform: Platform | None = None,
+) -> Reading:
     """Describe the functions that ``text`` defines.
 
     Parameters
@@ -87,6 +93,8 @@ def read_functions(text: str, sources: Collection[str], originals: Mapping[str, 
     originals
         The texts of those files, by the same names. With them an empty line, which parts a comment from the function
         below it, is told from a line that holds a directive or a macro that expands to nothing.
+    platform
+        The platform that it is compiled for, without which it is this machine: how long a ``long`` is depends on it.
 
     Raises
     ------
@@ -94,7 +102,7 @@ def read_functions(text: str, sources: Collection[str], originals: Mapping[str, 
         where a comment in one of ``sources`` tells something that is not understood, or that contradicts the code;
         ``where`` is that very line.
     """
-    return _Reader(Unit(text, sources, originals or {})).read()
+    return _Reader(Unit(text, sources, originals or {}), DataModel.of(platform or Platform.host())).read()
 
 
 def combine(readings: Iterable[Reading]) -> Reading:
@@ -110,12 +118,12 @@ def combine(readings: Iterable[Reading]) -> Reading:
 
 
 class _Reader:
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: Unit, model: DataModel) -> None:
         self._unit = unit
         # The nodes live as long as their tree does.
         self._tree = unit.tree
         self._nodes = self._tree.root_node.children
-        self._scope = Scope(self._tree.root_node)
+        self._scope = Scope(self._tree.root_node, model)
 
     def read(self) -> Reading:
         definitions = [node for node in self._nodes if self._is_ours(node)]

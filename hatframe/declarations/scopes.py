@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 from hatframe.declarations.amounts import Amount, Number, Unfit, evaluate, parameter_amount
 from hatframe.declarations.c_types import (
     INTEGERS,
-    POINTER_BITS,
     Aggregate,
     Array,
     CType,
+    DataModel,
     Pointer,
     Routine,
     Scalar,
     Void,
+    integers,
     qualified,
 )
 from hatframe.declarations.parsing import nodes_within, text_of
@@ -68,10 +69,12 @@ _TYPE_ATTRIBUTE = re.compile(r"\b_*(?:mode|address_space|scalar_storage_order|al
 
 
 class Scope:
-    """The typedefs and enums of a file. ``root`` is the whole of its syntax tree."""
+    """The typedefs and enums of a file. ``root`` is the whole of its syntax tree, ``model`` that of its platform."""
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, model: DataModel) -> None:
         self._root = root
+        self._model = model
+        self.integers = integers(model)
         self._resolving: set[str] = set()
         self._resolved: dict[str, CType] = {}
         self._values: dict[int, dict[str, Amount]] = {}
@@ -148,12 +151,12 @@ class Scope:
     def size_of(self, c_type: CType) -> int:
         """The bytes of a type; :class:`Unfit` where that is not known."""
         if isinstance(c_type, Pointer):
-            return POINTER_BITS // 8
+            return self._model.pointer // 8
         if isinstance(c_type, Array) and isinstance(c_type.extent, Number):
             return c_type.extent.value * self.size_of(c_type.of)
         if isinstance(c_type, Scalar):
             floats = {"bool": 1, "float": 4, "double": 8, "float16_t": 2, "bfloat16_t": 2}
-            return floats[c_type.name] if c_type.name in floats else INTEGERS[c_type.name][0] // 8
+            return floats[c_type.name] if c_type.name in floats else self.integers[c_type.name][0] // 8
         raise Unfit("the size of a type in a size expression is not known")
 
     def described(self, node: Node) -> CType:
@@ -213,7 +216,7 @@ class Scope:
             return Aggregate(name if "{" in c_type.original else c_type.original, c_type.qualifiers)
         if not isinstance(c_type, Scalar):
             return c_type
-        if _is_well_known(name, c_type):
+        if _is_well_known(name, c_type, self.integers):
             return Scalar(name, name, c_type.qualifiers)
         return c_type if c_type.original else Scalar(c_type.name, name, c_type.qualifiers)
 
@@ -284,7 +287,7 @@ class Lookup:
         c_type = self._scope.described(node)
         if not isinstance(c_type, Scalar) or not c_type.is_integer:
             raise Unfit(f"a size expression casts to `{text_of(node)}`, which is no integer type")
-        return INTEGERS[c_type.name]
+        return self._scope.integers[c_type.name]
 
 
 def check_understood(node: Node) -> None:
@@ -360,12 +363,10 @@ def _sized(node: Node) -> Scalar:
     return Scalar(name, name)
 
 
-def _is_well_known(name: str, base: Scalar) -> bool:
+def _is_well_known(name: str, base: Scalar, known: Mapping[str, tuple[int, bool]]) -> bool:
     """Whether a typedef is one of the names of the format, and means what the format says."""
     if name in ("float16_t", "bfloat16_t"):
         return base.name in ("uint16_t", "unsigned short")
     if name not in INTEGERS or not name.endswith("_t") or base.name not in INTEGERS:
         return False
-    bits, unsigned = INTEGERS[base.name]
-    # Plain char may be of either sign, and another target than this machine may have a long of another size.
-    return unsigned == INTEGERS[name][1] and (bits == INTEGERS[name][0] or (base.name.endswith("long")))
+    return known[base.name] == known[name]

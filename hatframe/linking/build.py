@@ -168,7 +168,7 @@ def _read(
     originals = {
         name: Path(name).read_text(encoding="utf-8", errors="replace") for name in files if Path(name).is_file()
     }
-    return read_functions(text, [str(source), *files], originals)
+    return read_functions(text, [str(source), *files], originals, platform)
 
 
 def _choose(reading: Reading, patterns: Sequence[str]) -> tuple[list[Described], tuple[Refused, ...]]:

@@ -12,6 +12,7 @@ from hatframe.calling.plans import Passing, plan_call
 from hatframe.declarations.describing import Described, combine, read_functions
 from hatframe.errors import FormatError
 from hatframe.format.model import LogicalType, Parameter, Usage
+from hatframe.machine import Platform
 
 from .reading import COMPILERS, compile_text, preprocessed, read
 
@@ -417,3 +418,18 @@ def test_a_number_of_operations_is_an_integer_or_a_formula() -> None:
     }
     code = "/* @hat flops: 2*n + 1 */\nvoid f(int n, float x[n]) {}"
     assert read(code).functions[0].function.auxiliary == {"flops": "2*n+1"}
+
+
+@pytest.mark.parametrize(
+    ("platform", "sizes"),
+    [
+        (Platform("linux", "x86_64"), [8, 8, 8]),
+        (Platform("windows", "x86_64"), [4, 8, 8]),
+        (Platform("windows", "aarch64"), [4, 8, 8]),
+        (Platform("linux", "arm"), [4, 4, 8]),
+    ],
+)
+def test_sizes_are_those_of_the_platform_that_it_is_compiled_for(platform: Platform, sizes: list[int]) -> None:
+    extents = ", ".join(f"char x{n}[sizeof({name})]" for n, name in enumerate(("long", "void *", "long long")))
+    (function,) = read_functions(f'# 1 "x.c"\nvoid f({extents}) {{}}\n', ["x.c"], platform=platform).functions
+    assert [argument.shape for argument in function.function.arguments] == [(size,) for size in sizes]
