@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import LinkerName, console, kernel_of, note, print_converted
+from hatframe.cli.common import LinkerName, kernel_of, note, print_converted, waiting
 from hatframe.errors import UsageError
 
 
@@ -92,8 +90,7 @@ def build(
     """
     kernel = kernel_of(context)
     flags = [*(f"-D{text}" for text in define or ()), *_split(cflags or ())]
-    waiting = contextlib.nullcontext() if json or not sys.stderr.isatty() else console(stderr=True).status("building")
-    with waiting:
+    with waiting(f"building {output}", json):
         built = kernel.build(
             sources,
             output,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import AllowLinkFlag, AllowOutside, LinkerName, kernel_of, print_converted
+from hatframe.cli.common import AllowLinkFlag, AllowOutside, LinkerName, kernel_of, print_converted, waiting
 
 
 def to_dynamic(
@@ -56,14 +56,15 @@ def to_dynamic(
 
     hatframe to-dynamic parallel.hat out/ -l omp -L /usr/lib/llvm-18/lib
     """
-    made = kernel_of(context).to_dynamic(
-        package,
-        output,
-        linker=linker,
-        libraries=library or (),
-        library_folders=library_folder or (),
-        all_hats=all_hats,
-        allow_outside=allow_outside,
-        allow_link_flags=allow_link_flag or (),
-    )
+    with waiting(f"converting {package}", json):
+        made = kernel_of(context).to_dynamic(
+            package,
+            output,
+            linker=linker,
+            libraries=library or (),
+            library_folders=library_folder or (),
+            all_hats=all_hats,
+            allow_outside=allow_outside,
+            allow_link_flags=allow_link_flag or (),
+        )
     print_converted(made, json)

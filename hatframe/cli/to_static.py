@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import AllowLinkFlag, AllowOutside, LinkerName, kernel_of, print_converted
+from hatframe.cli.common import AllowLinkFlag, AllowOutside, LinkerName, kernel_of, print_converted, waiting
 
 
 def to_static(
@@ -38,13 +38,14 @@ def to_static(
 
     hatframe to-static main.hat all.hat --add helpers.o --add extra.a
     """
-    made = kernel_of(context).to_static(
-        package,
-        output,
-        linker=linker,
-        objects=[str(path.absolute()) for path in add or ()],
-        all_hats=all_hats,
-        allow_outside=allow_outside,
-        allow_link_flags=allow_link_flag or (),
-    )
+    with waiting(f"converting {package}", json):
+        made = kernel_of(context).to_static(
+            package,
+            output,
+            linker=linker,
+            objects=[str(path.absolute()) for path in add or ()],
+            all_hats=all_hats,
+            allow_outside=allow_outside,
+            allow_link_flags=allow_link_flag or (),
+        )
     print_converted(made, json)
