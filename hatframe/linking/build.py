@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -100,7 +100,8 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
     if repeated := next((path for path in sources if sources.count(path) > 1), None):
         raise UsageError("this source is given twice", where=str(repeated))
     flags = (*linker.optimization(options.optimize, options.processor, platform), *options.flags)
-    readings = [_read(source, linker, platform, flags, options.include_folders) for source in sources]
+    compiler = _Compiler(linker, platform, flags, options.include_folders)
+    readings = [compiler.read(source) for source in sources]
     together = combine(readings)
     chosen, refused = _choose(together, options.functions)
     added = [read_dependency(text, Path.cwd(), f"-l {text}", Trust(allow_outside=True)) for text in options.libraries]
@@ -108,11 +109,12 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
     target = compiled_for(linker, platform, flags)
     with private_folder() as folder:
         objects = [
-            _compile(source, reading, folder / str(index), linker, platform, flags, options.include_folders)
+            compiler.compile(source, reading, folder / str(index))
             for index, (source, reading) in enumerate(zip(sources, readings, strict=True))
         ]
         names = _names(objects[0], hat.stem, options.static)
-        check_not_inputs([hat, *(hat.parent / name for name in names)], sources)
+        inputs = [*sources, *(item.file.path for item in added if item.file)]
+        check_not_inputs([hat, *(hat.parent / name for name in names)], inputs)
         made = [folder / name for name in names]
         extra: tuple[str, ...] = ()
         gone: set[str] = set()
@@ -158,17 +160,42 @@ def _source(path: Path) -> Path:
     return path
 
 
-def _read(
-    source: Path, linker: Linker, platform: Platform, flags: Sequence[str], include_folders: Sequence[Path]
-) -> Reading:
-    text = linker.preprocess(source, platform=platform, include_folders=include_folders, flags=flags)
-    # A function may be defined in a file that the source includes for it; a header of the system's defines none.
-    homes = [folder.resolve() for folder in (source.parent, *include_folders)]
-    files = [name for name in files_of(text) if any(Path(name).resolve().is_relative_to(home) for home in homes)]
-    originals = {
-        name: Path(name).read_text(encoding="utf-8", errors="replace") for name in files if Path(name).is_file()
-    }
-    return read_functions(text, [str(source), *files], originals, platform)
+class _Compiler(NamedTuple):
+    """A linker, with all that its compiler is to do for every source."""
+
+    linker: Linker
+    platform: Platform
+    flags: Sequence[str]
+    include_folders: Sequence[Path]
+
+    def read(self, source: Path) -> Reading:
+        """What a source defines."""
+        text = self.linker.preprocess(
+            source, platform=self.platform, include_folders=self.include_folders, flags=self.flags
+        )
+        # A function may be defined in a file that the source includes for it; a header of the system's defines none.
+        homes = [folder.resolve() for folder in (source.parent, *self.include_folders)]
+        files = [name for name in files_of(text) if any(Path(name).resolve().is_relative_to(home) for home in homes)]
+        originals = {
+            name: Path(name).read_text(encoding="utf-8", errors="replace") for name in files if Path(name).is_file()
+        }
+        return read_functions(text, [str(source), *files], originals, self.platform)
+
+    def compile(self, source: Path, reading: Reading, folder: Path) -> Path:
+        """Compile a source, with what was read of it after it: a compiler takes no second declaration that differs."""
+        folder.mkdir()
+        output = folder / f"{source.stem}.o"
+        checked = source
+        # No #include can name the others.
+        if self.platform.os == "windows" or not any(character in str(source) for character in '"\n\\'):
+            checked = folder / f"{source.stem}.c"
+            prototypes = "".join(f"{described.exact}\n" for described in reading.functions)
+            check = f'#include "{source}"\n#line 1 "what was read of {source.name}"\n{prototypes}'
+            checked.write_text(check, encoding="utf-8")
+        self.linker.compile(
+            checked, output, platform=self.platform, include_folders=self.include_folders, flags=self.flags
+        )
+        return output
 
 
 def _choose(reading: Reading, patterns: Sequence[str]) -> tuple[list[Described], tuple[Refused, ...]]:
@@ -204,29 +231,6 @@ def _matching(pattern: str, described: Iterable[str], refused: dict[str, Refused
         known = ", ".join(described) or "none"
         raise UsageError(f"no function {pattern!r} is defined that can be described", hint=f"there are: {known}")
     return list(names)
-
-
-def _compile(
-    source: Path,
-    reading: Reading,
-    folder: Path,
-    linker: Linker,
-    platform: Platform,
-    flags: Sequence[str],
-    include_folders: Sequence[Path],
-) -> Path:
-    """Compile a source, with what was read of it after it: a compiler takes no second declaration that differs."""
-    folder.mkdir()
-    output = folder / f"{source.stem}.o"
-    if any(character in str(source) for character in '"\n\\') and platform.os != "windows":
-        # No #include can name such a path.
-        linker.compile(source, output, platform=platform, include_folders=include_folders, flags=flags)
-        return output
-    check = folder / f"{source.stem}.c"
-    prototypes = "".join(f"{described.exact}\n" for described in reading.functions)
-    check.write_text(f'#include "{source}"\n#line 1 "what was read of {source.name}"\n{prototypes}', encoding="utf-8")
-    linker.compile(check, output, platform=platform, include_folders=include_folders, flags=flags)
-    return output
 
 
 def _names(first_object: Path, stem: str, static: bool) -> list[str]:
