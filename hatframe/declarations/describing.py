@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from hatframe.declarations.amounts import Number, Unfit
-from hatframe.declarations.c_types import CType, DataModel, Routine, Scalar, Void, check_by_value, headers_of, written
+from hatframe.declarations.c_types import (
+    CType,
+    DataModel,
+    Pointer,
+    Routine,
+    Scalar,
+    Void,
+    check_by_value,
+    headers_of,
+    written,
+)
 from hatframe.declarations.comments import PACKAGE_KEYS, Notes, Told, read_comment
 from hatframe.declarations.linkage import Linkage, check_linkage
 from hatframe.declarations.parameters import Argument, Arguments, amount_told, read_parameters
@@ -277,8 +287,10 @@ def _check_without_parameters(node: Node) -> None:
 def _returned(c_type: CType, notes: Notes) -> Parameter:
     if isinstance(c_type, Void):
         return VOID
+    if isinstance(c_type, Pointer):
+        raise Unfit("it returns a pointer, and the format does not tell who frees it; let it write to an output array")
     if not isinstance(c_type, Scalar):
-        raise Unfit("it returns something else than a number; the format does not tell who frees it")
+        raise Unfit("it returns something else than a number; let it write to output arrays")
     check_by_value(c_type)
     return Parameter(
         logical_type=LogicalType.ELEMENT,

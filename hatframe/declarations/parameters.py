@@ -268,6 +268,8 @@ class _ParameterReader:
             strides = tuple(self._constant(text, note) for text in note.strides)
         if note and note.offset:
             offset = self._constant(note.offset, note)
+            if offset < 0:
+                _fail(f"the offset {offset} lies before the array", note.place, "a pointer is the start of a buffer")
         if len(strides) != len(shape):
             assert note is not None
             _fail(

@@ -12,9 +12,24 @@ from hatframe.errors import OutsideError, PackageError
 _WINDOWS_FLAG = re.compile(r"/[A-Za-z]+\d*[-+]?(:.*)?")
 
 
+_LIBRARY_SUFFIX = re.compile(r"\.(o|obj|a|lib|so(\.\d+)*|dylib|dll|tbd)\Z", re.IGNORECASE)
+# File systems take no longer ones.
+_LONGEST_NAME = 255
+
+
 def is_flag(text: str) -> bool:
     """Whether a linker would take ``text`` for an option, or for a file of options, rather than for a path."""
     return text.startswith(("-", "@")) or _WINDOWS_FLAG.fullmatch(text) is not None
+
+
+def is_path(text: str, folder: Path) -> bool:
+    """Whether the ``target_file`` of a dependency is a path in ``folder``, and not a library's name or a flag."""
+    if is_flag(text):
+        return False
+    if "/" in text or "\\" in text:
+        return True
+    looks_so = _LIBRARY_SUFFIX.search(text) and "\0" not in text and len(os.fsencode(text)) <= _LONGEST_NAME
+    return bool(looks_so) and (folder / text).is_file()
 
 
 def confined(folder: Path, text: str, where: str, *, allow_outside: bool = False) -> Path:
@@ -25,8 +40,8 @@ def confined(folder: Path, text: str, where: str, *, allow_outside: bool = False
     Raises :class:`OutsideError` where it leaves the folder, and :class:`PackageError` where it is no path at all;
     ``where`` is the file and the key that the text is from.
     """
-    if not text or "\0" in text:
-        raise PackageError(f"{text!r} is no path of a file", where=where)
+    if not text or "\0" in text or any(len(os.fsencode(part)) > _LONGEST_NAME for part in Path(text).parts):
+        raise PackageError(f"{_shortened(text)!r} is no path of a file", where=where)
     path = (folder / text).absolute()
     if allow_outside:
         return path
@@ -37,6 +52,10 @@ def confined(folder: Path, text: str, where: str, *, allow_outside: bool = False
     if not real.is_relative_to(os.path.realpath(folder)):
         raise _outside(text, f"it leads to {real}", where)
     return path
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def _outside(text: str, reason: str, where: str) -> OutsideError:

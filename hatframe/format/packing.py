@@ -18,7 +18,7 @@ import msgspec
 
 from hatframe import files
 from hatframe.errors import HatError, PackageError, UsageError
-from hatframe.format.confinement import confined, is_flag
+from hatframe.format.confinement import confined, is_path
 from hatframe.format.editing import edit_text
 from hatframe.format.model import HatFile
 from hatframe.format.package import is_archive, same_library
@@ -119,7 +119,7 @@ class _Gathered:
         name = self._place(hat.path.name, str(hat.path))
         for table, key, place in _references(document):
             given = table[key].strip()
-            if key == "target_file" and not self._is_path(given):
+            if key == "target_file" and not is_path(given, self._folder):
                 continue
             placed = self._place(given, f"{hat.path}: {place}")
             if _stays(given):
@@ -128,12 +128,6 @@ class _Gathered:
             table[key] = f"./{placed}" if key == "target_file" and "/" not in placed else placed
         changed = edit_text(text, document, str(hat.path))
         self.entries[name] = _Entry(hat.path, None if changed == text else changed)
-
-    def _is_path(self, text: str) -> bool:
-        """Whether a dependency is a file of the package's, by the same rule by which it is linked."""
-        if is_flag(text):
-            return False
-        return "/" in text or "\\" in text or (bool(Path(text).suffix) and (self._folder / text).is_file())
 
     def _place(self, text: str, where: str) -> str:
         """Take the file of that path into the pack, and give its name there."""

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import msgspec
 
 from hatframe.errors import LinkError, PackageError
-from hatframe.format.confinement import confined, is_flag
+from hatframe.format.confinement import confined, is_flag, is_path
 from hatframe.linking.libraries import Kind, LibraryFile, identify
 
 # The flags that are taken, as a linker gets them, and the libraries that they stand for.
@@ -74,7 +74,7 @@ def read_dependency(text: str, folder: Path, where: str, trust: Trust = UNTRUSTE
         return Dependency(text=text, flags=(text,))
     if is_flag(text):
         return _read_flags(text, where, trust)
-    if "/" in text or "\\" in text or (_LIBRARY_SUFFIX.search(text) and (folder / text).is_file()):
+    if is_path(text, folder):
         return _read_file(text, folder, where, trust)
     file_name = _LIBRARY_FILE_NAME.fullmatch(text)
     name = file_name[1] if file_name else text

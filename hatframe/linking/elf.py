@@ -72,7 +72,7 @@ def read_elf(image: bytes, *, dynamic: bool) -> ElfTables | None:
             for name in _needed(image, order + layout.dynamic, section, sections)
         ]
         return ElfTables(tuple(symbols), tuple(needed))
-    except (IndexError, KeyError, struct.error) as error:
+    except (IndexError, KeyError, OverflowError, struct.error) as error:
         raise ValueError(f"a table of this ELF file is not whole: {error}") from None
 
 

@@ -160,7 +160,7 @@ def import_target(path: Path) -> str:
             header = read_header(member.data)
             if header and header.kind is Kind.IMPORT:
                 # After the header of 20 bytes come the name of the symbol and that of its DLL, each ended by a zero.
-                _, dll, *_ = member.data[20:].split(b"\0", 2)
+                dll = member.data[20:].partition(b"\0")[2].partition(b"\0")[0]
                 return PureWindowsPath(dll.decode("utf-8", "replace")).name
     return ""
 

@@ -18,15 +18,13 @@ from hatframe.format.model import HatFile
 from hatframe.format.package import Package
 from hatframe.format.reading import read_text
 from hatframe.linking.dependencies import UNTRUSTED, Dependency, Trust, read_dependency
+from hatframe.linking.headers import only_aliases
 from hatframe.linking.libraries import Kind, LibraryFile, extract_objects, identify
 from hatframe.linking.symbols import Symbols, read_symbols
 from hatframe.machine import Platform, normal_architecture, normal_os
 
 # A name goes into the linker's list of exports, where other characters have a meaning.
 _SYMBOL = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
-_WORD = re.compile(r"[A-Za-z_]\w*")
-# C code whose effect does not show in its names: files of the package, names put together, and what runs by itself.
-_INDIRECT = re.compile(r"^[ \t]*#[ \t]*include[ \t]*[^< \t]|##|\bconstructor\b|\bsection\b", re.MULTILINE)
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -215,7 +213,8 @@ def link(
     own, archives = _own_objects(plan.library, folder)
     files = [dependency.file for dependency in dependencies if dependency.file]
     objects = [*own, *(file.path for file in files if file.kind is Kind.OBJECT)]
-    symbols = [read_symbols(path) for path in (*archives, *objects)]
+    held = [file.path for file in files if file.kind is Kind.ARCHIVE]
+    symbols = [read_symbols(path) for path in (*archives, *objects, *held)]
     if _headers_needed(plan, symbols):
         with _naming(plan, folder):
             headers = _compile_headers(plan.headers, linker, platform, folder)
@@ -277,16 +276,18 @@ def _own_objects(library: LibraryFile, folder: Path) -> tuple[list[Path], list[P
 
 
 def _headers_needed(plan: LinkPlan, found: Sequence[Symbols]) -> bool:
-    """Whether the .hat files may define what the library is linked with or exports: most define only aliases for C.
+    """Whether what the .hat files define may matter: the pointers to functions that most define do not.
 
-    What is not compiled takes no time, and code that nobody needs is not even looked at by a compiler.
+    What is not compiled takes no time, and code that nobody needs is not even looked at by a compiler. ``found`` are
+    the symbols of all files that are linked; what is known by name only cannot be looked into.
     """
-    code = "\n".join(header.hat.declaration.code for header in plan.headers)
-    if not all(symbols.complete for symbols in found) or _INDIRECT.search(code):
+    aliases = [only_aliases(header.text, path_of(header.hat).parent) for header in plan.headers]
+    named = any(dependency.flags or (dependency.libraries and not dependency.file) for dependency in plan.dependencies)
+    if named or None in aliases or not all(symbols.complete for symbols in found):
         return True
     defined = frozenset[str]().union(*(symbols.defined for symbols in found))
-    wanted = {*plan.exports, *(name for symbols in found for name in symbols.undefined)} - defined
-    return not wanted.isdisjoint(_WORD.findall(code))
+    used = defined.union(*(symbols.undefined | symbols.weak for symbols in found))
+    return not defined.issuperset(plan.exports) or any(used & names for names in aliases if names)
 
 
 def _compile_headers(headers: Sequence[Header], linker: Linker, platform: Platform, folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ class Symbols(msgspec.Struct, frozen=True, kw_only=True):
     """The symbols of a library file as C spells them, without the underscore of some platforms.
 
     ``defined`` are the functions and variables that others can link with: all global ones of a static
-    library, the exported ones of a dynamic library. ``undefined`` are those that it takes from others, weak
-    ones left out, and ``needed`` names the dynamic libraries that it wants for them. Where ``complete`` is
-    False, a member holds code for link-time optimisation, whose symbols only its compiler can tell.
+    library, the exported ones of a dynamic library. ``undefined`` are those that it takes from others, and ``weak``
+    those that it takes if there are any; ``needed`` names the dynamic libraries that it wants for them. Where
+    ``complete`` is False, a member holds code for link-time optimisation, whose symbols only its compiler can tell.
     """
 
     defined: frozenset[str] = frozenset()
     undefined: frozenset[str] = frozenset()
+    weak: frozenset[str] = frozenset()
     needed: tuple[str, ...] = ()
     complete: bool = True
 
@@ -42,6 +44,7 @@ def read_symbols(path: Path) -> Symbols:
         defined=defined,
         # What one member takes from another is not taken from outside.
         undefined=frozenset[str]().union(*(part.undefined for part in parts)) - defined,
+        weak=frozenset[str]().union(*(part.weak for part in parts)) - defined,
         needed=tuple(dict.fromkeys(name for part in parts for name in part.needed)),
         complete=all(part.complete for part in parts),
     )
@@ -66,7 +69,8 @@ def _symbols_of(image: bytes, path: Path) -> Symbols:
         return Symbols()
     try:
         return _elf_symbols(image, header) if header.format == "ELF" else _lief_symbols(image, header)
-    except ValueError as error:
+    # lief gives other kinds of values for what it does not know in a damaged file, so that any use of them may fail.
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
         raise PackageError(f"this library is damaged: {error}", where=str(path)) from None
 
 
@@ -79,6 +83,7 @@ def _elf_symbols(image: bytes, header: Header) -> Symbols:
             symbol.name for symbol in tables.symbols if symbol.defined and not (dynamic and symbol.hidden)
         ),
         undefined=frozenset(symbol.name for symbol in tables.symbols if not (symbol.defined or symbol.weak)),
+        weak=frozenset(symbol.name for symbol in tables.symbols if symbol.weak and not symbol.defined),
         needed=tables.needed,
         complete=not any(symbol.name == "__gnu_lto_slim" for symbol in tables.symbols),
     )
@@ -117,7 +122,8 @@ def _lief_symbols(image: bytes, header: Header) -> Symbols:
 def _parsed(parse: Callable[[io.BytesIO], Any], image: bytes) -> Any:
     from lief import logging
 
-    with logging.level_scope(logging.LEVEL.OFF):
+    with logging.level_scope(logging.LEVEL.OFF), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
         binary = parse(io.BytesIO(image))
     if binary is None:
         raise ValueError("its symbols cannot be read")
@@ -148,10 +154,13 @@ def _mach_symbols(binary: Any, header: Header) -> Symbols:
 def _coff_symbols(binary: Any, header: Header) -> Symbols:
     prefix = "_" if "x86" in header.architectures else ""
     external = [symbol for symbol in binary.symbols if symbol.storage_class.name == "EXTERNAL"]
+    # These name another symbol that stands for them where nobody else defines them.
+    weak = [symbol for symbol in binary.symbols if symbol.storage_class.name == "WEAK_EXTERNAL"]
     # Of common symbols the value is the size.
     return Symbols(
         defined=frozenset(
-            symbol.name.removeprefix(prefix) for symbol in external if symbol.section_idx or symbol.value
+            symbol.name.removeprefix(prefix)
+            for symbol in (*weak, *(symbol for symbol in external if symbol.section_idx or symbol.value))
         ),
         undefined=frozenset(
             symbol.name.removeprefix(prefix) for symbol in external if not (symbol.section_idx or symbol.value)

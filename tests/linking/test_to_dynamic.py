@@ -312,8 +312,52 @@ def test_a_linker_that_exports_nothing_is_found_out(tmp_path: Path) -> None:
     fails(static_package(tmp_path, code=""), Forgetful(), LinkError, "gcc linked the library, but")
 
 
-def test_a_header_that_nothing_needs_is_not_compiled(tmp_path: Path, linker: Linker) -> None:
-    path = static_package(tmp_path, code=f"{POINTER}\n#error this reaches no compiler\n")
+def test_a_header_that_nothing_needs_is_not_compiled(
+    tmp_path: Path, linker: Linker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = static_package(tmp_path)
+
+    def compiled(*arguments: object, **more: object) -> None:
+        raise AssertionError("it was compiled")
+
+    monkeypatch.setattr(type(linker), "compile", compiled)
+    assert call(to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker).hat) == 42
+
+
+HOOK = "int hook(void) { return 1; }"
+HELPED = "int helper(void); int F(int x) { return x + helper(); }"
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("extern int hook(void) __attribute__((weak)); int F(int x) { return hook ? x + hook() : -1; }", HOOK),
+        ("__attribute__((common)) int cfg; int F(int x) { return x + cfg; }", "int cfg = 1;"),
+        ("__attribute__((weak)) int hook(void) { return 0; } int F(int x) { return x + hook(); }", HOOK),
+        (
+            "int ready; int F(int x) { return x + ready; }",
+            "extern int ready;\n__attribute__((__constructor__)) static void begin(void) { ready = 1; }",
+        ),
+        (HELPED, "#include <helpers.h>"),
+        (HELPED, "#define helper_is int helper(void)\nhelper_is { return 1; }"),
+        (
+            "extern int (*base)(void) __attribute__((weak)); int F(int x) { return &base ? x + base() : -1; }",
+            "int one(void);\nint (*base)(void) = one;\nint one(void) { return 1; }",
+        ),
+    ],
+)
+def test_what_a_header_does_beside_its_aliases_happens(tmp_path: Path, linker: Linker, source: str, code: str) -> None:
+    path = static_package(tmp_path, source=source.replace("F(", "next_0123456789abcdef("), code=code)
+    (tmp_path / "helpers.h").write_text("int helper(void) { return 1; }\n")
+    assert call(to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker).hat) == 42
+
+
+def test_a_library_that_a_dependency_names_may_need_the_header(tmp_path: Path, linker: Linker) -> None:
+    path = static_package(tmp_path, source=USING, code="int called_back(void) { return 1; }")
+    (tmp_path / "dependency.c").write_text("int called_back(void); int offset(void) { return called_back(); }")
+    subprocess.run([compiler(), "-fPIC", "-c", "dependency.c"], check=True, cwd=tmp_path)
+    subprocess.run([compiler("ar"), "rcs", "dep.a", "dependency.o"], check=True, cwd=tmp_path)
+    with_dependencies(path, "./dep.a")
     assert call(to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker).hat) == 42
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from hatframe.backends import SharedLibrary
+from hatframe.errors import LinkError
 from hatframe.linking.libraries import content, extract_objects, identify, slices
 
 # Of Apple's mach-o/loader.h and mach-o/nlist.h, for 64 bits.
@@ -37,26 +38,40 @@ def hidden(library: SharedLibrary, folder: Path) -> SharedLibrary:
 def with_hidden(data: bytes, exports: Iterable[str]) -> bytes:
     """An object in which every symbol that it defines, but those of ``exports``, is visible to other objects only.
 
-    What is no Mach-O object, such as LLVM's bitcode, comes back as it is.
+    What is no Mach-O object, such as LLVM's bitcode, comes back as it is. Raises :class:`LinkError` where it is
+    damaged.
     """
     if data[:4] != _MAGIC:
         return data
     shown = {f"_{name}".encode() for name in exports}
     changed = bytearray(data)
-    (commands,) = struct.unpack_from("<I", data, 16)
-    position = _HEADER_SIZE
-    for _ in range(commands):
-        command, size = struct.unpack_from("<II", data, position)
-        if command == _LC_SYMTAB:
-            table, count, names, _ = struct.unpack_from("<IIII", data, position + 8)
+    try:
+        for table, count, names in _symbol_tables(data):
             for entry in range(table, table + count * _NLIST.size, _NLIST.size):
                 name, kind, _, _, value = _NLIST.unpack_from(data, entry)
                 # Of common symbols, which are not in a section yet, the value is the size.
                 defined = kind & _N_EXT and not kind & _N_STAB and (kind & _N_TYPE or value)
                 if defined and data[names + name : data.index(b"\0", names + name)] not in shown:
                     changed[entry + 4] = kind | _N_PEXT
-        position += size
+    except (struct.error, ValueError):
+        raise LinkError("a Mach-O object of the library is damaged", hint="build it again") from None
     return bytes(changed)
+
+
+def _symbol_tables(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Where each symbol table begins, how many entries it has, and where its names begin."""
+    (commands,) = struct.unpack_from("<I", data, 16)
+    position = _HEADER_SIZE
+    for _ in range(commands):
+        command, size = struct.unpack_from("<II", data, position)
+        if size < 8:
+            raise ValueError("a load command is shorter than its own header")
+        if command == _LC_SYMTAB:
+            table, count, names, _ = struct.unpack_from("<IIII", data, position + 8)
+            if table + count * _NLIST.size > len(data):
+                raise ValueError("the symbol table ends behind the file")
+            yield table, count, names
+        position += size
 
 
 def _thin(path: Path, library: SharedLibrary, folder: Path) -> Path:
