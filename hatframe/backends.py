@@ -161,8 +161,10 @@ class SharedLibrary(msgspec.Struct, frozen=True, kw_only=True):
 
     ``objects`` are linked as they are; of ``archives`` every member is linked, whether anything refers to it or
     not. ``exports`` are all the functions that it exports. ``libraries`` are names without prefix and suffix
-    (``m``) or paths; ``flags`` go to the linker as they are, one argument each. A library for Windows has an import
-    library beside it, for programs to link with: ``import_library``, which other platforms leave alone.
+    (``m``) or paths; names are looked for in ``library_folders``. ``run_folders`` are where the library looks for those
+    that it needs when it is loaded; a relative one is relative to the folder that the library itself then lies in.
+    ``flags`` go to the linker as they are, one argument each. A library for Windows has an import library beside it,
+    for programs to link with: ``import_library``, which other platforms leave alone.
     """
 
     output: Path
@@ -172,6 +174,7 @@ class SharedLibrary(msgspec.Struct, frozen=True, kw_only=True):
     exports: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     library_folders: tuple[Path, ...] = ()
+    run_folders: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()
     import_library: Path | None = None
 

@@ -32,10 +32,6 @@ _FORGOTTEN = 86400.0
 _PARTIAL = re.compile(r"\.[0-9a-f]{32,64}(\.\w+)?\.[^.]+\.tmp")
 _KEY = "[0-9a-f]{32}"
 
-# A linker may give its compiler a folder of its own, of whatever name; this is what zig makes in one.
-_COMPILER_FOLDERS = frozenset(("b", "c", "f", "h", "o", "p", "tmp", "z"))
-_COMPILER_FOLDERS_ALWAYS = frozenset(("h", "o", "tmp", "z"))
-
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of what is kept. What is ``remade`` is made again when it is needed; the rest would be lost."""
@@ -47,9 +43,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> Path:
-        """Where it is kept; it need not be there. Caches of compilers lie in several folders beside each other."""
-        root = files.cache_folder() if self.remade else files.state_folder()
-        return root if self.name == "compilers" else root / self.name
+        """Where it is kept; it need not be there."""
+        return (files.cache_folder() if self.remade else files.state_folder()) / self.name
 
 
 KINDS = (
@@ -146,7 +141,7 @@ def _chosen(names: Collection[str], otherwise: tuple[Kind, ...]) -> tuple[Kind, 
 def _entries(kind: Kind) -> Iterator[Kept]:
     pattern = re.compile(kind.pattern)
     folder = kind.folder
-    if kind.name != "compilers" and folder.is_symlink():
+    if folder.is_symlink():
         return
     try:
         inside = sorted(folder.iterdir())
@@ -155,20 +150,11 @@ def _entries(kind: Kind) -> Iterator[Kept]:
     for path in inside:
         if not (pattern.fullmatch(path.name) or _PARTIAL.fullmatch(path.name)) or path.is_symlink():
             continue
-        if kind.name == "compilers" and not _is_of_a_compiler(path):
-            continue
         found = list(_files(path))
         # An empty folder is about to be filled, or was cleared.
         if found:
             age = max(0.0, time.time() - max(max(status.st_mtime, status.st_atime) for _, status in found))
             yield Kept(kind=kind.name, path=path, size=sum(status.st_size for _, status in found), age=age)
-
-
-def _is_of_a_compiler(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    names = {path.name for path in folder.iterdir()}
-    return _COMPILER_FOLDERS_ALWAYS <= names <= _COMPILER_FOLDERS
 
 
 def _files(path: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -22,6 +22,11 @@ def cache_folder() -> Path:
     return _user_folder("HATFRAME_CACHE_DIR", "user_cache_path")
 
 
+def compiler_cache(name: str) -> Path:
+    """Where the compiler of a linker of that name may keep what is its own."""
+    return cache_folder() / "compilers" / name
+
+
 def state_folder() -> Path:
     """Where locks and run states are kept; ``HATFRAME_STATE_DIR`` chooses another place."""
     return _user_folder("HATFRAME_STATE_DIR", "user_state_path")
@@ -29,7 +34,7 @@ def state_folder() -> Path:
 
 def _user_folder(variable: str, kind: str) -> Path:
     if chosen := os.environ.get(variable):
-        return Path(chosen)
+        return Path(chosen).absolute()
     import platformdirs
 
     folder: Path = getattr(platformdirs, kind)("hatframe", appauthor=False)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -183,6 +184,9 @@ class Kernel:
         context = self._load_context(options or {}, allow_outside)
         opened: dict[str, Library] = {}
         host = self.loader(loader)
+        # What came in a .zip file lies in the cache, which another process may clear.
+        marks = contextlib.ExitStack()
+        marks.enter_context(in_use([package]))
 
         def bind(function: Function) -> BoundFunction:
             chosen = self.loader(runtime=function.runtime) if function.runtime else host
@@ -195,6 +199,7 @@ class Kernel:
         def close() -> None:
             for library in opened.values():
                 library.close()
+            marks.close()
 
         loaded = LoadedPackage(package, bind, close=close)
         if any(not function.runtime for function in package.functions.values()):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import platform
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -40,6 +43,20 @@ def normal_architecture(name: str) -> str:
     return _ARCHITECTURES.get(name, name)
 
 
+@functools.cache
+def _host_abi(system: str) -> str:
+    """The C library of this machine, where its operating system has several."""
+    if system != "linux":
+        return ""
+    try:
+        # Only the C library of GNU knows this name.
+        if (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
+            return "gnu"
+    except (ValueError, OSError):
+        pass
+    return "musl" if any(Path("/lib").glob("ld-musl-*")) else ""
+
+
 class Platform(msgspec.Struct, frozen=True, order=True):
     """An operating system and a processor architecture, such as ``linux`` on ``x86_64``.
 
@@ -63,7 +80,7 @@ class Platform(msgspec.Struct, frozen=True, order=True):
     def host(cls) -> Platform:
         """The platform that this process runs on."""
         system = _OS_NAMES.get(sys.platform, sys.platform)
-        return cls(os=system, architecture=normal_architecture(platform.machine()))
+        return cls(os=system, architecture=normal_architecture(platform.machine()), abi=_host_abi(system))
 
     @classmethod
     def parse(cls, text: str) -> Platform:

@@ -6,6 +6,7 @@ functions with `hatframe bench`.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ BUILD = ROOT / "build" / "sample"
 def run(*command: object) -> None:
     """Show a command, and run it."""
     words = [str(word) for word in command]
-    print("$", *(Path(words[0]).name, *words[1:]), flush=True)
+    print("$", shlex.join([Path(words[0]).name, *words[1:]]), flush=True)
     if status := subprocess.run(words, cwd=BUILD).returncode:
         sys.exit(status)
 

@@ -41,7 +41,7 @@ def all_kinds() -> dict[str, Path]:
     """One thing of each kind, as hatframe names it, not used for a day."""
     kept, state = files.cache_folder(), files.state_folder()
     for name in ("h/timestamp", "o/1/x.o", "z/1", "tmp/1"):
-        write(kept / "zig" / name)
+        write(kept / "compilers" / "zig" / name)
     write(kept / "libraries" / KEY / "p.so")
     write(kept / "timers" / f"{KEY}.so")
     write(kept / "packages" / (KEY * 2) / "sub" / "p.hat")
@@ -53,7 +53,7 @@ def all_kinds() -> dict[str, Path]:
         "libraries": kept / "libraries" / KEY,
         "timers": kept / "timers" / f"{KEY}.so",
         "packages": kept / "packages" / (KEY * 2),
-        "compilers": kept / "zig",
+        "compilers": kept / "compilers" / "zig",
         "runs": state / "runs" / f"{KEY}.json",
         "locks": state / "locks" / f"{KEY}.lock",
     }
@@ -144,7 +144,7 @@ def test_whatever_else_lies_there_is_not_touched(all_kinds: dict[str, Path]) -> 
         write(kept / "libraries" / f"{KEY}.txt"),
         write(kept / "timers" / "egg.so"),
         write(kept / "packages" / "numpy" / "setup.py"),
-        write(kept / "source" / "zig" / "h" / "x"),
+        write(kept / "source" / "compilers" / "zig" / "h" / "x"),
         write(kept / "h" / "x"),
         write(kept / "code" / "h" / "x"),
         write(kept / "code" / "o" / "x"),

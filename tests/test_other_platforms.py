@@ -16,6 +16,7 @@ from hatframe.errors import PluginError, TargetError
 from hatframe.format.reading import read_hat
 from hatframe.linking.libraries import Kind, identify
 from hatframe.linking.symbols import read_symbols
+from hatframe.machine import Platform
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAID = "the schedules agree; the last element is 1519\n"
@@ -96,6 +97,20 @@ def test_a_package_for_linux_on_arm_is_used_there(tmp_path: Path, static: bool) 
         pytest.skip("no qemu-aarch64, or no C library for it, on this machine")
     command = [emulator, "-L", system, "-E", f"LD_LIBRARY_PATH={tmp_path}", tmp_path / "program"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == SAID
+
+
+def test_another_c_library_than_this_machines_is_another_platform(tmp_path: Path) -> None:
+    host = Platform.host()
+    if host.abi != "gnu":
+        pytest.skip("this machine's own C library is not GNU's")
+    target = f"{host.architecture}-linux-musl"
+    with pytest.raises(PluginError, match=f"linker 'gcc' cannot produce for {target}"):
+        Kernel().build([SAMPLES / "gemm.c"], tmp_path / "gemm.hat", linker="gcc", target=target)
+    built = Kernel().build([SAMPLES / "select.c"], tmp_path / "select.hat", target=target).written
+    assert (built.linker, read_hat(built.hat).target.required.auxiliary) == ("zig", {"abi": "musl"})
+    assert read_symbols(built.library).needed == ("libc.so",)
+    with pytest.raises(TargetError, match="it is for the C library musl, and this machine's is gnu"):
+        Kernel().load(built.hat)
 
 
 def test_a_package_for_musl_is_used_with_it(tmp_path: Path) -> None:

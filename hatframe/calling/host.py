@@ -35,7 +35,7 @@ class HostLoader(Loader):
         path = context.dynamic_library(package).resolve()
         interface = self.interface()
         try:
-            handle = interface.open(path)
+            handle = interface.open(_spelled_anew(path))
         except OSError as error:
             raise PackageError(
                 f"the system cannot open it: {str(error).removeprefix(f'{path}: ')}",
@@ -43,6 +43,24 @@ class HostLoader(Loader):
                 hint="is it built for this machine, and are the libraries there that it needs?",
             ) from None
         return HostLibrary(interface, handle, path, context)
+
+
+# The files that were opened in this process by each path, by device and number.
+_opened: dict[Path, list[tuple[int, int]]] = {}
+
+
+def _spelled_anew(path: Path) -> str:
+    """A path of the file that is there now.
+
+    The system takes a library that it has open for the one of the same path, also where another file took its place
+    since, as it does when a package is built again. The same path in another spelling is another to it.
+    """
+    status = path.stat()
+    files = _opened.setdefault(path, [])
+    if (status.st_dev, status.st_ino) not in files:
+        files.append((status.st_dev, status.st_ino))
+    times = files.index((status.st_dev, status.st_ino))
+    return f"{path.parent}{'/.' * times}/{path.name}" if times else str(path)
 
 
 class HostLibrary(Library):

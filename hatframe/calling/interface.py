@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 POINTER = "void *"
@@ -35,7 +34,7 @@ class ForeignInterface(Conversions):
     """Opens libraries and finds their functions, which take what its conversions make."""
 
     @abc.abstractmethod
-    def open(self, path: Path) -> Any:
+    def open(self, path: str) -> Any:
         """Open a dynamic library; raises :class:`OSError` with the system's reason."""
 
     @abc.abstractmethod

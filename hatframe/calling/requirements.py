@@ -61,6 +61,9 @@ def unmet(required: Required, machine: Machine) -> list[str]:
     architecture = normal_architecture(required.cpu.architecture)
     if architecture in _ARCHITECTURES and architecture != host.architecture:
         sentences.append(f"it is for {architecture} processors, and this one is {host.architecture}")
+    abi = required.auxiliary.get("abi", "")
+    if system == host.os == "linux" and abi and host.abi and abi != host.abi:
+        sentences.append(f"it is for the C library {abi}, and this machine's is {host.abi}")
     known = {_plain(name): has for name, has in machine.extensions.items()}
     wanted = {_plain(name): name for name in required.cpu.extensions}
     missing = [

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import math
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hatframe.backends import Observer
-from hatframe.cli.common import AllowOutside, TerminatedError, console, kernel_of, note, print_json
+from hatframe.cli.common import AllowOutside, console, kernel_of, note, print_json
 from hatframe.errors import UsageError
 from hatframe.format.package import is_archive
 from hatframe.results.text import duration, pairs_text, percent, ratio_text
@@ -194,8 +192,7 @@ def bench(
         sink_options=sink_options,
     )
     observer = _Report(bar=sys.stderr.isatty() and not json, verbose=verbose)
-    with _ended_by_signals():
-        document = kernel.bench(packages, options, [observer])
+    document = kernel.bench(packages, options, [observer])
     for name, reason in document.skipped.items():
         note(f"skipped {name}: {reason}")
     if json:
@@ -216,20 +213,6 @@ def _by_message(failed: list[FunctionResult]) -> dict[str, list[str]]:
     for result in failed:
         names.setdefault(result.message, []).append(result.function_name)
     return names
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does: the worker is ended, and the sinks keep what they have."""
-
-    def end(number: int, frame: object) -> None:
-        raise TerminatedError(number)
-
-    former = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
 
 
 def command(kernel: Kernel) -> Callable[..., None]:

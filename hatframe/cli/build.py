@@ -86,7 +86,7 @@ def build(
 
     hatframe build stencil.c reduce.c -o kernels.hat --static --cflags "-std=c11 -fopenmp" -l gomp
 
-    hatframe build gemm.c -o windows/gemm.hat --linker zig --target x86_64-windows
+    hatframe build gemm.c -o gemm_windows.hat --linker zig --target x86_64-windows
     """
     kernel = kernel_of(context)
     flags = [*(f"-D{text}" for text in define or ()), *_split(cflags or ())]

@@ -96,8 +96,8 @@ def print_converted(made: Converted, json: bool, **more: Any) -> None:
         )
     else:
         others = f" and {len(made.other_hats)} more .hat files" if made.other_hats else ""
-        written = [made.library, *made.deploy_files]
-        console().print(f"wrote {made.hat}{others} and {' and '.join(map(str, written))}, made with {made.linker}")
+        written = " and ".join(map(str, [made.library, *made.deploy_files]))
+        console().print(f"wrote {made.hat}{others} and {written}, made with {made.linker}", soft_wrap=True)
     if extra := made.extra_exports:
         rest = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
         note(f"{made.linker} cannot leave these out of the exports: {', '.join(extra[:5])}{rest}")

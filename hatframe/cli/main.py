@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -104,6 +105,7 @@ def main() -> NoReturn:
         kernel = Kernel(disabled=_values_of("--disable-plugin", arguments), notify=note)
         for name in kernel.registry.not_found:
             note(f"there is no plugin {name!r} to disable")
+        signal.signal(signal.SIGTERM, _terminate)
         build_app(kernel)(bench.normal_arguments(arguments) if "bench" in arguments else arguments)
     except HatError as error:
         if debug:
@@ -120,6 +122,11 @@ def main() -> NoReturn:
         sys.stderr.close()
         sys.exit(1)
     sys.exit(0)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    """End as after Ctrl-C: the worker and the compiler are ended, and the sinks keep what they have."""
+    raise TerminatedError(number)
 
 
 def _version(value: bool) -> None:

@@ -48,7 +48,7 @@ def _hat_files(packages: Sequence[Path]) -> dict[Path, Path]:
     paths: dict[Path, Path] = {}
     for package in packages:
         folder = hat_folder(package) if is_archive(package) else package
-        inside = sorted(folder.glob("*.hat")) if folder.is_dir() else [package]
+        inside = sorted(path for path in folder.glob("*.hat") if path.is_file()) if folder.is_dir() else [package]
         if not inside:
             raise FormatError("there is no .hat file in it", where=str(package))
         paths.update((package / path.name if folder is not package else path, path) for path in inside)

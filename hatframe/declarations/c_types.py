@@ -111,13 +111,19 @@ HALF_TYPES = (
 )
 
 
-def headers_of(c_type: CType) -> set[str]:
-    """What a prototype with this type needs before it."""
+def scalar_of(c_type: CType) -> Scalar | None:
+    """The arithmetic type that a type is, points to, or has elements of."""
     while isinstance(c_type, (Pointer, Array)):
         c_type = c_type.to if isinstance(c_type, Pointer) else c_type.of
-    if isinstance(c_type, Scalar) and c_type.name in ("float16_t", "bfloat16_t"):
+    return c_type if isinstance(c_type, Scalar) else None
+
+
+def headers_of(c_type: CType) -> set[str]:
+    """What a prototype with this type needs before it."""
+    scalar = scalar_of(c_type)
+    if scalar and scalar.name in ("float16_t", "bfloat16_t"):
         return {_HEADERS["uint16_t"], HALF_TYPES}
-    return {_HEADERS[c_type.name]} if isinstance(c_type, Scalar) and c_type.name in _HEADERS else set()
+    return {_HEADERS[scalar.name]} if scalar and scalar.name in _HEADERS else set()
 
 
 def written(c_type: CType, name: str, spelled: Callable[[Scalar], str]) -> str:

@@ -18,6 +18,7 @@ from hatframe.declarations.c_types import (
     Void,
     check_by_value,
     headers_of,
+    scalar_of,
     written,
 )
 from hatframe.declarations.comments import PACKAGE_KEYS, Notes, Told, read_comment
@@ -38,12 +39,14 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     """A function and how C declares it.
 
     ``prototype`` is right in both C99 and C++, after ``typedefs`` (includes and typedefs). ``exact`` is a prototype
-    that a C compiler accepts after the definition only where the definition was read rightly.
+    that a C compiler accepts after the definition only where the definition was read rightly; so are the ``sizes``, of
+    the types of numbers in it, in bytes.
     """
 
     function: Function
     prototype: str
     exact: str
+    sizes: tuple[tuple[str, int], ...]
     typedefs: tuple[str, ...]
     file: str
     line: int
@@ -154,6 +157,9 @@ class _Reader:
                 functions.append(self._described(node, name, notes, linkages[name], place))
             except Unfit as unfit:
                 refused.append(Refused(name=name, reason=unfit.reason, file=place.file, line=place.line))
+            except RecursionError:
+                reason = "its types are nested too deeply"
+                refused.append(Refused(name=name, reason=reason, file=place.file, line=place.line))
         refused += self._lost({_name(node) for node in definitions})
         told = self._package_lines(attached)
         return Reading(functions=tuple(functions), refused=tuple(refused), told=told, **_package(told))
@@ -177,6 +183,8 @@ class _Reader:
         if parameters.unfit:
             raise parameters.unfit
         arguments = parameters.arguments
+        types = [returned_type, *(argument.c_type for argument in arguments)]
+        scalars = [scalar for c_type in types if (scalar := scalar_of(c_type)) and scalar.original]
         function = Function(
             name=name,
             description=notes.description,
@@ -188,7 +196,8 @@ class _Reader:
             function=function,
             prototype=_prototype(returned_type, name, arguments),
             exact=_exact(returned_type, name, arguments, bool(in_parentheses and in_parentheses.named_child_count)),
-            typedefs=_typedefs([returned_type, *(argument.c_type for argument in arguments)]),
+            sizes=tuple(dict.fromkeys((scalar.original, self._scope.size_of(scalar)) for scalar in scalars)),
+            typedefs=_typedefs(types),
             file=place.file,
             line=place.line,
         )

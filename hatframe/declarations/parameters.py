@@ -328,7 +328,7 @@ def _usage_told(
 
 def _is_cell(note: ParameterNote) -> bool:
     """Whether a comment says that a pointer leads to a single number."""
-    return note.usage is Usage.OUTPUT and note.extents is None and not note.has_layout
+    return note.usage is not None and note.extents is None and not note.has_layout
 
 
 def _pointee(c_type: CType | None) -> CType | None:

@@ -93,7 +93,9 @@ class Unit:
     def __init__(self, text: str, sources: Collection[str], originals: Mapping[str, str]) -> None:
         data = text.replace("\r\n", "\n").encode("utf-8", "surrogatepass")
         self._sources = {_slashed(source) for source in sources}
-        self._originals = {_slashed(name): original.splitlines() for name, original in originals.items()}
+        self._originals = {
+            _slashed(name): original.replace("\r\n", "\n").split("\n") for name, original in originals.items()
+        }
         self._line_starts = [0, *(match.end() for match in re.finditer(rb"\n", data))]
         self._mark_rows: list[int] = [0]
         self._marks: list[Place] = [Place("", 1)]

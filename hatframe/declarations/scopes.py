@@ -244,8 +244,17 @@ class Scope:
     def _enum_values(self, node: Node) -> dict[str, Amount]:
         if node.id in self._values:
             return self._values[node.id]
+        # Its constants may refer to those before them …
         values = self._values[node.id] = {}
-        body = node.child_by_field_name("body")
+        try:
+            self._add_enum_values(node.child_by_field_name("body"), values)
+        except Unfit:
+            # … but an enum of which not all are known is not known.
+            del self._values[node.id]
+            raise
+        return values
+
+    def _add_enum_values(self, body: Node | None, values: dict[str, Amount]) -> None:
         following = 0
         for enumerator in body.named_children if body else ():
             name = enumerator.child_by_field_name("name")
@@ -256,7 +265,6 @@ class Scope:
                 following = amount.value if isinstance(amount, Number) else following
             values[text_of(name)] = Number(following) if abs(following) < 1 << 31 else Number(following, 64)
             following += 1
-        return values
 
 
 class Lookup:

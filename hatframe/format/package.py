@@ -204,7 +204,7 @@ def same_library(path: Path) -> Package:
     of them describe one function.
     """
     hat = read_hat(path)
-    others = (read_hat(other) for other in sorted(path.parent.glob("*.hat")) if not other.samefile(path))
+    others = (read_hat(other) for other in _hat_files(path.parent) if not other.samefile(path))
     return Package([hat, *(other for other in others if hat.library and other.library == hat.library)])
 
 
@@ -233,13 +233,17 @@ def _inner(folder: Path) -> Path:
 
 def _of_folder(folder: Path, where: str) -> list[HatFile]:
     what = "folder" if folder == Path(where) else "file"
-    hats = [read_hat(path) for path in sorted(folder.glob("*.hat"))]
+    hats = [read_hat(path) for path in _hat_files(folder)]
     if not hats:
         raise FormatError(f"there is no .hat file in this {what}", where=where)
     with_functions = [hat for hat in hats if hat.functions]
     if not with_functions:
         raise PackageError(f"no .hat file in this {what} has functions", where=where)
     return with_functions
+
+
+def _hat_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.hat") if path.is_file())
 
 
 def _is_glob(name: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,9 +21,9 @@ from hatframe.format.names import matching
 from hatframe.format.rendering import render_hat
 from hatframe.linking.compiled_for import CompiledFor, compiled_for
 from hatframe.linking.conversion import Converted, check_not_inputs, output_hat, write_package
-from hatframe.linking.dependencies import Dependency, Trust, inside, read_dependency
+from hatframe.linking.dependencies import KNOWN_FLAGS, Dependency, Trust, inside, read_dependency
 from hatframe.linking.libraries import Kind, identify
-from hatframe.linking.plan import link_checked
+from hatframe.linking.plan import link_checked, run_folders
 from hatframe.linking.to_dynamic import dynamic_names
 from hatframe.linking.to_static import objects_of
 from hatframe.linking.tool import private_folder
@@ -39,6 +41,10 @@ _ALSO_FOR_LINKING = (
     "--sysroot",
     "-Wl,",
 )
+
+
+_PATH_FLAGS = ("-I", "/I", "-iquote", "-isystem", "-idirafter", "-include", "-imacros")
+_PATH_FLAG = re.compile(r"(-I|/I|-iquote|-isystem|-idirafter)(.+)")
 
 
 class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,19 +106,21 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
     if repeated := next((path for path in sources if sources.count(path) > 1), None):
         raise UsageError("this source is given twice", where=str(repeated))
     flags = (*linker.optimization(options.optimize, options.processor, platform), *options.flags)
-    compiler = _Compiler(linker, platform, flags, options.include_folders)
+    compiler = _Compiler(linker, platform, _with_absolute_paths(flags), options.include_folders)
     readings = [compiler.read(source) for source in sources]
     together = combine(readings)
     chosen, refused = _choose(together, options.functions)
-    added = [read_dependency(text, Path.cwd(), f"-l {text}", Trust(allow_outside=True)) for text in options.libraries]
+    # Some flags of the compiler stand for libraries that its code then needs.
+    texts = dict.fromkeys((*options.libraries, *(flag for flag in options.flags if flag in KNOWN_FLAGS)))
+    added = [read_dependency(text, Path.cwd(), f"-l {text}", Trust(allow_outside=True)) for text in texts]
     held = [item.file for item in added if item.file and item.file.kind in (Kind.OBJECT, Kind.ARCHIVE)]
-    target = compiled_for(linker, platform, flags)
+    target = compiled_for(linker, platform, compiler.flags)
     with private_folder() as folder:
         objects = [
             compiler.compile(source, reading, folder / str(index))
             for index, (source, reading) in enumerate(zip(sources, readings, strict=True))
         ]
-        names = _names(objects[0], hat.stem, options.static)
+        names = _names(objects[0], hat.stem, options.static, platform)
         inputs = [*sources, *(item.file.path for item in added if item.file)]
         check_not_inputs([hat, *(hat.parent / name for name in names)], inputs)
         made = [folder / name for name in names]
@@ -123,7 +131,8 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
             linker.archive(objects, made[0], platform=platform)
             gone = {item.text for item in added if item.file in held}
         else:
-            shared = _shared(objects, [described.function.name for described in chosen], made, platform, added, options)
+            exports = [described.function.name for described in chosen]
+            shared = _shared(objects, exports, made, platform, added, options, hat.parent)
             linked, extra = link_checked(shared, linker, str(hat))
             gone = inside(added, linked.needed)
         needed = [_reference(item, hat.parent) for item in added if item.text not in gone]
@@ -160,6 +169,20 @@ def _source(path: Path) -> Path:
     return path
 
 
+def _with_absolute_paths(flags: Sequence[str]) -> list[str]:
+    """The flags with paths that hold wherever the compiler runs."""
+    words: list[str] = []
+    for flag in flags:
+        joined = _PATH_FLAG.fullmatch(flag)
+        if words and words[-1] in _PATH_FLAGS:
+            words.append(str(Path(flag).absolute()))
+        elif joined and joined[2]:
+            words.append(f"{joined[1]}{Path(joined[2]).absolute()}")
+        else:
+            words.append(flag)
+    return words
+
+
 class _Compiler(NamedTuple):
     """A linker, with all that its compiler is to do for every source."""
 
@@ -189,8 +212,7 @@ class _Compiler(NamedTuple):
         # No #include can name the others.
         if self.platform.os == "windows" or not any(character in str(source) for character in '"\n\\'):
             checked = folder / f"{source.stem}.c"
-            prototypes = "".join(f"{described.exact}\n" for described in reading.functions)
-            check = f'#include "{source}"\n#line 1 "what was read of {source.name}"\n{prototypes}'
+            check = f'#include "{source}"\n#line 1 "what was read of {source.name}"\n{_check_code(reading)}'
             checked.write_text(check, encoding="utf-8")
         self.linker.compile(
             checked, output, platform=self.platform, include_folders=self.include_folders, flags=self.flags
@@ -211,7 +233,9 @@ def _choose(reading: Reading, patterns: Sequence[str]) -> tuple[list[Described],
         described[function.function.name] = function
     if patterns:
         names = {name for pattern in patterns for name in _matching(pattern, described, refused)}
-        return [described[name] for name in described if name in names], ()
+        left = {name for pattern in patterns for name in matching(pattern, list(refused))}
+        chosen = [described[name] for name in described if name in names]
+        return chosen, tuple(function for name, function in refused.items() if name in left)
     if not described:
         reasons = "; ".join(f"{function.name}: {function.reason}" for function in refused.values())
         raise PackageError(
@@ -228,15 +252,37 @@ def _matching(pattern: str, described: Iterable[str], refused: dict[str, Refused
         raise FormatError(f"{pattern} cannot be described: {function.reason}", where=f"{function.file}:{function.line}")
     names = matching(pattern, list(described))
     if not names:
-        known = ", ".join(described) or "none"
-        raise UsageError(f"no function {pattern!r} is defined that can be described", hint=f"there are: {known}")
+        known = [*difflib.get_close_matches(pattern, list(described), n=3), *described][:5]
+        more = ", …" if len(list(described)) > len(known) else ""
+        hint = f"there are: {', '.join(dict.fromkeys(known)) or 'none'}{more}"
+        raise UsageError(f"no function {pattern!r} is defined that can be described", hint=hint)
     return list(names)
 
 
-def _names(first_object: Path, stem: str, static: bool) -> list[str]:
-    library = identify(first_object)
-    if library.kind is not Kind.OBJECT:
-        raise LinkError(f"the compiler made {library}, and no object file", hint="leave -E, -S and the like out")
+def _check_code(reading: Reading) -> str:
+    """C code that compiles only after a source that was read rightly."""
+    functions = [described.function for described in reading.functions]
+    names = {name for function in functions for name in (function.name, *(a.name for a in function.arguments)) if name}
+    # A macro may have any of these names, and would change what stands below.
+    lines = [f"#undef {name}" for name in sorted(names)]
+    lines += [described.exact for described in reading.functions]
+    sizes = dict.fromkeys(check for described in reading.functions for check in described.sizes)
+    # An array of -1 elements is an error in every C.
+    lines += [
+        f"typedef char hatframe_size_{n}[sizeof({name}) == {size} ? 1 : -1];" for n, (name, size) in enumerate(sizes)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _names(first_object: Path, stem: str, static: bool, platform: Platform) -> list[str]:
+    try:
+        library = identify(first_object)
+    except PackageError as error:
+        message = f"the compiler made no object file: {error.message}"
+        raise LinkError(message, hint="leave flags such as -E and -S out") from None
+    if library.kind is not Kind.OBJECT or not library.suits(platform):
+        hint = "choose the platform with --target, and leave flags that choose another out"
+        raise LinkError(f"the compiler made {library}, and no object file for {platform}", hint=hint)
     return [f"{stem}{library.static_suffix}"] if static else dynamic_names(library, stem)
 
 
@@ -247,6 +293,7 @@ def _shared(
     platform: Platform,
     added: Sequence[Dependency],
     options: BuildOptions,
+    home: Path,
 ) -> SharedLibrary:
     files = [dependency.file for dependency in added if dependency.file]
     return SharedLibrary(
@@ -260,6 +307,7 @@ def _shared(
             *(folder.absolute() for folder in options.library_folders),
             *(folder for dependency in added for folder in dependency.folders),
         ),
+        run_folders=run_folders(options.library_folders, added, home),
         flags=(
             *(
                 "-fopenmp" if flag == "/openmp" else flag

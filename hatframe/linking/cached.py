@@ -14,7 +14,7 @@ from hatframe.format.confinement import confined
 from hatframe.format.package import Package
 from hatframe.linking.dependencies import UNTRUSTED, Trust
 from hatframe.linking.libraries import Kind, LibraryFile, content_digest, identify, import_target
-from hatframe.linking.plan import LinkPlan, link, package_library, plan_link
+from hatframe.linking.plan import LinkPlan, link, package_library, path_of, plan_link
 from hatframe.linking.tool import TIME_LIMIT, private_folder
 from hatframe.machine import Platform
 
@@ -46,14 +46,6 @@ def cached_dynamic_library(
     plan = plan_link(package, trust=trust)
     chosen = linker()
     path = folder / _key(plan, chosen) / f"{library.path.stem}{library.dynamic_suffix}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LinkError(
-            f"the cache cannot be made: {error.strerror or error}",
-            where=str(path.parent),
-            hint="set HATFRAME_CACHE_DIR to a folder that can be written",
-        ) from None
     # Whoever comes second waits while the first links.
     with files.locked(path, timeout=2 * TIME_LIMIT):
         if not _is_made(path):
@@ -74,9 +66,14 @@ def _link_into(path: Path, plan: LinkPlan, linker: Linker) -> None:
         output = temporary / path.name
         link(plan, linker, output, temporary)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomically(path, output.read_bytes())
         except OSError as error:
-            raise LinkError(f"the cache cannot be written: {error.strerror or error}", where=str(path)) from None
+            raise LinkError(
+                f"the cache cannot be written: {error.strerror or error}",
+                where=str(path.parent),
+                hint="set HATFRAME_CACHE_DIR to a folder that can be written",
+            ) from None
 
 
 def _is_made(path: Path) -> bool:
@@ -121,7 +118,9 @@ def _key(plan: LinkPlan, linker: Linker) -> str:
     dependencies = [dependency.text for dependency in plan.dependencies]
     for text in (__version__, linker.name, linker.version(), *texts, "", *plan.exports, "", *dependencies, ""):
         digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
-    for path in plan.files[len(texts) :]:
+    # What lies beside a .hat file may be included by it.
+    beside = {path for header in plan.headers for path in path_of(header.hat).parent.glob("*.h") if path.is_file()}
+    for path in (*plan.files[len(texts) :], *sorted(beside)):
         # The path counts too: where a dynamic library lies is told to the one that needs it.
         digest.update(os.fsencode(path) + b"\0" + content_digest(path))
     return digest.hexdigest()[:32]

@@ -102,7 +102,7 @@ def write_package(contents: Mapping[Path, bytes]) -> None:
         except OSError as error:
             raise LinkError(
                 f"cannot be written: {error.strerror or error}",
-                where=str(error.filename or next(iter(contents)).parent),
+                where=str(next(iter(contents)).parent),
                 hint="nothing was changed",
             ) from None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 import msgspec
 
@@ -17,21 +17,27 @@ from hatframe.errors import LinkError, PackageError
 from hatframe.format.confinement import confined, is_flag, is_path
 from hatframe.linking.libraries import Kind, LibraryFile, identify
 
-# The flags that are taken, as a linker gets them, and the libraries that they stand for.
-_FLAGS = {
+KNOWN_FLAGS = {
     "-pthread": ("-pthread", ("pthread",)),
-    "-fopenmp": ("-fopenmp", ("gomp", "omp", "iomp5", "vcomp140")),
-    "/openmp": ("-fopenmp", ("gomp", "omp", "iomp5", "vcomp140")),
+    "-fopenmp": ("-fopenmp", ("gomp", "omp", "iomp5", "iomp5md", "vcomp140")),
+    "/openmp": ("-fopenmp", ("gomp", "omp", "iomp5", "iomp5md", "vcomp140")),
     "-fopenmp=libgomp": ("-fopenmp=libgomp", ("gomp",)),
     "-fopenmp=libomp": ("-fopenmp=libomp", ("omp",)),
     "-fopenmp=libiomp5": ("-fopenmp=libiomp5", ("iomp5",)),
 }
+"""The flags that are taken, as a linker gets them, and the libraries that they stand for."""
+
 _NAME = re.compile(r":?[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _LIBRARY_SUFFIX = re.compile(r"\.(o|obj|a|lib|so(\.\d+)*|dylib|dll|tbd)\Z", re.IGNORECASE)
 _LIBRARY_FILE_NAME = re.compile(r"lib(.+?)\.(?:so|dylib|a|tbd)\Z")
-_VERSIONED_FILE_NAME = re.compile(r"lib(.+?)(?:\.so(?:\.\d+)*|(?:\.\d+)*\.dylib)\Z")
-# What every C library needs: it says nothing of the dependencies.
-_ALWAYS_NEEDED = frozenset(("c", "m", "gcc_s", "System.B", "System"))
+# The file names of dynamic libraries: the prefix may be missing, and a version may follow.
+_DYNAMIC_FILE_NAME = re.compile(r"(?:lib)?(.+?)(?:\.so(?:\.\d+)*|(?:\.\d+)*\.dylib|\.dll)\Z", re.IGNORECASE)
+# What every C library needs, or is part of: it says nothing of the dependencies.
+_SYSTEM = re.compile(
+    r"c|m|gcc_s|pthread|dl|rt|System(\.B)?|ld-(linux|musl).*"
+    r"|kernel32|ntdll|user32|advapi32|shell32|ole32|msvcrt|ucrtbase|vcruntime.*|api-ms-win-.*|ext-ms-.*",
+    re.IGNORECASE,
+)
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,13 +57,16 @@ UNTRUSTED = Trust()
 class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to link: a file, libraries by name, folders to look in, or a flag.
 
-    ``names`` are the libraries, by name, that it may make the result need at run time.
+    ``run_folders`` are those to look in when the library is loaded, and not before: what lies in the folder of a
+    package is linked where a path names it, and never because it has the name of a library. ``names`` are the
+    libraries, by name, that it may make the result need at run time.
     """
 
     text: str
     file: LibraryFile | None = None
     libraries: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
+    run_folders: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
 
@@ -98,7 +107,7 @@ def _read_file(text: str, folder: Path, where: str, trust: Trust) -> Dependency:
         raise LinkError(f"the dependency {text} is a program, not a library", where=where)
     if file.kind is Kind.DYNAMIC:
         # It is looked up again at run time.
-        return Dependency(text=text, file=file, libraries=(str(path),), folders=(path.parent,))
+        return Dependency(text=text, file=file, libraries=(str(path),), run_folders=(path.parent,))
     return Dependency(text=text, file=file, libraries=() if file.kind is Kind.OBJECT else (str(path),))
 
 
@@ -111,8 +120,8 @@ def _read_flags(text: str, where: str, trust: Trust) -> Dependency:
     for word in words:
         if word in trust.link_flags:
             flags.append(word)
-        elif word in _FLAGS:
-            flag, stands_for = _FLAGS[word]
+        elif word in KNOWN_FLAGS:
+            flag, stands_for = KNOWN_FLAGS[word]
             flags.append(flag)
             names.update(stands_for)
         elif word.startswith("-l") and _NAME.fullmatch(word[2:]):
@@ -122,7 +131,7 @@ def _read_flags(text: str, where: str, trust: Trust) -> Dependency:
             folders.append(Path(word[2:]))
         elif word == "-framework" and (framework := next(words, "")).isidentifier():
             flags += (word, framework)
-            names.add(framework)
+            names.add(framework.lower())
         else:
             raise LinkError(
                 f"the flag {word!r} is not passed on to a linker",
@@ -148,15 +157,9 @@ def inside(dependencies: Iterable[Dependency], needed: Collection[str]) -> set[s
     """
     dependencies = list(dependencies)
     found = {_bare(PureWindowsPath(name).name) for name in needed}
-    explained = _ALWAYS_NEEDED.union(*(dependency.names for dependency in dependencies))
-    files = {PurePosixPath(dependency.file.path).name for dependency in dependencies if dependency.file}
-    strangers = {
-        name
-        for name in needed
-        if _VERSIONED_FILE_NAME.fullmatch(PurePosixPath(name).name)
-        and _bare(PurePosixPath(name).name) not in explained
-        and PurePosixPath(name).name not in files
-    }
+    explained = frozenset[str]().union(*(dependency.names for dependency in dependencies))
+    files = {_bare(dependency.file.path.name) for dependency in dependencies if dependency.file}
+    strangers = {name for name in found - explained - files if not _SYSTEM.fullmatch(name)}
     return {
         dependency.text
         for dependency in dependencies
@@ -169,7 +172,10 @@ def inside(dependencies: Iterable[Dependency], needed: Collection[str]) -> set[s
 
 
 def _bare(name: str) -> str:
-    """The name of a library without what its file name has around it: ``gomp`` of ``libgomp.so.1``."""
+    """The name of a library without what its file name has around it: ``gomp`` of ``libgomp.so.1``.
+
+    Windows does not tell names by their case, and no two libraries of other systems differ by that alone.
+    """
     name = name.removeprefix(":")
-    whole = _VERSIONED_FILE_NAME.fullmatch(name) or _LIBRARY_FILE_NAME.fullmatch(name)
-    return whole[1] if whole else name
+    whole = _DYNAMIC_FILE_NAME.fullmatch(name) or _LIBRARY_FILE_NAME.fullmatch(name)
+    return (whole[1] if whole else name).lower()

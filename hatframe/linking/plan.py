@@ -192,13 +192,20 @@ def _check_platform(hat: HatFile, library: LibraryFile) -> None:
 
 
 def link(
-    plan: LinkPlan, linker: Linker, output: Path, folder: Path, import_library: Path | None = None
+    plan: LinkPlan,
+    linker: Linker,
+    output: Path,
+    folder: Path,
+    *,
+    home: Path | None = None,
+    import_library: Path | None = None,
 ) -> tuple[Symbols, tuple[str, ...]]:
     """Link the planned library to ``output``; gives its symbols, and the exports that the linker did not leave out.
 
     The whole library goes in, with what the .hat files define; the functions are exported. ``folder`` is for
-    intermediate files. Raises :class:`SymbolError` where the library does not define one of them, and
-    :class:`LinkError` where the linker is for other platforms, fails, or does not export what it was told to.
+    intermediate files, and ``home`` is where the library will lie, if with the files that it needs. Raises
+    :class:`SymbolError` where the library does not define one of the functions, and :class:`LinkError` where the
+    linker is for other platforms, fails, or does not export what it was told to.
     """
     where = str(plan.library.path)
     platform = plan.platform
@@ -232,11 +239,26 @@ def link(
             *plan.library_folders,
             *(path for dependency in dependencies for path in dependency.folders),
         ),
+        run_folders=run_folders(plan.library_folders, dependencies, home),
         flags=tuple(flag for dependency in dependencies for flag in dependency.flags),
         import_library=import_library,
     )
     with _naming(plan, folder):
         return link_checked(shared, linker, where)
+
+
+def run_folders(
+    library_folders: Sequence[Path], dependencies: Iterable[Dependency], home: Path | None
+) -> tuple[Path, ...]:
+    """Where a library looks for those that it needs: from ``home``, where it will lie, if they move along with it."""
+    folders = [*library_folders]
+    for dependency in dependencies:
+        folders += (*dependency.folders, *dependency.run_folders)
+    real = home and home.resolve()
+    return tuple(
+        folder.resolve().relative_to(real) if real and folder.resolve().is_relative_to(real) else folder.absolute()
+        for folder in folders
+    )
 
 
 def link_checked(shared: SharedLibrary, linker: Linker, where: str) -> tuple[Symbols, tuple[str, ...]]:

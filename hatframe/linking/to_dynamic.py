@@ -67,12 +67,13 @@ def to_dynamic(
         files cannot be written. Nothing has changed then.
     """
     plan = plan_link(package, libraries, library_folders, trust)
+    home = output.absolute() if output.is_dir() else output.absolute().parent
 
     def make(folder: Path, names: Sequence[str]) -> Made:
         made = {name: folder / "linked" / name for name in names}
         (folder / "linked").mkdir()
         import_library = made[names[0]] if len(names) > 1 else None
-        linked, extra = link(plan, linker, made[names[-1]], folder, import_library)
+        linked, extra = link(plan, linker, made[names[-1]], folder, home=home, import_library=import_library)
         return Made(libraries=made, gone=frozenset(inside(plan.dependencies, linked.needed)), extra_exports=extra)
 
     return convert(plan, output, linker.name, lambda stem: dynamic_names(plan.library, stem), make)

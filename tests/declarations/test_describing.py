@@ -241,7 +241,7 @@ def test_a_name_of_the_format_that_means_something_else_is_followed() -> None:
         ("void f(__m128 x) {}", "SIMD"),
         ("void f(unsigned __int128 x) {}", "wider than 64 bits"),
         ("typedef __builtin_va_list va_list; void f(va_list x) {}", "va_list"),
-        ("float *f(void) { return 0; }", "returns something else"),
+        ("float *f(void) { return 0; }", "returns a pointer"),
         ("struct s f(void) {}", "returns something else"),
         ("_Float16 f(void) { return 0; }", "another register"),
         ("void f(_Float16 x) {}", "another register"),

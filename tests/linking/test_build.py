@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hatframe_builtin.linkers.clang import Clang
 from packages import ARCHITECTURE, OS, compiler
 
 from hatframe.backends import Linker
@@ -269,3 +270,68 @@ def test_a_reading_that_the_compiler_contradicts_is_an_error(
     path = source(tmp_path, "double half(double x) { return x / 2; }\n")
     with pytest.raises(LinkError, match=r"what was read of source\.c:\d+:\d+: error: conflicting types for .half"):
         made(linker, tmp_path / "out.hat", path)
+
+
+def test_a_package_that_is_built_again_is_loaded_anew(tmp_path: Path, linker: Linker) -> None:
+    results = []
+    for step in (1, 2, 3):
+        path = source(
+            tmp_path, f"int next(int x) {{ return x + {step}; }}\nint step_{step}(void) {{ return {step}; }}\n"
+        )
+        built = made(linker, tmp_path / "out.hat", path)
+        for loader in ("ctypes", "cffi"):
+            package = Kernel().load(built.written.hat, loader=loader)
+            results.append((package.next(10), package[f"step_{step}"]()))
+    assert results == [(10 + step, step) for step in (1, 1, 2, 2, 3, 3)]
+
+
+def test_a_library_that_is_moved_along_is_found(tmp_path: Path, linker: Linker) -> None:
+    source(tmp_path / "in" / "lib", "int offset(void) { return 40; }", "offset.c")
+    shared = tmp_path / "in" / "lib" / "liboffset.so"
+    command = [compiler(), "-shared", "-fPIC", "-Wl,-soname,liboffset.so", "-o", shared, shared.parent / "offset.c"]
+    subprocess.run(command, check=True)
+    path = source(tmp_path / "in", "int offset(void);\nint next(int x) { return x + offset(); }\n")
+    built = made(linker, tmp_path / "in" / "out.hat", path, libraries=(str(shared),))
+    assert [reference.target_file for reference in read_hat(built.written.hat).dependencies.dynamic] == [
+        "lib/liboffset.so"
+    ]
+    Kernel().pack(built.written.hat, tmp_path / "moved")
+    (tmp_path / "in").rename(tmp_path / "gone")
+    assert Kernel().load(tmp_path / "moved" / "out.hat").next(2) == 42
+
+
+def test_macros_of_the_source_do_not_reach_what_is_checked(tmp_path: Path, linker: Linker) -> None:
+    text = "void scale(float x[4], float k) { x[0] *= k; }\n#define scale(x) scale(x, 2.0f)\n#define k 3\n"
+    assert made(linker, tmp_path / "out.hat", source(tmp_path, text)).functions == ("scale",)
+
+
+def test_an_enum_of_another_size_than_an_int_is_found_by_the_compiler(tmp_path: Path, linker: Linker) -> None:
+    path = source(tmp_path, "enum mode { A, B };\nvoid set(enum mode x[4]) { x[0] = B; }\n")
+    assert made(linker, tmp_path / "out.hat", path).functions == ("set",)
+    with pytest.raises(LinkError, match=r"what was read of source\.c"):
+        made(linker, tmp_path / "out.hat", path, flags=("-fshort-enums",))
+
+
+def test_relative_paths_in_flags_are_of_the_current_folder(
+    tmp_path: Path, linker: Linker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source(tmp_path / "inc", "#define STEP 1\n", "step.h")
+    path = source(tmp_path / "src", '#include "step.h"\nint next(int x) { return x + STEP; }\n')
+    monkeypatch.chdir(tmp_path)
+    for flags in (("-Iinc",), ("-I", "inc"), ("-include", "inc/step.h", "-iquote", "inc")):
+        assert made(linker, tmp_path / "out.hat", path, flags=flags).functions == ("next",)
+
+
+def test_a_glob_lists_what_it_means_and_cannot_be_described(tmp_path: Path, linker: Linker) -> None:
+    text = "int f_one(int x) { return x; }\nvoid f_two(float *x) { *x = 0; }\nvoid g(float *x) { *x = 0; }\n"
+    built = made(linker, tmp_path / "out.hat", source(tmp_path, text), functions=("f_*",))
+    assert (built.functions, [refused.name for refused in built.refused]) == (("f_one",), ["f_two"])
+
+
+def test_an_object_for_another_platform_is_refused(tmp_path: Path) -> None:
+    compiler("clang")
+    flags = ("--target=aarch64-linux-gnu", "-nostdinc")
+    with pytest.raises(
+        LinkError, match=r"the compiler made an object file \(ELF for aarch64\), and no object file for"
+    ):
+        made(Clang(), tmp_path / "out.hat", source(tmp_path, SCALE), flags=flags, static=True)

@@ -129,7 +129,7 @@ def test_a_program_or_a_library_of_another_platform_is_an_error(tmp_path: Path) 
 
 def test_a_cache_that_cannot_be_written_is_an_error(tmp_path: Path, linker: Linker) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(LinkError, match="the cache cannot be made") as caught:
+    with pytest.raises(LinkError, match="the cache cannot be written") as caught:
         cached_dynamic_library(read_package(package(tmp_path / "in")), lambda: linker, tmp_path / "cache", not_notified)
     assert "HATFRAME_CACHE_DIR" in caught.value.hint
 

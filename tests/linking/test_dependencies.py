@@ -116,7 +116,8 @@ def test_files_are_told_by_their_content(tmp_path: Path) -> None:
         assert file.kind is Kind.OBJECT
     assert read("./x.a", tmp_path).libraries == (str(archive),)
     found = read("x.so", tmp_path)
-    assert (found.libraries, found.folders) == ((str(dynamic),), (tmp_path,))
+    # Nothing is looked for by name where it lies.
+    assert (found.libraries, found.folders, found.run_folders) == ((str(dynamic),), (), (tmp_path,))
 
 
 def test_files_that_are_not_there_or_no_libraries_are_errors(tmp_path: Path) -> None:
@@ -148,3 +149,18 @@ def test_files_that_are_linked_in_are_inside_and_dynamic_ones_are_not(tmp_path: 
 )
 def test_names_are_inside_unless_the_library_needs_them(needed: list[str], gone: set[str]) -> None:
     assert inside([read("-lm"), read("foo"), read("-fopenmp")], needed) == gone
+
+
+@pytest.mark.parametrize(
+    ("text", "needed", "stays"),
+    [
+        ("h", ["h.dll", "KERNEL32.dll", "api-ms-win-crt-math-l1-1-0.dll"], True),
+        ("h", ["KERNEL32.dll", "ucrtbase.dll", "VCRUNTIME140.dll"], False),
+        ("/openmp", ["VCOMP140.DLL"], True),
+        ("openblas", ["libopenblas.dll"], True),
+        ("foo", ["foo-1.0.so", "libc.so.6"], True),
+        ("foo", ["libc.so.6", "ld-musl-x86_64.so.1"], False),
+    ],
+)
+def test_what_a_library_needs_is_told_on_every_system(text: str, needed: list[str], stays: bool) -> None:
+    assert inside([read(text)], needed) == (set() if stays else {text})

@@ -111,23 +111,27 @@ def test_the_preprocessor_says_what_is_wrong(linker: Driver, tmp_path: Path) -> 
 def test_a_library_that_is_needed_is_found_in_the_folder_that_it_was_linked_from(
     linker: Driver, tmp_path: Path
 ) -> None:
-    other = tmp_path / "a folder"
-    other.mkdir()
+    home = tmp_path / "home"
+    other = home / "a folder"
+    other.mkdir(parents=True)
     helper = compiled(linker, other, "helper", "int helper(void) { return 7; }")
     linker.link_shared(SharedLibrary(output=other / "libhelper.so", objects=(helper,), exports=("helper",)))
     one = compiled(linker, tmp_path, "one", "int helper(void); int one(void) { return helper(); }")
     linker.link_shared(
         SharedLibrary(
-            output=tmp_path / "one.so",
+            output=home / "one.so",
             objects=(one,),
             exports=("one",),
             # Nothing of the second is needed.
             libraries=("helper", "pthread"),
             library_folders=(other,),
+            run_folders=(Path("a folder"),),
         )
     )
-    assert ctypes.CDLL(str(tmp_path / "one.so")).one() == 7
-    assert "libpthread.so.0" not in read_symbols(tmp_path / "one.so").needed
+    # It is told as a folder beside the library, and both may be moved.
+    home.rename(tmp_path / "moved")
+    assert ctypes.CDLL(str(tmp_path / "moved" / "one.so")).one() == 7
+    assert "libpthread.so.0" not in read_symbols(tmp_path / "moved" / "one.so").needed
 
 
 def test_exactly_the_exports_are_exported(linker: Driver, tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def test_it_keeps_its_cache_where_its_user_says_and_nothing_of_the_sources_in_it
     monkeypatch.delenv("ZIG_GLOBAL_CACHE_DIR")
     monkeypatch.setenv("HATFRAME_CACHE_DIR", str(tmp_path / "cache"))
     linker.compile(tmp_path / "one.c", tmp_path / "one.o", platform=Platform("linux", "aarch64", "musl"))
-    assert (tmp_path / "cache" / "zig").is_dir()
+    assert (tmp_path / "cache" / "compilers" / "zig").is_dir()
 
 
 def test_without_zig_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -131,13 +131,14 @@ class Driver(Linker):
         exports = folder / "exports.map"
         exports.write_text(f"{{ {f'global: {names} ' if names else ''}local: *; }};\n")
         return [
-            *("-shared", "-fPIC", "-o", output),
+            *("-shared", "-fPIC", "-o", output, "-Xlinker", "-soname", "-Xlinker", library.output.name),
             *("-Wl,-z,defs", "-Xlinker", "--version-script", "-Xlinker", exports),
             *self.plain_names,
             *_inputs(library),
             # Some distributions' gcc has this on, and others' do not.
             "-Wl,--as-needed",
-            *_libraries(library, run_paths=True),
+            *_run_paths(library, "$ORIGIN"),
+            *_libraries(library),
             "-lm",
         ]
 
@@ -150,7 +151,8 @@ class Driver(Linker):
             *("-Xlinker", "-exported_symbols_list", "-Xlinker", exports),
             *(path.absolute() for path in library.objects),
             *(word for path in library.archives for word in ("-Xlinker", "-force_load", "-Xlinker", path.absolute())),
-            *_libraries(library, run_paths=True),
+            *_run_paths(library, "@loader_path"),
+            *_libraries(library),
         ]
 
     def _windows(self, library: SharedLibrary, output: Path, folder: Path) -> Words:
@@ -159,7 +161,7 @@ class Driver(Linker):
         return [
             *("-shared", "-o", output, "-Xlinker", "--out-implib", "-Xlinker", folder / "import.lib", exports),
             *_inputs(library),
-            *_libraries(library, run_paths=False),
+            *_libraries(library),
         ]
 
     # ----------------------------------------------------------------------------------------------- running
@@ -250,13 +252,19 @@ def _inputs(library: SharedLibrary) -> Words:
     return [*objects, "-Wl,--whole-archive", *archives, "-Wl,--no-whole-archive"] if archives else objects
 
 
-def _libraries(library: SharedLibrary, run_paths: bool) -> Words:
+def _run_paths(library: SharedLibrary, origin: str) -> Words:
+    """Where the library looks for others; ``origin`` is how its format names the folder that it lies in."""
+    folders = (
+        str(folder) if folder.is_absolute() else f"{origin}/{folder.as_posix()}" for folder in library.run_folders
+    )
+    return [word for folder in dict.fromkeys(folders) for word in ("-Xlinker", "-rpath", "-Xlinker", folder)]
+
+
+def _libraries(library: SharedLibrary) -> Words:
     folders = list(dict.fromkeys(folder.absolute() for folder in library.library_folders))
-    paths = (word for folder in folders for word in ("-Xlinker", "-rpath", "-Xlinker", folder))
     return [
         *library.flags,
         *(word for folder in folders for word in ("-L", folder)),
-        *(paths if run_paths else ()),
         *(name if "/" in name or "\\" in name else f"-l{name}" for name in library.libraries),
     ]
 

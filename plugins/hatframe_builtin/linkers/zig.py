@@ -64,13 +64,13 @@ class Zig(Driver):
 
         What it makes of the user's own sources it keeps as well; hatframe does so itself, so that goes with the run.
         """
-        shared = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(files.cache_folder() / "zig")
+        shared = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(files.compiler_cache(self.name))
         return {"ZIG_GLOBAL_CACHE_DIR": shared, "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
 
     def driver(self, platform: Platform, flags: Sequence[str] = ()) -> Words:
         """``zig cc`` for a target; without one it takes the libraries and the headers of this machine."""
         command: Words = [_found(), "cc"]
-        if not platform.fits(Platform.host()) or platform.abi:
+        if not platform.fits(Platform.host()):
             command += ["-target", _target(platform)]
         elif not any(flag.startswith(("-march=", "-mcpu=")) for flag in flags):
             # Code that no processor was named for is to run on others than this one.

@@ -38,7 +38,7 @@ class CffiInterface(ForeignInterface):
         self.readable = self._ffi.from_buffer
         self.writable = functools.partial(self._ffi.from_buffer, require_writable=True)
 
-    def open(self, path: Path) -> Any:
+    def open(self, path: str) -> Any:
         if sys.platform == "win32":
             handle = self._load(str(path))
         else:

@@ -6,7 +6,6 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from hatframe.calling.host import HostLoader
@@ -29,7 +28,7 @@ class CtypesInterface(ForeignInterface):
         # from_buffer takes writable memory only; a read-only array goes the slow way, by its address.
         self.readable = self.writable = _pointer_to
 
-    def open(self, path: Path) -> ctypes.CDLL:
+    def open(self, path: str) -> ctypes.CDLL:
         if sys.platform == "win32":
             return ctypes.CDLL(str(path), winmode=0)
         return ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)

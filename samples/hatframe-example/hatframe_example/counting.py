@@ -119,7 +119,7 @@ class CtypesInterface(ForeignInterface):
         # goes the slow way then, by pointer().
         self.readable = self.writable = lambda array: ctypes.byref(ctypes.c_char.from_buffer(array))
 
-    def open(self, path: Path) -> ctypes.CDLL:
+    def open(self, path: str) -> ctypes.CDLL:
         return ctypes.CDLL(str(path))
 
     def function(
