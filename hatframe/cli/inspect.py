@@ -141,7 +141,8 @@ def _function_count(package: Package) -> str:
 
 def _target_facts(target: Target) -> Iterator[tuple[str, str]]:
     required = target.required
-    if machine := " ".join(filter(None, (required.os, required.cpu.architecture))):
+    abi = str(required.auxiliary.get("abi", ""))
+    if machine := " ".join(filter(None, (required.os, required.cpu.architecture, abi))):
         yield "target", machine
     names = (name.strip() for name in required.cpu.extensions)
     if needed := sorted({name.lstrip("+") for name in names if name and not name.startswith("-")}):

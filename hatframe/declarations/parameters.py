@@ -359,6 +359,8 @@ def _pointer_misfits(element: CType) -> str:
 def _sizeless(c_type: CType, element: Scalar, name: str, extents: list[Amount | None]) -> str:
     """Why an array whose size is not told is refused, with the remedy."""
     unknown = "rows" if any(not isinstance(extent, Number) for extent in extents[1:]) else "n"
+    # An array cannot tell its own size.
+    unknown = "size" if name == unknown else unknown
     known = [unknown if extent is None else str(extent) for extent in extents]
     brackets = "".join(f"[{extent}]" for extent in known)
     words = [*(word for word in element.qualifiers if word != "restrict"), element.original]

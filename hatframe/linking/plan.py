@@ -72,13 +72,14 @@ def plan_link(
     libraries: Iterable[str] = (),
     library_folders: Iterable[Path] = (),
     trust: Trust = UNTRUSTED,
+    option: str = "-l",
 ) -> LinkPlan:
     """Read all that goes into the library that ``package`` becomes.
 
-    ``libraries`` are names, or paths of object files and libraries; ``library_folders`` are where names are
-    looked for. Raises :class:`PackageError` where the package has no library, or none that is static, of the
-    platform that its metadata say, or one outside of its folder that ``trust`` does not take, and :class:`LinkError`
-    for a dependency that cannot be linked.
+    ``libraries`` are names, or paths of object files and libraries, which the user gave by ``option``;
+    ``library_folders`` are where names are looked for. Raises :class:`PackageError` where the package has no library,
+    or none that is static, of the platform that its metadata say, or one outside of its folder that ``trust`` does not
+    take, and :class:`LinkError` for a dependency that cannot be linked.
     """
     where = str(package.path or "")
     if not any(not function.runtime for function in package.functions.values()):
@@ -99,7 +100,7 @@ def plan_link(
         package=package,
         library=library,
         headers=headers,
-        added=tuple(read_dependency(text, Path.cwd(), f"-l {text}", own) for text in libraries),
+        added=tuple(read_dependency(text, Path.cwd(), f"{option} {text}", own) for text in libraries),
         library_folders=tuple(folders),
     )
     for dependency in plan.dependencies:

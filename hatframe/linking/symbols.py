@@ -68,9 +68,12 @@ def _symbols_of(image: bytes, path: Path) -> Symbols:
     if header.kind is Kind.IMPORT:
         return Symbols()
     try:
-        return _elf_symbols(image, header) if header.format == "ELF" else _lief_symbols(image, header)
-    # lief gives other kinds of values for what it does not know in a damaged file, so that any use of them may fail.
-    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
+        # What lief does not know in a damaged file it warns of, also when a value is looked at.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return _elf_symbols(image, header) if header.format == "ELF" else _lief_symbols(image, header)
+    # Such values are of other kinds than those that are known, so that any use of them may fail.
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RuntimeError, SystemError) as error:
         raise PackageError(f"this library is damaged: {error}", where=str(path)) from None
 
 
@@ -122,8 +125,7 @@ def _lief_symbols(image: bytes, header: Header) -> Symbols:
 def _parsed(parse: Callable[[io.BytesIO], Any], image: bytes) -> Any:
     from lief import logging
 
-    with logging.level_scope(logging.LEVEL.OFF), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with logging.level_scope(logging.LEVEL.OFF):
         binary = parse(io.BytesIO(image))
     if binary is None:
         raise ValueError("its symbols cannot be read")

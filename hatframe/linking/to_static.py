@@ -37,7 +37,7 @@ def to_static(
         As :func:`hatframe.linking.plan.plan_link` says, where the objects do not define a function, and where the
         archive cannot be made.
     """
-    plan = plan_link(package, objects, trust=trust)
+    plan = plan_link(package, objects, trust=trust, option="--add")
     for dependency in plan.added:
         if not dependency.file or dependency.file.kind not in (Kind.OBJECT, Kind.ARCHIVE):
             raise LinkError(

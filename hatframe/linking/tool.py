@@ -153,3 +153,5 @@ def _end(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
+    # After Ctrl-C nobody else would wait for it.
+    process.wait()

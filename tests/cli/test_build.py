@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -84,3 +87,28 @@ def test_objects_become_a_static_library(source: Path, tmp_path: Path) -> None:
     assert done.stdout == f"wrote {tmp_path}/two.hat and {tmp_path}/two.a, made with gcc\n"
     listed = subprocess.run([compiler("ar"), "t", tmp_path / "two.a"], capture_output=True, text=True, check=True)
     assert listed.stdout.split() == ["next.o", "more.o"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_compiler_too_and_leaves_nothing(
+    source: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    programs, temporary = tmp_path / "programs", tmp_path / "temporary"
+    programs.mkdir()
+    temporary.mkdir()
+    slow = programs / "gcc"
+    slow.write_text(f"#!/bin/sh\necho $$ > '{tmp_path}/pid'\nexec sleep 100\n")
+    slow.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(temporary)}
+    command = [sys.executable, "-m", "hatframe", "build", source, "-o", tmp_path / "out.hat", "--linker", "gcc"]
+    running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+        time.sleep(0.02)
+    running.send_signal(number)
+    running.communicate(timeout=30)
+    assert running.returncode == status
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert list(temporary.iterdir()) == []
+    assert not list(tmp_path.glob("out*"))

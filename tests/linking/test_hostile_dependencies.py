@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from packages import compiler, element, function, hat_text, make_package
 
+from hatframe import Kernel
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.errors import HatError
+from hatframe.errors import HatError, LinkError
 from hatframe.format.package import read_package
 from hatframe.format.reading import read_hat
+from hatframe.linking.symbols import read_symbols
 from hatframe.linking.to_dynamic import to_dynamic
 from hatframe.linking.to_static import to_static
 from hatframe.machine import Platform
@@ -227,9 +229,29 @@ def test_there_are_forty_and_each_has_words_of_its_own(package: Path) -> None:
     assert len(set(said.values())) == len(said)
 
 
-def test_what_the_user_allows_is_linked(package: Path) -> None:
-    from hatframe import Kernel
+def test_a_script_of_a_linker_is_not_found_by_the_name_of_a_library(package: Path, objects: Path) -> None:
+    folder = package.parent
+    outside = folder.parent / "outside"
+    (folder / "libgood.so").write_bytes((objects / "libsecret.so").read_bytes())
+    for name in ("libfoo.so", "libm.so"):
+        (folder / name).write_text(f"INPUT({outside}/secret.o)\n")
+    with_table(package, {"dynamic": [{"target_file": "./libgood.so"}, {"target_file": "m"}]})
+    made = Kernel().to_dynamic(package, folder / "new.hat")
+    assert b"secret.c" not in made.library.read_bytes()
+    assert "secret" not in read_symbols(made.library).defined
+    package.write_text(package.read_text().replace('target_file = "m"', 'target_file = "foo"'))
+    with pytest.raises(LinkError, match="foo"):
+        Kernel().to_dynamic(package, folder / "new.hat")
 
+
+@pytest.mark.parametrize("change", [{"link_target": "a" * 300}, target("./" + "a" * 300), target("b" * 300 + ".o")])
+def test_names_that_no_file_can_have_are_told(package: Path, change: dict[str, Any]) -> None:
+    with_table(package, change)
+    with pytest.raises(HatError):
+        Kernel().to_dynamic(package, package.parent / "new.hat")
+
+
+def test_what_the_user_allows_is_linked(package: Path) -> None:
     outside = package.parent.parent / "outside"
     original = package.read_text()
     with_table(package, target(f"{outside}/secret.o"))

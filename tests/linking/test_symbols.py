@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from packages import compiler
 
 from hatframe.errors import PackageError
@@ -90,3 +95,45 @@ def test_a_damaged_library_is_an_error_and_nothing_is_printed(
     with pytest.raises(PackageError):
         read_symbols(source)
     assert capfd.readouterr() == ("", "")
+
+
+def test_weak_functions_of_windows_objects_are_defined(tmp_path: Path) -> None:
+    (tmp_path / "x.c").write_text("__attribute__((weak)) int f(int x) { return x; } int g(int x) { return f(x); }")
+    command = [compiler("clang"), "--target=x86_64-pc-windows-msvc", "-c", "x.c", "-o", "x.obj"]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    symbols = read_symbols(tmp_path / "x.obj")
+    assert {"f", "g"} <= symbols.defined
+    assert "f" not in symbols.undefined
+
+
+def test_weak_symbols_that_nothing_defines_are_told_apart(tmp_path: Path) -> None:
+    source = "int a(void) __attribute__((weak)); int b(void); int f(void) { return (a ? a() : 0) + b(); }"
+    (tmp_path / "x.c").write_text(source)
+    subprocess.run([compiler(), "-fPIC", "-c", "x.c"], check=True, cwd=tmp_path)
+    symbols = read_symbols(tmp_path / "x.o")
+    assert {"b"} <= symbols.undefined
+    assert "a" not in symbols.undefined
+    assert symbols.weak == {"a"}
+
+
+@given(st.data())
+def test_no_damage_is_another_error(data: st.DataObject) -> None:
+    for name in ("x.obj", "x.macho"):
+        image = bytearray(_image(name))
+        for _ in range(data.draw(st.integers(1, 8))):
+            image[data.draw(st.integers(0, len(image) - 1))] = data.draw(st.integers(0, 255))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_bytes(image)
+            with contextlib.suppress(PackageError):
+                read_symbols(path)
+
+
+@functools.cache
+def _image(name: str) -> bytes:
+    target = {"x.obj": "x86_64-pc-windows-msvc", "x.macho": "arm64-apple-macos11"}[name]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "x.c").write_text("int b(void); __attribute__((weak)) int f(int x) { return x + b(); } int c;")
+        command = [compiler("clang"), f"--target={target}", "-c", "x.c", "-o", name]
+        subprocess.run(command, check=True, cwd=folder)
+        return (Path(folder) / name).read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -261,3 +262,20 @@ def test_availability_does_not_run_it(monkeypatch: pytest.MonkeyPatch, tmp_path:
     (linker,) = zig.hatframe_linkers()
     assert linker.availability()
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:32] + struct.pack("<II", 2, 0) + data[40:],
+        lambda data: data[:16] + struct.pack("<I", 0xFFFFFFFF) + data[20:],
+        lambda data: data[:40] + struct.pack("<IIII", 32, 0x0FFFFFFF, 0, 0) + data[56:],
+        lambda data: data[:50],
+    ],
+)
+def test_a_damaged_object_is_told_at_once(damage: Callable[[bytes], bytes]) -> None:
+    header = b"\xcf\xfa\xed\xfe" + struct.pack("<IIIIIII", 0x0100000C, 0, 1, 1, 24, 0, 0)
+    whole = header + struct.pack("<IIIIII", 2, 24, 56, 0, 56, 0)
+    assert macho.with_hidden(whole, ()) == whole
+    with pytest.raises(LinkError, match="damaged"):
+        macho.with_hidden(damage(whole), ())
