@@ -17,7 +17,7 @@ from hatframe.linking.symbols import read_symbols
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SOURCES = [path for path in sorted(SAMPLES.glob("*.c")) if path.name != "program.c"]
-LINKERS = ["gcc", "clang", "zig"]
+LINKERS = ["gcc", "clang", pytest.param("zig", marks=pytest.mark.slow)]
 
 
 def build(linker: str, output: Path, *sources: Path, static: bool = False) -> Path:
@@ -95,6 +95,7 @@ def test_what_a_function_allocates_comes_back(loaded: LoadedPackage, name: str) 
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "language"), [("gcc", "c"), ("clang", "c"), ("g++", "c++"), ("clang++", "c++")])
 def test_compilers_take_the_packages_as_headers(tmp_path: Path, program: str, language: str) -> None:
     for source in SOURCES:

@@ -82,6 +82,7 @@ def test_several_sinks_at_once(hat: Path, tmp_path: Path) -> None:
     assert read_package(hat).fastest("s*").name in ("slow", "scale")
 
 
+@pytest.mark.slow
 def test_the_spellings_of_the_tool_that_it_replaces(hat: Path, tmp_path: Path) -> None:
     done = hatframe(
         *("bench", hat, "--store_in_hat", "--results_file", "r.csv", "--batch_size", "3", "--min_time_in_sec", "0"),
@@ -107,6 +108,7 @@ def test_several_functions_may_follow_one_option(hat: Path, tmp_path: Path, befo
     assert names == ["slow", "quick"]
 
 
+@pytest.mark.slow
 def test_each_choice_of_sizes_is_a_row(hat: Path, tmp_path: Path) -> None:
     arguments = (hat, "--functions", "scale", "quick", "--size", "M=3,K=5", "--size", "M=7", "--json", "--seed", "9")
     done = bench(*arguments, folder=tmp_path)
@@ -293,6 +295,7 @@ def test_a_progress_bar_only_on_a_terminal(hat: Path, tmp_path: Path) -> None:
     assert b"fastest: quick" in shown
 
 
+@pytest.mark.slow
 def test_the_table_shows_what_the_metadata_tell_of_operations(hat: Path, tmp_path: Path) -> None:
     from hatframe.format.editing import store_in_auxiliary
 
@@ -305,6 +308,7 @@ def test_the_table_shows_what_the_metadata_tell_of_operations(hat: Path, tmp_pat
     assert "GFLOP/s" in bench(hat, "--functions", "slow", folder=tmp_path).stdout.splitlines()[0]
 
 
+@pytest.mark.slow
 def test_few_small_inputs_are_not_called_cold(hat: Path, tmp_path: Path) -> None:
     for size, cache in (("0.1", "cold"), ("100000", "mixed")):
         arguments = (hat, "--functions", "quick", "--max-time", "0.01", "--json", "--input-sets-minimum-size-MB", size)
@@ -320,6 +324,7 @@ def test_an_output_that_takes_only_ascii_is_no_error(hat: Path, tmp_path: Path) 
     assert "fastest: quick" in done.stdout
 
 
+@pytest.mark.slow
 def test_stored_results_do_not_make_a_static_package_be_linked_again(tmp_path: Path) -> None:
     static = make_package(tmp_path / "static", SOURCE, {"quick": FUNCTIONS["quick"]}, static=True)
     said = [bench(static, "--sink", "hat", folder=tmp_path).stderr for _ in range(2)]

@@ -59,6 +59,7 @@ def test_it_says_in_one_line_what_it_wrote(hat: Path, tmp_path: Path) -> None:
     assert done.stderr == "hatframe: error: out: this folder is not empty; name a new one, or a .zip file\n"
 
 
+@pytest.mark.slow
 def test_what_leaves_the_folder_is_refused_unless_it_is_allowed(hat: Path, tmp_path: Path) -> None:
     shutil.move(hat.parent / "package.a", tmp_path / "package.a")
     hat.write_text(hat.read_text().replace('"package.a"', '"../package.a"'))
@@ -70,6 +71,7 @@ def test_what_leaves_the_folder_is_refused_unless_it_is_allowed(hat: Path, tmp_p
     run("bench", tmp_path / "out", *FAST, folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_zip_file_is_benchmarked_and_named_in_the_results(archive: Path, tmp_path: Path) -> None:
     done = run("bench", "--functions", "quick", "p.zip", *FAST, "--json", folder=tmp_path)
     document = json.loads(done.stdout)
@@ -83,11 +85,13 @@ def test_a_zip_file_is_benchmarked_and_named_in_the_results(archive: Path, tmp_p
     assert len(list((files.cache_folder() / "packages").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_package_that_was_unpacked_elsewhere_is_benchmarked(archive: Path, tmp_path: Path) -> None:
     unpack(archive, tmp_path / "moved")
     assert "fastest: " in run("bench", "moved", *FAST, folder=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_a_run_of_a_zip_file_can_be_resumed(archive: Path, tmp_path: Path) -> None:
     told: list[str] = []
 
@@ -109,6 +113,7 @@ def test_a_run_of_a_zip_file_can_be_resumed(archive: Path, tmp_path: Path) -> No
     assert not any("nothing to resume" in text for text in told)
 
 
+@pytest.mark.slow
 def test_results_are_not_stored_where_they_would_be_lost(archive: Path, tmp_path: Path) -> None:
     for option in (("--sink", "hat"), ("--store-in-hat",)):
         done = run("bench", "p.zip", *option, *FAST, folder=tmp_path, status=1)
@@ -116,6 +121,7 @@ def test_results_are_not_stored_where_they_would_be_lost(archive: Path, tmp_path
     run("bench", "p.zip", "--sink", "csv", *FAST, folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_zip_file_is_read_where_packages_are(archive: Path, tmp_path: Path) -> None:
     shown = os.path.join("p.zip", "package.hat")  # noqa: PTH118
     assert f"file\t{shown}\n" in run("inspect", "p.zip", folder=tmp_path).stdout
@@ -133,6 +139,7 @@ def test_zip_files_are_compared(archive: Path, tmp_path: Path) -> None:
     assert [len(row["results"]) for row in json.loads(done.stdout)["functions"]] == [2]
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_packed_as_a_whole_is_found(archive: Path, tmp_path: Path) -> None:
     unpack(archive, tmp_path / "folder")
     with zipfile.ZipFile(tmp_path / "whole.zip", "w") as whole:
@@ -142,6 +149,7 @@ def test_a_folder_that_was_packed_as_a_whole_is_found(archive: Path, tmp_path: P
     assert {result["status"] for result in json.loads(done.stdout)["results"]} == {"ok"}
 
 
+@pytest.mark.slow
 def test_what_is_no_package_is_told(tmp_path: Path) -> None:
     (tmp_path / "p.zip").write_bytes(b"nothing")
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:

@@ -11,7 +11,7 @@ from hatframe.backends import Linker
 
 
 @pytest.fixture(
-    params=[Gcc, Clang, pytest.param(Zig, marks=pytest.mark.slow)],
+    params=[Gcc, pytest.param(Clang, marks=pytest.mark.slow), pytest.param(Zig, marks=pytest.mark.slow)],
     ids=["gcc", "clang", "zig"],
 )
 def linker(request: pytest.FixtureRequest) -> Linker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -89,6 +90,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [compiler(), "-no-pie", "main.c", "-o", "program"],
     ):
         subprocess.run(command, check=True, cwd=folder)
+    make_package(folder / "package", SOURCE, {"next": NEXT}, static=True)
     return folder
 
 
@@ -99,8 +101,7 @@ def package(tmp_path: Path, objects: Path) -> Path:
     outside.mkdir()
     for name in ("secret.o", "secret.a", "libsecret.so"):
         (outside / name).write_bytes((objects / name).read_bytes())
-    path = make_package(tmp_path / "package", SOURCE, {"next": NEXT}, static=True)
-    folder = path.parent
+    folder = shutil.copytree(objects / "package", tmp_path / "package")
     (folder / "sub").mkdir()
     (folder / "link.a").symlink_to(outside / "secret.a")
     (folder / "link.o").symlink_to(outside / "secret.o")
@@ -111,7 +112,7 @@ def package(tmp_path: Path, objects: Path) -> Path:
     (folder / "program.o").write_bytes((objects / "program").read_bytes())
     (folder / "response.txt").write_text("-o pwned")
     subprocess.run([compiler("ar"), "rcsT", folder / "thin.a", "../outside/secret.o"], check=True, cwd=folder)
-    return path
+    return folder / "package.hat"
 
 
 def with_table(path: Path, change: Mapping[str, Any]) -> None:

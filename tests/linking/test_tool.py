@@ -39,6 +39,7 @@ def test_a_missing_tool_is_an_error(tmp_path: Path) -> None:
         run(["no-such-tool"], tmp_path)
 
 
+@pytest.mark.slow
 def test_after_the_time_limit_the_tool_and_what_it_started_are_ended(tmp_path: Path) -> None:
     marker = tmp_path / "late"
     inner = f"import time; time.sleep(2); open({str(marker)!r}, 'w')"

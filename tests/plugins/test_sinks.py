@@ -410,6 +410,7 @@ def test_hat_of_a_file_that_is_lost_stores_in_the_others_and_tells(tmp_path: Pat
     assert read_hat(kept).functions["b"].auxiliary
 
 
+@pytest.mark.slow
 def test_hat_of_a_thousand_functions_is_stored_in_one_pass(tmp_path: Path) -> None:
     names = [f"gemm_{number:016x}" for number in range(1000)]
     path = hat_file(tmp_path, *names)
