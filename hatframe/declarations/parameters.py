@@ -141,7 +141,6 @@ class _ParameterReader:
     def __init__(self, scope: Scope, notes: Notes, types: Mapping[str, CType]) -> None:
         self._scope = scope
         self._notes = notes
-        self._types = types
         cells = {
             name: element
             for name, note in notes.parameters.items()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,13 +15,13 @@ from hatframe.backends import Linker, SharedLibrary
 from hatframe.declarations.describing import Described, Reading, Refused, combine, read_functions
 from hatframe.declarations.parsing import files_of
 from hatframe.errors import FormatError, LinkError, PackageError, UsageError
-from hatframe.format.model import Parameter
 from hatframe.format.names import matching
 from hatframe.format.rendering import render_hat
-from hatframe.linking.compiled_for import CompiledFor, compiled_for
+from hatframe.linking.compiled_for import compiled_for
 from hatframe.linking.conversion import Converted, check_not_inputs, output_hat, write_package
 from hatframe.linking.dependencies import KNOWN_FLAGS, Dependency, Trust, inside, read_dependency
 from hatframe.linking.libraries import Kind, identify
+from hatframe.linking.metadata import built_document, reference_table, target_table
 from hatframe.linking.plan import link_checked, run_folders
 from hatframe.linking.to_dynamic import dynamic_names
 from hatframe.linking.to_static import objects_of
@@ -135,15 +134,19 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
             shared = _shared(objects, exports, made, platform, added, options, hat.parent)
             linked, extra = link_checked(shared, linker, str(hat))
             gone = inside(added, linked.needed)
-        needed = [_reference(item, hat.parent) for item in added if item.text not in gone]
-        document = _document(together, chosen, names, needed)
-        document["target"] = _target(platform, target)
-        document["compiled_with"] = {
-            "compiler": linker.version(),
-            "flags": shlex.join(flags),
-            "crt": target.crt,
-            "libraries": [_reference(item, hat.parent) for item in added],
-        }
+        document = built_document(
+            together,
+            chosen,
+            names,
+            target=target_table(platform, target),
+            dynamic=[reference_table(item, hat.parent) for item in added if item.text not in gone],
+            compiled_with={
+                "compiler": linker.version(),
+                "flags": shlex.join(flags),
+                "crt": target.crt,
+                "libraries": [reference_table(item, hat.parent) for item in added],
+            },
+        )
         contents = {hat.parent / path.name: path.read_bytes() for path in made}
     contents[hat] = render_hat(document, hat.stem).encode("utf-8")
     write_package(contents)
@@ -317,86 +320,3 @@ def _shared(
             *(flag for dependency in added for flag in dependency.flags),
         ),
     )
-
-
-# ------------------------------------------------------------------------------------------------ the metadata
-
-
-def _document(
-    reading: Reading, chosen: Sequence[Described], names: Sequence[str], needed: Sequence[dict[str, str]]
-) -> dict[str, Any]:
-    link_target, *deployed = names
-    return {
-        "description": {key: getattr(reading, key) for key in ("comment", "author", "version", "license_url")},
-        "functions": {described.function.name: _function(described) for described in chosen},
-        "target": {},
-        "dependencies": {
-            "link_target": link_target,
-            "deploy_files": deployed,
-            "dynamic": list(needed),
-        },
-        "compiled_with": {},
-        "declaration": {"code": _code(chosen)},
-    }
-
-
-def _function(described: Described) -> dict[str, Any]:
-    function = described.function
-    table = {
-        "name": function.name,
-        "description": function.description,
-        "calling_convention": function.calling_convention,
-        "arguments": [
-            _parameter(msgspec.structs.replace(parameter, name=parameter.name or f"arg{index}"))
-            for index, parameter in enumerate(function.arguments)
-        ],
-        "return": _parameter(function.return_value),
-    }
-    return {**table, "auxiliary": function.auxiliary} if function.auxiliary else table
-
-
-def _parameter(parameter: Parameter) -> dict[str, Any]:
-    table: dict[str, Any] = {
-        "name": parameter.name,
-        "description": parameter.description,
-        "logical_type": parameter.logical_type,
-        "declared_type": parameter.declared_type,
-        "element_type": parameter.element_type,
-        "usage": parameter.usage,
-    }
-    if parameter.shape is not None:
-        table.update(shape=parameter.shape, affine_map=parameter.affine_map, affine_offset=parameter.affine_offset)
-    if parameter.size is not None:
-        table["size"] = parameter.size
-    return table
-
-
-def _target(platform: Platform, target: CompiledFor) -> dict[str, Any]:
-    required: dict[str, Any] = {
-        "os": platform.os,
-        "CPU": {"architecture": platform.architecture, "extensions": list(target.extensions)},
-    }
-    if platform.abi:
-        required["auxiliary"] = {"abi": platform.abi}
-    return {"required": required}
-
-
-def _reference(dependency: Dependency, folder: Path) -> dict[str, str]:
-    """A library as a .hat file in ``folder`` names it: a path is one from there."""
-    if not dependency.file:
-        return {"name": dependency.text, "version": "", "target_file": dependency.text}
-    path = Path(os.path.relpath(dependency.file.path, folder)).as_posix()
-    # Without a slash it could be taken for the name of a library.
-    return {"name": dependency.file.path.name, "version": "", "target_file": path if "/" in path else f"./{path}"}
-
-
-def _code(chosen: Sequence[Described]) -> str:
-    """The C code of the header: what the prototypes need, and the prototypes, for C and C++."""
-    needed = list(dict.fromkeys(text for described in chosen for text in described.typedefs))
-    prototypes = [described.prototype for described in chosen]
-    blocks = [
-        '#ifdef __cplusplus\nextern "C" {\n#endif',
-        "\n".join(prototypes),
-        "#ifdef __cplusplus\n}\n#endif",
-    ]
-    return "\n\n".join([*(["\n".join(needed)] if needed else []), *blocks]) + "\n"

@@ -40,7 +40,7 @@ class CffiInterface(ForeignInterface):
 
     def open(self, path: str) -> Any:
         if sys.platform == "win32":
-            handle = self._load(str(path))
+            handle = self._load(path)
         else:
             handle = self._load(os.fsencode(path), os.RTLD_NOW | os.RTLD_LOCAL)
         if not handle:

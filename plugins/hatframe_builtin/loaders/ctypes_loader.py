@@ -30,8 +30,8 @@ class CtypesInterface(ForeignInterface):
 
     def open(self, path: str) -> ctypes.CDLL:
         if sys.platform == "win32":
-            return ctypes.CDLL(str(path), winmode=0)
-        return ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
+            return ctypes.CDLL(path, winmode=0)
+        return ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_LOCAL)
 
     def function(
         self, library: ctypes.CDLL, name: str, result: str | None, arguments: Sequence[str]

@@ -119,7 +119,7 @@ class CtypesInterface(ForeignInterface):
         self.readable = self.writable = lambda array: ctypes.byref(ctypes.c_char.from_buffer(array))
 
     def open(self, path: str) -> ctypes.CDLL:
-        return ctypes.CDLL(str(path))
+        return ctypes.CDLL(path)
 
     def function(
         self, library: ctypes.CDLL, name: str, result: str | None, arguments: Sequence[str]
