@@ -8,9 +8,11 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 
@@ -101,33 +103,58 @@ def run(
     arguments = [str(argument) for argument in command]
     tool = Path(arguments[0]).name
     temporary = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP")}
+    process = None
     try:
-        process = subprocess.Popen(
-            arguments,
-            cwd=folder,
-            env={**os.environ, **(environment or {}), **temporary, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            # A group of its own, so that what the compiler driver started ends with it.
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise LinkError(f"{tool} cannot be run: {error.strerror or error}", hint="install it") from None
-    with process:
         try:
-            if work := _in_the_meantime.get():
-                work()
-            output, _ = process.communicate(timeout=time_limit)
-        except subprocess.TimeoutExpired:
+            with _signals_held_back():
+                process = subprocess.Popen(
+                    arguments,
+                    cwd=folder,
+                    env={**os.environ, **(environment or {}), **temporary, "LC_ALL": "C"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    encoding="utf-8",
+                    errors="replace",
+                    # A group of its own, so that what the compiler driver started ends with it.
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise LinkError(f"{tool} cannot be run: {error.strerror or error}", hint="install it") from None
+        if work := _in_the_meantime.get():
+            work()
+        output, _ = process.communicate(timeout=time_limit)
+    except subprocess.TimeoutExpired:
+        raise LinkError(f"{tool} had not ended after {time_limit:g} s, and was stopped") from None
+    finally:
+        if process is not None and process.returncode is None:
             _end(process)
-            raise LinkError(f"{tool} had not ended after {time_limit:g} s, and was stopped") from None
-        except BaseException:
-            _end(process)
-            raise
     return Finished(tool, process.returncode, output.replace(f"{folder}{os.sep}", ""))
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """What handlers of signals raise within the block, such as Ctrl-C, is raised at its end.
+
+    Else it could come when a process has been started, and nothing knows of it yet. Handlers run in the main thread
+    only, so that in another there is nothing to hold back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
+    try:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(each)):
+                handlers[each] = handler
+                signal.signal(each, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            handlers[number](number, None)
 
 
 def failure(finished: Finished, where: str = "", most_lines: int = 3) -> LinkError:
@@ -153,5 +180,6 @@ def _end(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
-    # After Ctrl-C nobody else would wait for it.
-    process.wait()
+    # After Ctrl-C nobody else would wait for it, nor close its pipe.
+    with process:
+        pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import ml_dtypes
@@ -158,12 +157,6 @@ def test_a_sample_covers_all_of_an_array(shape: tuple[int, ...], parts: int) -> 
             part[...] = 1
 
 
-def test_a_check_of_eight_arrays_takes_less_than_50_microseconds() -> None:
+def test_few_elements_of_large_arrays_are_watched() -> None:
     watch = DriftWatch([np.ones((512, 512), np.float32) for _ in range(8)])
-    times = []
-    for _ in range(300):
-        started = time.perf_counter()
-        watch.drifted()
-        times.append(time.perf_counter() - started)
-    assert min(times) < 50e-6
     assert MAX_SAMPLES * 8 >= watch.watched > 1000

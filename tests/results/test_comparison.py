@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -169,15 +168,6 @@ def test_what_has_no_figures_has_no_ratio() -> None:
     assert ratio_of(result(), failed("f", "why"), same_run=True) is None
 
 
-def test_a_comparison_is_cheap_enough_for_every_round() -> None:
-    a, b = of_run([1.01, 1.0], rounds=50)
-    paired_ratio(a.batch_means, a.rounds, b.batch_means, b.rounds)
-    started = time.perf_counter()
-    for _ in range(100):
-        paired_ratio(a.batch_means, a.rounds, b.batch_means, b.rounds)
-    assert (time.perf_counter() - started) / 100 < 0.001
-
-
 # ---------------------------------------------------------------------------------------------------- racing
 
 
@@ -287,25 +277,6 @@ def test_any_run_has_a_ranking_of_all_its_results(drawn: list[tuple[list[float],
     assert all(ratio is not None for ratio in found.ratios)
     assert (found.next is None) == (len(found.indistinguishable) == len(results) - 1)
     assert summary(document(*results)).startswith(f"fastest: f{found.fastest} ")
-
-
-def test_a_thousand_functions_are_ranked_in_no_time() -> None:
-    source = random.Random(3)
-    factors = drift(source, 30)
-    base = result("f")
-    results = [
-        FunctionResult(
-            function_name=f"f{number}",
-            hat_file="",
-            statistics=base.statistics,
-            batch_means=tuple(times(source, factors, 1 + number / 1000, 0.01)),
-            rounds=tuple(range(30)),
-        )
-        for number in range(1000)
-    ]
-    started = time.perf_counter()
-    assert rank(results)
-    assert time.perf_counter() - started < 2
 
 
 # --------------------------------------------------------------------------------------------------- summary
