@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -194,13 +193,6 @@ def test_each_prototype_names_all_that_it_needs(described: tuple[str, Path, list
     for each in functions:
         if each.function.name in ("widths", "others", "halves", "gemm"):
             compile_text(folder, compiler, "\n".join([*each.typedefs, each.prototype]) + "\n", "-std=c99", "-Werror")
-
-
-def test_reading_is_fast(tmp_path: Path) -> None:
-    text = preprocessed(tmp_path, SOURCE)
-    begin = time.perf_counter()
-    read_functions(text, ["source.c"], {"source.c": SOURCE})
-    assert time.perf_counter() - begin < 3  # a third of a second where nothing else runs
 
 
 def test_half_precision_numbers_of_the_compiler_go_by_pointer() -> None:
