@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hatframe.backends import Observer
-from hatframe.cli.common import AllowOutside, console, kernel_of, note, print_json
+from hatframe.cli.common import AllowOutside, console, kernel_of, note, note_failures, print_json
 from hatframe.errors import UsageError
 from hatframe.format.package import is_archive
 from hatframe.results.text import duration, pairs_text, percent, ratio_text
@@ -199,20 +199,8 @@ def bench(
         print_json(document)
     else:
         _print_table(document, "ms" if time_in_ms else "")
-    failed = [result for result in document.results if result.status != "ok"]
-    for message, names in _by_message(failed).items():
-        others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-        note(f"error: {message if names[0] in message else f'{names[0]}{others}: {message}'}")
-    if failed:
+    if note_failures(document, "error"):
         raise typer.Exit(1)
-
-
-def _by_message(failed: list[FunctionResult]) -> dict[str, list[str]]:
-    """The names of functions that failed, by the reason: a library that is missing is told once."""
-    names: dict[str, list[str]] = {}
-    for result in failed:
-        names.setdefault(result.message, []).append(result.function_name)
-    return names
 
 
 def command(kernel: Kernel) -> Callable[..., None]:

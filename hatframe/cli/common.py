@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from hatframe.kernel import Kernel
     from hatframe.linking.conversion import Converted
+    from hatframe.results.model import ResultsDocument
 
 AllowOutside = Annotated[
     bool,
@@ -106,3 +107,15 @@ def print_converted(made: Converted, json: bool, **more: Any) -> None:
 def note(text: str) -> None:
     """Say something beside the output, on stderr."""
     print(f"hatframe: {text}", file=sys.stderr)
+
+
+def note_failures(document: ResultsDocument, kind: str) -> bool:
+    """Say on stderr why functions have no figures, each reason once; gives whether any has none."""
+    names: dict[str, list[str]] = {}
+    for result in document.results:
+        if result.status != "ok":
+            names.setdefault(result.message, []).append(result.function_name)
+    for message, (first, *others) in names.items():
+        more = f" (and {len(others)} more)" if others else ""
+        note(f"{kind}: {message if first in message else f'{first}{more}: {message}'}")
+    return bool(names)

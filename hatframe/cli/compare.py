@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, note, print_json
+from hatframe.cli.common import AllowOutside, console, kernel_of, note, note_failures, print_json
 from hatframe.errors import UsageError
 from hatframe.format.package import is_archive, read_packages
 from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text, sized_name
 
 if TYPE_CHECKING:
+    from hatframe.bench.options import BenchOptions
     from hatframe.kernel import Kernel
     from hatframe.results.matching import ComparedFunction, ComparedSets, ResultSet
     from hatframe.results.model import FunctionResult, Ratio
@@ -48,6 +49,7 @@ def compare(
         typer.Option(metavar="PERCENT", help="Exit with 1 if a function is slower than in A by more, such as 5%."),
     ] = None,
     format: Annotated[Format, typer.Option(help="What to print.")] = Format.TABLE,  # noqa: A002
+    allow_outside: AllowOutside = False,
 ) -> None:
     """Compare results, or packages measured now, with the first of them.
 
@@ -61,13 +63,15 @@ def compare(
     With --fail-slower the exit code is 1 if for any function the whole interval is above that, or if one that A
     has figures of failed in another.
     """
+    from hatframe.bench.options import BenchOptions
     from hatframe.results.matching import compare_sets
 
     most = _part(fail_slower) if fail_slower is not None else None
     if len(sources) < 2:
         raise UsageError("there is nothing to compare with", hint="name at least two: hatframe compare A B")
-    kernel = kernel_of(context)
-    compared = compare_sets(_result_sets(kernel, sources, tuple(functions or ())), tuple(functions or ()))
+    # Without a race: it is not about which is the fastest, and the slow ones are to be compared as exactly.
+    options = BenchOptions(functions=tuple(functions or ()), race=False, allow_outside=allow_outside)
+    compared = compare_sets(_result_sets(kernel_of(context), sources, options), options.functions)
     for warning in compared.warnings:
         note(f"warning: {warning}")
     slower = [row for row in compared.functions if most is not None and row.slower_by(most)]
@@ -92,7 +96,7 @@ def _part(text: str) -> float:
 # ----------------------------------------------------------------------------------------------------- the sources
 
 
-def _result_sets(kernel: Kernel, sources: Sequence[str], functions: tuple[str, ...]) -> list[ResultSet]:
+def _result_sets(kernel: Kernel, sources: Sequence[str], options: BenchOptions) -> list[ResultSet]:
     from hatframe.results.matching import ResultSet
     from hatframe.results.reading import read_results, read_table
 
@@ -108,7 +112,7 @@ def _result_sets(kernel: Kernel, sources: Sequence[str], functions: tuple[str, .
             read[source] = ResultSet(name=source, results=document.results, run=document.run)
         else:
             read[source] = ResultSet(name=source, results=read_table(source))
-    measured = _measure(kernel, packages, functions) if packages else {}
+    measured = _measure(kernel, packages, options) if packages else {}
     return [read.get(source) or measured[source] for source in sources]
 
 
@@ -125,12 +129,8 @@ def _is_document(path: Path) -> bool:
         return True
 
 
-def _measure(kernel: Kernel, sources: Sequence[str], functions: tuple[str, ...]) -> dict[str, ResultSet]:
-    """Measure all packages in one run, so that their functions can be paired.
-
-    Without a race: it is not about which is the fastest, and the slow ones are to be compared as exactly.
-    """
-    from hatframe.bench.options import BenchOptions
+def _measure(kernel: Kernel, sources: Sequence[str], options: BenchOptions) -> dict[str, ResultSet]:
+    """Measure all packages in one run, so that their functions can be paired."""
     from hatframe.results.matching import ResultSet
 
     files = {source: _hat_files(source) for source in sources}
@@ -143,7 +143,8 @@ def _measure(kernel: Kernel, sources: Sequence[str], functions: tuple[str, ...])
                 )
             owners[file] = source
     note(f"measuring {', '.join(sources)} together")
-    document = kernel.bench(sources, BenchOptions(functions=functions, race=False))
+    document = kernel.bench(sources, options)
+    note_failures(document, "warning")
     return {
         source: ResultSet(
             name=source,

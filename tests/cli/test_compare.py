@@ -229,6 +229,20 @@ def test_packages_are_measured_together_and_compared_with_files(tmp_path: Path) 
     assert after.is_file()
 
 
+def test_a_library_outside_of_its_package_is_measured_only_if_that_is_allowed(tmp_path: Path) -> None:
+    before, after = package(tmp_path / "before", 1), package(tmp_path / "after", 1)
+    (tmp_path / "after" / "package.so").rename(tmp_path / "elsewhere.so")
+    after.write_text(after.read_text().replace('"package.so"', '"../elsewhere.so"'))
+    done = compare(before, after, "--functions", "other", folder=tmp_path)
+    assert done.returncode == 0
+    assert "warning: other: " in done.stderr
+    assert "--allow-outside" in done.stderr
+    assert done.stdout.splitlines()[1].split()[-1] == "failed"
+    done = compare(before, after, "--functions", "other", "--allow-outside", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "failed" not in done.stdout
+
+
 def test_a_package_is_not_compared_with_itself(tmp_path: Path) -> None:
     hat = package(tmp_path / "package", 1)
     done = compare(hat, tmp_path / "package", folder=tmp_path)
