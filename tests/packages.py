@@ -5,11 +5,14 @@ from __future__ import annotations
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from hatframe.format.reading import read_hat
 
 OS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}[platform.system()]
 LINKERS = ("gcc", "clang", "zig", "msvc")
@@ -158,3 +161,15 @@ def make_package(
     path = folder / f"{name}.hat"
     path.write_text(hat_text(table, name))
     return path
+
+
+def call(hat: Path, name: str = "next_0123456789abcdef", argument: int = 41) -> int:
+    """What a function of a dynamic package makes of an int, in a process of its own.
+
+    In one process the system takes a library that another needs for one of the same name that is open already.
+    """
+    library = read_hat(hat).library
+    assert library is not None
+    code = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1])[sys.argv[2]](int(sys.argv[3])))"
+    command = [sys.executable, "-I", "-S", "-c", code, library.absolute(), name, str(argument)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import subprocess
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 from hatframe_builtin.linkers import clang, gcc
-from packages import compiler, document, element, function, hat_text, make_package
+from packages import call, compiler, document, element, function, hat_text, make_package
 from typer.testing import CliRunner
 
 from hatframe.cli.main import build_app
@@ -49,13 +48,6 @@ def run(*arguments: str | Path) -> str:
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
-
-
-def call(hat: Path, name: str = "next_0123456789abcdef") -> int:
-    library = read_hat(hat).library
-    assert library is not None
-    value: int = ctypes.CDLL(str(library))[name](41)
-    return value
 
 
 def test_it_says_in_one_line_what_it_wrote(package: Path, offset: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from hatframe_builtin.linkers.gcc import Gcc
-from packages import affine, compiler, document, element, function, hat_text, make_package
+from packages import affine, call, compiler, document, element, function, hat_text, make_package
 
 from hatframe.backends import Linker, SharedLibrary
 from hatframe.errors import HatError, LinkError, PackageError, SymbolError, UsageError
@@ -58,13 +58,6 @@ def with_dependencies(path: Path, *target_files: str) -> None:
 
 def snapshot(folder: Path) -> Mapping[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def call(hat: Path, name: str = "next_0123456789abcdef", argument: int = 41) -> int:
-    library = read_hat(hat).library
-    assert library is not None
-    result: int = ctypes.CDLL(str(library.absolute()))[name](argument)
-    return result
 
 
 # ---------------------------------------------------------------------------------------------- what is linked
