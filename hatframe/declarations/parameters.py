@@ -365,6 +365,8 @@ def _sizeless(c_type: CType, element: Scalar, name: str, extents: list[Amount | 
     words = [*(word for word in element.qualifiers if word != "restrict"), element.original]
     declared = " ".join([*words, f"{name or 'x'}{brackets}"])
     remedy = f"write `{declared}`, or a comment `@hat {name}{brackets}`" if name else f"write `{declared}`"
+    if name and isinstance(c_type, Pointer) and len(extents) == 1 and "const" not in element.qualifiers:
+        remedy += f"; if it is one number, `@hat {name} output`"
     return f"`{_in_c(c_type, name)}` does not tell its size; {remedy}"
 
 

@@ -41,7 +41,9 @@ def undefined_symbols(symbols: Iterable[str], most: int = 5) -> LinkError:
     names = list(dict.fromkeys(symbols))
     more = f" and {len(names) - most} more" if len(names) > most else ""
     known = list(dict.fromkeys(meaning for name in names if (meaning := _meaning(name))))
-    hint = f"link {'; '.join(known)}" if known else "name the library that has it with -l, and its folder with -L"
+    has = "has them" if len(names) > 1 else "has it"
+    unknown = f"name the library that {has} with -l, and its folder with -L, or give the source or object as well"
+    hint = f"link {'; '.join(known)}" if known else unknown
     plural = "s" if len(names) > 1 else ""
     return LinkError(f"undefined symbol{plural} {', '.join(names[:most])}{more}", hint=hint)
 

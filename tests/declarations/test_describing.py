@@ -249,7 +249,11 @@ def test_a_name_of_the_format_that_means_something_else_is_followed() -> None:
         ('void f(int x) __asm__("g"); void f(int x) {}', 'its name in the library is __asm__("g")'),
         ("void f(_Atomic int *x) {}", "_Atomic"),
         ("void f(_Atomic(int) x) {}", "_Atomic"),
-        ("void f(float *x) {}", "write `float x[n]`, or a comment `@hat x[n]`"),
+        (
+            "void f(float *x) {}",
+            "write `float x[n]`, or a comment `@hat x[n]`; if it is one number, `@hat x output`",
+        ),
+        ("void f(const float *x) {}", "write `const float x[n]`, or a comment `@hat x[n]`"),
         ("void f(const float x[]) {}", "`const float x[]` does not tell its size; write `const float x[n]`"),
         ("void f(int m, float (*x)[m]) {}", "`@hat x[rows][m]`"),
         ("void f(float *) {}", "`float *` does not tell its size"),
