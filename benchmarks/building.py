@@ -1,7 +1,8 @@
 """What ``build`` costs over the compiler's own time, in one run: ``python benchmarks/building.py``.
 
-A sample, and 100 functions below the system's headers and its vector intrinsics (40,000 lines that are read to find
-them), are built into dynamic packages; the compiler alone compiles the same source with the same flags and links it.
+A sample, 100 functions below the system's headers and its vector intrinsics (40,000 lines that are read to find them),
+and as many functions in a source each, are built into dynamic packages; the compiler alone compiles the same sources
+with the same flags, one after the other, and links them.
 The rounds alternate, and the ratio is the median of theirs. In a process that builds its second package it must stay
 below :data:`LIMIT`: beside compiling the source is preprocessed and read, and what was read is held against what the
 compiler says.
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hatframe import Kernel
@@ -30,22 +31,35 @@ FUNCTIONS = 100
 HEADERS = ("math.h", "stdio.h", "stdlib.h", "string.h", "immintrin.h")
 
 
-def many() -> str:
-    """A source of many functions below headers."""
-    functions = (
+def functions() -> list[str]:
+    return [
         f"/* Adds {index} times a to b. */\n"
         f"void f{index}(int n, const float a[n], float b[n])\n"
         f"{{\n    for (int i = 0; i < n; i++) b[i] += a[i] * {index};\n}}\n"
         for index in range(FUNCTIONS)
-    )
-    return "".join([*(f"#include <{name}>\n" for name in HEADERS), *functions])
+    ]
 
 
-def by_hand(linker: str, source: Path, folder: Path) -> None:
+def packages(folder: Path) -> Iterator[tuple[str, list[Path]]]:
+    """The sources of each package, and what they are."""
+    yield SAMPLE.name, [SAMPLE]
+    headers = [f"#include <{name}>\n" for name in HEADERS]
+    one = folder / "one.c"
+    one.write_text("".join([*headers, *functions()]))
+    yield f"{FUNCTIONS} functions, headers", [one]
+    each = [folder / f"f{index}.c" for index in range(FUNCTIONS)]
+    for path, text in zip(each, functions(), strict=True):
+        path.write_text("#include <math.h>\n" + text)
+    yield f"{FUNCTIONS} sources", each
+
+
+def by_hand(linker: str, sources: list[Path], folder: Path) -> None:
     """The compiler's part alone."""
-    compiled = [linker, "-O3", "-march=native", "-fPIC", "-c", source, "-o", "made.o"]
-    subprocess.run(compiled, check=True, cwd=folder)
-    subprocess.run([linker, "-shared", "made.o", "-o", "made.so"], check=True, cwd=folder)
+    objects = [f"{source.stem}.o" for source in sources]
+    for source, made in zip(sources, objects, strict=True):
+        compiled = [linker, "-O3", "-march=native", "-fPIC", "-c", source, "-o", made]
+        subprocess.run(compiled, check=True, cwd=folder)
+    subprocess.run([linker, "-shared", *objects, "-o", "made.so"], check=True, cwd=folder)
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -54,13 +68,13 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def measure(what: str, source: Path, folder: Path, options: argparse.Namespace) -> float:
-    """Print what building a source costs; gives the ratio."""
+def measure(what: str, sources: list[Path], folder: Path, options: argparse.Namespace) -> float:
+    """Print what building sources costs; gives the ratio."""
     kernel = Kernel()
     ours, alone = [], []
     for _ in range(4 if options.quick else 16):
-        ours.append(seconds(lambda: kernel.build([source], folder / "made.hat", linker=options.linker)))
-        alone.append(seconds(lambda: by_hand(options.linker, source, folder)))
+        ours.append(seconds(lambda: kernel.build(sources, folder / "made.hat", linker=options.linker)))
+        alone.append(seconds(lambda: by_hand(options.linker, sources, folder)))
     # The first build of a process asks the compiler for its version.
     ratio = statistics.median(time / other for time, other in zip(ours[1:], alone[1:], strict=True))
     milliseconds = [statistics.median(times[1:]) * 1000 for times in (ours, alone)]
@@ -77,9 +91,8 @@ def main() -> None:
     found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "many.c").write_text(many())
-        for what, source in ((SAMPLE.name, SAMPLE), (f"{FUNCTIONS} functions, headers", folder / "many.c")):
-            ratio = measure(what, source, folder, options)
+        for what, sources in packages(folder):
+            ratio = measure(what, sources, folder, options)
             if ratio > LIMIT:
                 found.append(f"{what} takes {ratio:.2f} times the compiler's time")
     if found:

@@ -18,7 +18,7 @@ import msgspec
 from hatframe.errors import FormatError
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser, Tree
+    from tree_sitter import Language, Node, Parser, Tree
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -192,13 +192,19 @@ class Unit:
         return place.line > len(lines) or not lines[place.line - 1].strip()
 
 
-@cache
 def parser() -> Parser:
-    """The parser of C; importing it is put off until it is needed."""
+    """A parser of C, for one thread; importing it is put off until it is needed."""
+    import tree_sitter
+
+    return tree_sitter.Parser(_language())
+
+
+@cache
+def _language() -> Language:
     import tree_sitter
     import tree_sitter_c
 
-    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_c.language()))
+    return tree_sitter.Language(tree_sitter_c.language())
 
 
 def text_of(node: Node) -> str:

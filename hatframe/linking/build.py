@@ -25,7 +25,7 @@ from hatframe.linking.metadata import built_document, reference_table, target_ta
 from hatframe.linking.plan import link_checked, run_folders
 from hatframe.linking.to_dynamic import dynamic_names
 from hatframe.linking.to_static import objects_of
-from hatframe.linking.tool import private_folder
+from hatframe.linking.tool import at_once, private_folder
 from hatframe.machine import Platform
 
 # Flags of a compiler that concern linking too: for what it compiles in needs a library, or is only compiled then.
@@ -106,7 +106,7 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
         raise UsageError("this source is given twice", where=str(repeated))
     flags = (*linker.optimization(options.optimize, options.processor, platform), *options.flags)
     compiler = _Compiler(linker, platform, _with_absolute_paths(flags), options.include_folders)
-    readings = [compiler.read(source) for source in sources]
+    readings = at_once(compiler.read, sources)
     together = combine(readings)
     chosen, refused = _choose(together, options.functions)
     # Some flags of the compiler stand for libraries that its code then needs.
@@ -115,10 +115,8 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
     held = [item.file for item in added if item.file and item.file.kind in (Kind.OBJECT, Kind.ARCHIVE)]
     target = compiled_for(linker, platform, compiler.flags)
     with private_folder() as folder:
-        objects = [
-            compiler.compile(source, reading, folder / str(index))
-            for index, (source, reading) in enumerate(zip(sources, readings, strict=True))
-        ]
+        folders = [folder / str(index) for index in range(len(sources))]
+        objects = at_once(lambda each: compiler.compile(*each), list(zip(sources, readings, folders, strict=True)))
         names = _names(objects[0], hat.stem, options.static, platform)
         inputs = [*sources, *(item.file.path for item in added if item.file)]
         check_not_inputs([hat, *(hat.parent / name for name in names)], inputs)

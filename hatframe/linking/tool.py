@@ -10,9 +10,11 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import msgspec
 
@@ -20,6 +22,9 @@ from hatframe.errors import LinkError
 
 TIME_LIMIT = 600.0
 """Seconds that one run of a tool may take: the largest package takes a few, so this one hangs."""
+
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
 
 _TELLING = re.compile(
     r"\b(error|undefined|cannot|can't|multiple definition|duplicate symbol|no such file|not an object|"
@@ -41,6 +46,10 @@ _HINTS = (
             r"|unable to find dynamic system library|could not open '[^'\n]+\.lib'|LNK1104: cannot open file '.+\.lib'"
         ),
         "install that library, or name its folder with -L",
+    ),
+    (
+        re.compile(r"\.h\w*'?:? (No such file or directory|file not found)|C1083:"),
+        "name the folder of that header with -I of hatframe build",
     ),
     (
         re.compile(r"multiple definition|duplicate symbol", re.IGNORECASE),
@@ -70,6 +79,65 @@ def meanwhile(work: Callable[[], None]) -> Iterator[None]:
     finally:
         _in_the_meantime.reset(token)
     once()
+
+
+class _Together:
+    """Tools that run at once, and end together."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._ended = False
+
+    @contextlib.contextmanager
+    def joined(self, process: subprocess.Popen[str]) -> Iterator[None]:
+        """Count a tool among them within the block; one that comes late is ended."""
+        with self._lock:
+            if self._ended:
+                _kill(process)
+            self._running.add(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                _kill(process)
+
+
+_together: ContextVar[_Together | None] = ContextVar("_together", default=None)
+
+
+def at_once(work: Callable[[_Item], _Made], items: Sequence[_Item]) -> list[_Made]:
+    """What ``work`` makes of each item; as many are worked on at once as there are processors, as tools run meanwhile.
+
+    The error of the first item that has one is raised. Then, as after Ctrl-C, the tools of the others are ended.
+    """
+    if len(items) < 2:
+        return [work(item) for item in items]
+    together = _Together()
+
+    def one(item: _Item) -> _Made:
+        _together.set(together)
+        return work(item)
+
+    with ThreadPoolExecutor(processors()) as pool:
+        try:
+            waiting = [pool.submit(one, item) for item in items]
+            return [each.result() for each in waiting]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            together.end()
+            raise
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -121,14 +189,18 @@ def run(
                 )
         except OSError as error:
             raise LinkError(f"{tool} cannot be run: {error.strerror or error}", hint="install it") from None
-        if work := _in_the_meantime.get():
-            work()
-        output, _ = process.communicate(timeout=time_limit)
+        with together.joined(process) if (together := _together.get()) else contextlib.nullcontext():
+            if work := _in_the_meantime.get():
+                work()
+            output, _ = process.communicate(timeout=time_limit)
     except subprocess.TimeoutExpired:
         raise LinkError(f"{tool} had not ended after {time_limit:g} s, and was stopped") from None
     finally:
         if process is not None and process.returncode is None:
-            _end(process)
+            _kill(process)
+            # After Ctrl-C nobody else would wait for it, nor close its pipe.
+            with process:
+                pass
     return Finished(tool, process.returncode, output.replace(f"{folder}{os.sep}", ""))
 
 
@@ -174,12 +246,12 @@ def _trimmed(line: str, most: int = 300) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill a tool with all that it started, unless it was waited for: then its number may be another's."""
+    if process.returncode is not None:
+        return
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
-    # After Ctrl-C nobody else would wait for it, nor close its pipe.
-    with process:
-        pass

@@ -98,17 +98,19 @@ def test_a_signal_ends_the_compiler_too_and_leaves_nothing(
     programs.mkdir()
     temporary.mkdir()
     slow = programs / "gcc"
-    slow.write_text(f"#!/bin/sh\necho $$ > '{tmp_path}/pid'\nexec sleep 100\n")
+    slow.write_text(f"#!/bin/sh\necho $$ > '{tmp_path}/'$$.pid\nexec sleep 100\n")
     slow.chmod(0o755)
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(temporary)}
-    command = [sys.executable, "-m", "hatframe", "build", source, "-o", tmp_path / "out.hat", "--linker", "gcc"]
-    running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+    (source.parent / "more.c").write_text("int more(void) { return 1; }\n")
+    command = [sys.executable, "-m", "hatframe", "build", source, source.parent / "more.c", "-o", tmp_path / "out.hat"]
+    running = subprocess.Popen([*command, "--linker", "gcc"], env=environment, stderr=subprocess.PIPE)
+    while not any(path.read_text().strip() for path in tmp_path.glob("*.pid")):
         time.sleep(0.02)
     running.send_signal(number)
     running.communicate(timeout=30)
     assert running.returncode == status
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+    for path in tmp_path.glob("*.pid"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.stem), 0)
     assert list(temporary.iterdir()) == []
     assert not list(tmp_path.glob("out*"))

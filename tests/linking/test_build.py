@@ -285,6 +285,12 @@ def test_a_package_that_is_built_again_is_loaded_anew(tmp_path: Path, linker: Li
     assert results == [(10 + step, step) for step in (1, 1, 2, 2, 3, 3)]
 
 
+def test_a_header_that_is_not_found_is_told_with_the_option_for_it(tmp_path: Path, linker: Linker) -> None:
+    path = source(tmp_path, '#include "elsewhere.h"\nint next(int x) { return x + 1; }\n')
+    with pytest.raises(LinkError, match=r"elsewhere\.h.*; name the folder of that header with -I"):
+        made(linker, tmp_path / "out.hat", path)
+
+
 @pytest.mark.parametrize("name", [["-Wl,-soname,liboffset.so"], []], ids=["soname", "no soname"])
 def test_a_library_that_is_moved_along_is_found(tmp_path: Path, linker: Linker, name: list[str]) -> None:
     source(tmp_path / "in" / "lib", "int offset(void) { return 40; }", "offset.c")

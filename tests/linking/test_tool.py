@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hatframe.errors import LinkError
-from hatframe.linking.tool import Finished, failure, meanwhile, private_folder, run
+from hatframe.linking.tool import Finished, at_once, failure, meanwhile, private_folder, processors, run
 
 
 def python(code: str, folder: Path, *arguments: str, time_limit: float = 60) -> Finished:
@@ -147,3 +147,43 @@ def test_a_signal_while_a_tool_starts_ends_it_too(
     (pid,) = started
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+# ----------------------------------------------------------------------------------------------------- several at once
+
+
+def test_what_is_made_at_once_comes_in_the_order_of_its_items(tmp_path: Path) -> None:
+    said = at_once(lambda n: python(f"import time; time.sleep({0.3 - n / 10}); print({n})", tmp_path).output, range(3))
+    assert [text.strip() for text in said] == ["0", "1", "2"]
+    assert at_once(str, []) == []
+
+
+@pytest.mark.skipif(processors() < 2, reason="this machine has one processor")
+def test_tools_run_at_once(tmp_path: Path) -> None:
+    # Each ends only once the other has begun.
+    meet = (
+        "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch()\n"
+        "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.01)"
+    )
+    done = at_once(lambda pair: python(meet, tmp_path, *pair, time_limit=30).code, [("a", "b"), ("b", "a")])
+    assert done == [0, 0]
+
+
+def test_the_first_error_ends_the_tools_of_the_others_and_none_is_started_after(tmp_path: Path) -> None:
+    def work(number: int) -> None:
+        if number == 0:
+            while processors() > 1 and not (tmp_path / "1").exists():
+                time.sleep(0.01)
+            raise LinkError("no")
+        code = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
+        python(code, tmp_path, str(number))
+
+    started = time.monotonic()
+    with pytest.raises(LinkError, match="no"):
+        at_once(work, range(200))
+    assert time.monotonic() - started < 30
+    begun = [int(pid) for path in tmp_path.iterdir() if (pid := path.read_text())]
+    assert len(begun) < 100
+    for pid in begun:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
