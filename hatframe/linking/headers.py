@@ -67,12 +67,15 @@ def _outside_toml(text: str) -> str | None:
     seen = []
     depth = 0
     for line in _LINES.split(text):
+        # Few lines have a number sign, and only those can be directives.
+        directive = "#" in line
         if depth:
             # A comment may begin or a line go on where no text is compiled, and an #else ends that.
-            if "/*" in line or line.endswith("\\") or _TURNS.match(line):
+            if "/*" in line or line.endswith("\\") or (directive and _TURNS.match(line)):
                 return None
-            depth += 1 if _OPENS.match(line) else -1 if _CLOSES.match(line) else 0
-        elif _TOML.match(line):
+            if directive:
+                depth += 1 if _OPENS.match(line) else -1 if _CLOSES.match(line) else 0
+        elif directive and _TOML.match(line):
             depth = 1
         else:
             seen.append(line)
