@@ -151,7 +151,9 @@ class Finished(msgspec.Struct, frozen=True):
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
     """A temporary folder that only this user can enter, removed at the end with all that tools left in it."""
-    with tempfile.TemporaryDirectory(prefix="hatframe-", ignore_cleanup_errors=True) as name:
+    with _signals_held_back():
+        folder = tempfile.TemporaryDirectory(prefix="hatframe-", ignore_cleanup_errors=True)
+    with folder as name:
         yield Path(name).resolve()
 
 
@@ -208,8 +210,8 @@ def run(
 def _signals_held_back() -> Iterator[None]:
     """What handlers of signals raise within the block, such as Ctrl-C, is raised at its end.
 
-    Else it could come when a process has been started, and nothing knows of it yet. Handlers run in the main thread
-    only, so that in another there is nothing to hold back.
+    Else it could come when a process was started or a folder made, and nothing knows of it yet. Handlers run in the
+    main thread only, so that in another there is nothing to hold back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
