@@ -64,7 +64,12 @@ class ParameterNote(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_layout(self) -> bool:
         """Whether it tells more than extents and usage."""
-        return self.order is not None or self.strides is not None or self.offset is not None
+        return self.order is not None or self.is_laid_out
+
+    @property
+    def is_laid_out(self) -> bool:
+        """Whether it tells of another layout than C's own, which is row-major without gaps."""
+        return self.order == "column-major" or self.strides is not None or self.offset is not None
 
 
 class Notes(msgspec.Struct, frozen=True, kw_only=True):

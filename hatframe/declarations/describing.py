@@ -257,7 +257,7 @@ class _Reader:
                 notes = read_comment(comment)
                 if (place := notes.of_function) or (notes.package and self._is_inside(comment)):
                     _fail(
-                        "this line stands above no function",
+                        "this line stands above no definition of a function",
                         place or notes.package[0][1].place,
                         "put the comment directly above the function, with no empty line, directive or other comment "
                         "between",

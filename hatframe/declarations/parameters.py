@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -221,23 +222,27 @@ class _ParameterReader:
         is_flat = len(extents) == 1 and extents[0] is None
         if is_flat and note and _is_cell(note):
             return parameter
+        in_c = extents
         if note and note.extents:
             extents = self._told_extents(
                 name, note, extents, is_flat, self._lookup_with_cells if levels == 2 else self._lookup
             )
         if any(extent is None for extent in extents):
             raise Unfit(_sizeless(c_type, element, name, extents))
-        return self._array(parameter, [extent for extent in extents if extent is not None], note)
+        array = self._array(parameter, [extent for extent in extents if extent is not None], note)
+        if note and note.is_laid_out and not is_flat:
+            _check_layout(array, note, in_c)
+        return array
 
     def _told_extents(
         self, name: str, note: ParameterNote, known: list[Amount | None], is_flat: bool, lookup: Lookup
     ) -> list[Amount | None]:
-        """The extents that a comment tells, which must be those that C tells, where it does."""
+        """The extents that a comment tells: those that C tells, where it does, unless it tells of another layout."""
         told: list[Amount | None] = [amount_told(text, note.place, lookup) for text in note.extents or ()]
         for text, amount in zip(note.extents or (), told, strict=True):
             if isinstance(amount, Number) and amount.value < 1:
                 _fail(f"the extent `{text}` of `{name}` is {amount.value}", note.place, "it must be 1 or more")
-        if is_flat:
+        if is_flat or note.is_laid_out:
             return told
         if len(told) != len(known):
             _fail(f"`{name}` has {len(told)} extents here and {len(known)} in C", note.place, "tell as many as C does")
@@ -249,7 +254,7 @@ class _ParameterReader:
     def _array(self, parameter: Parameter, extents: list[Amount], note: ParameterNote | None) -> Parameter:
         shape = tuple(extent.value for extent in extents if isinstance(extent, Number))
         if len(shape) < len(extents):
-            if note and (note.order == "column-major" or note.strides or note.offset):
+            if note and note.is_laid_out:
                 _fail(
                     f"the size of `{parameter.name}` is known only at run time, so that it can have no layout",
                     note.place,
@@ -293,6 +298,35 @@ class _ParameterReader:
         amount = amount_told(text, note.place, Lookup(self._scope, {}))
         assert isinstance(amount, Number)
         return amount.value
+
+
+def _check_layout(array: Parameter, note: ParameterNote, in_c: list[Amount | None]) -> None:
+    """Check the layout of an array whose extents C tells: it must be one of the elements that the array has there."""
+    assert array.shape is not None
+    assert array.affine_map is not None
+    known = [extent.value if isinstance(extent, Number) else None for extent in in_c]
+    if note.order == "column-major" and len(known) > 1:
+        # The first index, which varies fastest, is the last one of C.
+        for told, extent in itertools.zip_longest(array.shape, reversed(known)):
+            if told != (extent or told):
+                extents = "".join(f"[{extent}]" for extent in reversed(in_c))
+                _fail(
+                    f"`{array.name}` is row-major in C, so that its last index there varies fastest",
+                    note.place,
+                    f"write `@hat {array.name}{extents} column-major`, or make it a pointer in C",
+                )
+    if None in known:
+        return
+    total = math.prod(extent for extent in known if extent is not None)
+    reach = [(extent - 1) * step for extent, step in zip(array.shape, array.affine_map, strict=True)]
+    first = (array.affine_offset or 0) + sum(min(step, 0) for step in reach)
+    last = (array.affine_offset or 0) + sum(max(step, 0) for step in reach)
+    if first < 0 or last >= total:
+        _fail(
+            f"`{array.name}` has {total} elements in C, and this layout goes from element {first} to {last}",
+            note.place,
+            "tell the extents of the part that the function uses, or make it a pointer in C",
+        )
 
 
 def amount_told(text: str, place: Place, lookup: Lookup) -> Amount:

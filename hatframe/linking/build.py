@@ -43,6 +43,11 @@ _ALSO_FOR_LINKING = (
 
 
 _PATH_FLAGS = ("-I", "/I", "-iquote", "-isystem", "-idirafter", "-include", "-imacros")
+_UNFIT_FLAG = re.compile(
+    r"-funsigned-char|-fshort-wchar|-mabi=ms|-mregparm=.*|-mrtd|-fpcc-struct-return|-freg-struct-return"
+    r"|/J|/G[rvz]"
+)
+_FILE_FLAGS = ("-include", "-imacros")
 _PATH_FLAG = re.compile(r"(-I|/I|-iquote|-isystem|-idirafter)(.+)")
 
 
@@ -104,6 +109,7 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
     sources = [_source(path) for path in sources]
     if repeated := next((path for path in sources if sources.count(path) > 1), None):
         raise UsageError("this source is given twice", where=str(repeated))
+    _check_flags(options.flags)
     flags = (*linker.optimization(options.optimize, options.processor, platform), *options.flags)
     compiler = _Compiler(linker, platform, _with_absolute_paths(flags), options.include_folders)
     readings = at_once(compiler.read, sources)
@@ -113,7 +119,7 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
     texts = dict.fromkeys((*options.libraries, *(flag for flag in options.flags if flag in KNOWN_FLAGS)))
     added = [read_dependency(text, Path.cwd(), f"-l {text}", Trust(allow_outside=True)) for text in texts]
     held = [item.file for item in added if item.file and item.file.kind in (Kind.OBJECT, Kind.ARCHIVE)]
-    target = compiled_for(linker, platform, compiler.flags)
+    target = compiled_for(linker, platform, compiler.flags, options.include_folders)
     with private_folder() as folder:
         folders = [folder / str(index) for index in range(len(sources))]
         objects = at_once(lambda each: compiler.compile(*each), list(zip(sources, readings, folders, strict=True)))
@@ -170,13 +176,24 @@ def _source(path: Path) -> Path:
     return path
 
 
+def _check_flags(flags: Sequence[str]) -> None:
+    """Raise :class:`UsageError` for a flag by which functions are called, or types are, otherwise than is described."""
+    if unfit := next((flag for flag in flags if _UNFIT_FLAG.fullmatch(flag)), None):
+        raise UsageError(
+            f"{unfit} changes what types are or how functions are called, which a package cannot tell",
+            hint="leave it out, and write such types in the code: unsigned char for char",
+        )
+
+
 def _with_absolute_paths(flags: Sequence[str]) -> list[str]:
     """The flags with paths that hold wherever the compiler runs."""
     words: list[str] = []
     for flag in flags:
         joined = _PATH_FLAG.fullmatch(flag)
         if words and words[-1] in _PATH_FLAGS:
-            words.append(str(Path(flag).absolute()))
+            # A file to include that is not here is looked for where headers are.
+            is_searched = words[-1] in _FILE_FLAGS and not Path(flag).exists()
+            words.append(flag if is_searched else str(Path(flag).absolute()))
         elif joined and joined[2]:
             words.append(f"{joined[1]}{Path(joined[2]).absolute()}")
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -72,8 +73,12 @@ class CompiledFor(msgspec.Struct, frozen=True):
     crt: str = ""
 
 
-def compiled_for(linker: Linker, platform: Platform, flags: Sequence[str]) -> CompiledFor:
+def compiled_for(
+    linker: Linker, platform: Platform, flags: Sequence[str], include_folders: Sequence[Path] = ()
+) -> CompiledFor:
     """What ``linker`` compiles for on ``platform`` with ``flags``; what its macros do not tell is left out.
+
+    Flags may name headers to include, which lie in ``include_folders``.
 
     Raises :class:`hatframe.errors.LinkError` where the flags are none of the compiler's.
     """
@@ -82,7 +87,7 @@ def compiled_for(linker: Linker, platform: Platform, flags: Sequence[str]) -> Co
     with private_folder() as folder:
         source = folder / "questions.c"
         source.write_text(questions + _C_LIBRARY)
-        answers = linker.preprocess(source, platform=platform, flags=flags)
+        answers = linker.preprocess(source, platform=platform, include_folders=include_folders, flags=flags)
     # Line markers may stand between any two words.
     answers = _MARKER.sub("", answers)
     version = _VERSION.search(answers)

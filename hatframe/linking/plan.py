@@ -273,7 +273,8 @@ def link_checked(shared: SharedLibrary, linker: Linker, where: str) -> tuple[Sym
         raise LinkError(
             f"{linker.name} linked the library, but it does not export {_listed(missing)}",
             where=where,
-            hint="was it compiled with -fvisibility=hidden?",
+            hint="was it compiled as hidden (-fvisibility=hidden, a pragma), or as inline? "
+            "hatframe build --function chooses what to export",
         )
     return linked, tuple(sorted(linked.defined - set(shared.exports)))
 

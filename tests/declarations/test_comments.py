@@ -171,7 +171,7 @@ def test_what_contradicts_an_earlier_line_names_both(lines: str, message: str) -
     ],
 )
 def test_our_lines_above_no_function_are_an_error(code: str) -> None:
-    with pytest.raises(FormatError, match="above no function"):
+    with pytest.raises(FormatError, match="above no definition of a function"):
         read(code)
 
 
@@ -187,3 +187,39 @@ def test_layouts_are_told_in_elements() -> None:
     assert (found.shape, found.affine_map, found.affine_offset) == ((4, 3), (-3, 1), 9)
     assert found.usage is Usage.OUTPUT
     assert function("/* @hat x[4][3] row-major */\nvoid f(float *x) {}").arguments[0].affine_map == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "line", "told", "hint"),
+    [
+        ("A[4][8]", "@hat A column-major", "`A` is row-major in C", "`@hat A[8][4] column-major`"),
+        ("A[4][8]", "@hat A[4][8] column-major", "`A` is row-major in C", "make it a pointer"),
+        ("A[4][8]", "@hat A[32] column-major", "`A` is row-major in C", "`@hat A[8][4] column-major`"),
+        ("A[4][4]", "@hat A strides [8][1]", "16 elements in C, and this layout goes from element 0 to 27", "pointer"),
+        ("A[4]", "@hat A offset 3", "4 elements in C, and this layout goes from element 3 to 6", "the part"),
+        ("A[4]", "@hat A[2] strides [-1]", "goes from element -1 to 0", "the part"),
+    ],
+)
+def test_a_layout_that_contradicts_the_array_in_c_is_an_error(declared: str, line: str, told: str, hint: str) -> None:
+    with pytest.raises(FormatError) as error:
+        read(f"/* {line} */\nvoid f(const double {declared}) {{}}")
+    assert told in error.value.message
+    assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("declared", "line", "shape", "strides", "offset"),
+    [
+        ("A[4][8]", "@hat A[8][4] column-major", (8, 4), (1, 8), 0),
+        ("A[8][8]", "@hat A column-major", (8, 8), (1, 8), 0),
+        ("A[][8]", "@hat A[8][4] column-major", (8, 4), (1, 8), 0),
+        ("A[512]", "@hat A[16][32] column-major", (16, 32), (1, 16), 0),
+        ("A[4][8]", "@hat A[4][4] strides [8][1] offset 2", (4, 4), (8, 1), 2),
+        ("A[9]", "@hat A[9] strides [-1] offset 8", (9,), (-1,), 8),
+    ],
+)
+def test_a_layout_of_the_elements_that_an_array_has_in_c_is_taken(
+    declared: str, line: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> None:
+    found = function(f"/* {line} */\nvoid f(const double {declared}) {{}}").arguments[0]
+    assert (found.shape, found.affine_map, found.affine_offset) == (shape, strides, offset)

@@ -90,7 +90,7 @@ inline void also_inline(void *p) {}
 """
 )
 COMMENTS = {
-    "void layouts(": "/* @hat a[64][TWO] column-major\n * @hat b strides [80][1] offset 2+1 input\n"
+    "void layouts(": "/* @hat a[64][TWO] column-major\n * @hat b[64][64] strides [80][1] offset 2+1 input\n"
     " * @hat c[2][3][4] output\n * @hat d[ROWS] */",
     "void results(": "// @hat rows output\n// @hat columns output\n// @hat values[rows][columns] output\n"
     "// @hat constant[8] output",

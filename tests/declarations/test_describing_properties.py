@@ -35,7 +35,9 @@ def declared(name: str, shape: tuple[int, ...], element: str, usage: Usage, form
     if form == "runtime":
         brackets = "".join(f"[n + {extent}]" for extent in shape)
     elif form == "column":
-        line += " column-major"
+        # C has its indices the other way round.
+        line = f"@hat {name}{brackets} {usage} column-major"
+        brackets = "".join(f"[{extent}]" for extent in reversed(shape))
     if form == "pointer":
         return f"{const}{element} *{name}", f"@hat {name}{brackets} {usage}"
     return f"{const}{element} {name}{brackets}", line

@@ -285,6 +285,22 @@ def test_a_package_that_is_built_again_is_loaded_anew(tmp_path: Path, linker: Li
     assert results == [(10 + step, step) for step in (1, 1, 2, 2, 3, 3)]
 
 
+def test_flags_that_change_how_functions_are_called_are_refused(tmp_path: Path, linker: Linker) -> None:
+    path = source(tmp_path, "char next(char x) { return x + 1; }\n")
+    for flag in ("-funsigned-char", "-mabi=ms"):
+        with pytest.raises(UsageError, match=f"{flag} changes what types are"):
+            made(linker, tmp_path / "out.hat", path, flags=(flag,))
+
+
+def test_a_header_to_include_is_looked_for_as_others_are(tmp_path: Path, linker: Linker) -> None:
+    path = source(tmp_path, "int32_t next(int32_t x) { return x + STEP; }\n")
+    (tmp_path / "headers").mkdir()
+    (tmp_path / "headers" / "configured.h").write_text("#define STEP 2\n")
+    flags = ("-include", "configured.h", "-include", "stdint.h")
+    built = made(linker, tmp_path / "out.hat", path, flags=flags, include_folders=(tmp_path / "headers",))
+    assert call(built.written.hat, "next", 2) == 4
+
+
 def test_a_header_that_is_not_found_is_told_with_the_option_for_it(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, '#include "elsewhere.h"\nint next(int x) { return x + 1; }\n')
     with pytest.raises(LinkError, match=r"elsewhere\.h.*; name the folder of that header with -I"):
