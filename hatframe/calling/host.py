@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import abc
-import contextlib
-import filecmp
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatframe.backends import BoundFunction, Library, LoadContext, Loader
 from hatframe.errors import FormatError, PackageError, SymbolError
-from hatframe.format.confinement import is_path
 from hatframe.format.model import Function
 from hatframe.format.package import Package
 
@@ -36,7 +33,6 @@ class HostLoader(Loader):
     def open(self, package: Package, context: LoadContext) -> Library:
         """Open the library; :class:`PackageError` with the system's reason where it cannot be."""
         path = context.dynamic_library(package).resolve()
-        _check_needed(package)
         interface = self.interface()
         try:
             handle = interface.open(_spelled_anew(path))
@@ -47,48 +43,6 @@ class HostLoader(Loader):
                 hint="is it built for this machine, and are the libraries there that it needs?",
             ) from None
         return HostLibrary(interface, handle, path, context)
-
-
-def _check_needed(package: Package) -> None:
-    """Raise :class:`PackageError` where the system would take another library for one that the package names by path.
-
-    It takes one that is open for any of the same name. On systems other than Linux nothing tells which are open.
-    """
-    needed = [
-        (hat, reference.target_file)
-        for hat in package.hat_files
-        for reference in hat.dependencies.dynamic
-        if is_path(reference.target_file, hat.folder)
-    ]
-    mapped = _mapped_files() if needed else {}
-    for hat, text in needed:
-        file = (hat.folder / text).resolve()
-        others = mapped.get(file.name, set())
-        if file in others or not file.is_file():
-            continue
-        for other in others:
-            if not (other.is_file() and filecmp.cmp(file, other, shallow=False)):
-                raise PackageError(
-                    f"it needs {text}, and another library of that name is open in this process: {other}",
-                    where=package.shown(hat.path),
-                    hint="load the two in processes of their own",
-                )
-
-
-def _mapped_files() -> dict[str, set[Path]]:
-    """The files that are mapped into this process, by name."""
-    found: dict[str, set[Path]] = {}
-    with (
-        contextlib.suppress(OSError),
-        Path("/proc/self/maps").open(encoding="utf-8", errors="surrogateescape") as lines,
-    ):
-        for line in lines:
-            # Address, permissions, offset, device, inode and path.
-            words = line.rstrip("\n").split(maxsplit=5)
-            if len(words) == 6 and words[5].startswith("/"):
-                path = Path(words[5])
-                found.setdefault(path.name, set()).add(path)
-    return found
 
 
 # The files that were opened in this process by each path, by device and number.

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
@@ -125,14 +125,20 @@ def at_once(work: Callable[[_Item], _Made], items: Sequence[_Item]) -> list[_Mad
         _together.set(together)
         return work(item)
 
-    with ThreadPoolExecutor(processors()) as pool:
-        try:
-            waiting = [pool.submit(one, item) for item in items]
-            return [each.result() for each in waiting]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(processors())
+    try:
+        waiting = [pool.submit(one, item) for item in items]
+        for each in waiting:
+            # Without a limit a signal in the instant before it waits is seen only after it; on Windows always.
+            while wait((each,), timeout=0.2).not_done:
+                pass
+            each.result()
+        return [each.result() for each in waiting]
+    finally:
+        # A second signal must not keep the tools from being ended.
+        with _signals_held_back():
             together.end()
-            raise
+            pool.shutdown(cancel_futures=True)
 
 
 def processors() -> int:
@@ -218,17 +224,20 @@ def _signals_held_back() -> Iterator[None]:
         return
     came: list[int] = []
     handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
-    try:
+
+    def tell() -> None:
+        for number in came:
+            handlers[number](number, None)
+
+    # A stack goes on where a handler that is back already raises, so that none is left out.
+    with contextlib.ExitStack() as stack:
+        stack.callback(tell)
         for each in (signal.SIGINT, signal.SIGTERM):
             if callable(handler := signal.getsignal(each)):
                 handlers[each] = handler
+                stack.callback(signal.signal, each, handler)
                 signal.signal(each, lambda number, _: came.append(number))
         yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for number in came:
-            handlers[number](number, None)
 
 
 def failure(finished: Finished, where: str = "", most_lines: int = 3) -> LinkError:
@@ -253,7 +262,8 @@ def _kill(process: subprocess.Popen[str]) -> None:
     if process.returncode is not None:
         return
     if os.name == "posix":
-        with contextlib.suppress(ProcessLookupError):
+        # macOS says that it may not where all of the group have ended.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 import shutil
@@ -10,7 +9,6 @@ import sys
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import ClassVar
 
 from hatframe.backends import Availability, Linker, SharedLibrary
@@ -27,7 +25,6 @@ _UNDEFINED = re.compile(
     re.MULTILINE,
 )
 _APPLE_ARCHITECTURES = {"aarch64": "arm64"}
-_SHARED = re.compile(r"\A\w.*\.so(\.\d+)*\Z")
 # Compilers for ARM take the processor by another option than those for x86, where -mcpu is deprecated.
 _BY_MCPU = frozenset(("aarch64", "arm"))
 
@@ -141,7 +138,7 @@ class Driver(Linker):
             # Some distributions' gcc has this on, and others' do not.
             "-Wl,--as-needed",
             *_run_paths(library, "$ORIGIN"),
-            *_libraries(library, _linked_by_name(library, folder)),
+            *_libraries(library),
             "-lm",
         ]
 
@@ -263,33 +260,13 @@ def _run_paths(library: SharedLibrary, origin: str) -> Words:
     return [word for folder in dict.fromkeys(folders) for word in ("-Xlinker", "-rpath", "-Xlinker", folder)]
 
 
-def _linked_by_name(library: SharedLibrary, folder: Path) -> Mapping[str, str]:
-    """Links in ``folder``, where the linker runs, to the shared libraries that paths name, by path.
-
-    One that gives itself no SONAME is recorded as it was named to the linker: by its path it could not move along.
-    """
-    links = {}
-    for path in library.libraries:
-        name = Path(path).name
-        if _is_path(path) and _SHARED.search(name):
-            # Where the name is taken, or the system has no links, it is linked by its path.
-            with contextlib.suppress(OSError):
-                (folder / name).symlink_to(Path(path).absolute())
-                links[path] = name
-    return links
-
-
-def _libraries(library: SharedLibrary, links: Mapping[str, str] = MappingProxyType({})) -> Words:
+def _libraries(library: SharedLibrary) -> Words:
     folders = list(dict.fromkeys(folder.absolute() for folder in library.library_folders))
     return [
         *library.flags,
         *(word for folder in folders for word in ("-L", folder)),
-        *(links.get(name, name if _is_path(name) else f"-l{name}") for name in library.libraries),
+        *(name if "/" in name or "\\" in name else f"-l{name}" for name in library.libraries),
     ]
-
-
-def _is_path(library: str) -> bool:
-    return "/" in library or "\\" in library
 
 
 def _link_failure(finished: Finished, platform: Platform) -> LinkError:
