@@ -23,7 +23,7 @@ import numpy as np
 from hatframe import Kernel
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from packages import affine, function, make_package
+from sample_packages import affine, function, make_package
 
 SOURCE = "void three(const float *a, const float *b, float *c) { (void)a; (void)b; (void)c; }"
 SHAPE = (64, 64)

@@ -25,7 +25,7 @@ from hatframe import Kernel
 from hatframe.backends import BoundFunction
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from packages import affine, compiler, function, make_package
+from sample_packages import affine, compiler, function, make_package
 
 SHORT = 20e-9
 """Seconds: functions that take less must come out within LIMIT_SECONDS, others within LIMIT_RATIO."""

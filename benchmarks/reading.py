@@ -22,7 +22,7 @@ from hatframe.format.reading import read_hat
 from hatframe.format.rendering import render_hat
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from packages import affine, document, function
+from sample_packages import affine, document, function
 
 LIMIT = 1.5
 

@@ -22,7 +22,7 @@ import msgspec
 from hatframe.results.model import ResultsDocument
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from packages import affine, function, make_package
+from sample_packages import affine, function, make_package
 
 COUNT = 1000
 LIMIT = 2.0

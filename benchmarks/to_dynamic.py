@@ -25,7 +25,7 @@ from pathlib import Path
 from hatframe import Kernel
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from packages import affine, function, make_package
+from sample_packages import affine, function, make_package
 
 LIMIT = 1.3
 """Times the compiler's own time, in one process."""

@@ -6,7 +6,7 @@
 
 What is named here is the public API, with the modules :mod:`hatframe.backends`, :mod:`hatframe.hookspecs`,
 :mod:`hatframe.machine`, :mod:`hatframe.errors`, :mod:`hatframe.files`, :mod:`hatframe.format`, :mod:`hatframe.calling`,
-:mod:`hatframe.bench.options`, :mod:`hatframe.linking`, :mod:`hatframe.results` and :mod:`hatframe.testing`.
+:mod:`hatframe.bench.options`, :mod:`hatframe.results` and :mod:`hatframe.testing`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _HOMES = {
     "Kernel": "hatframe.kernel",
     "hookimpl": "hatframe.hookspecs",
     "load": "hatframe.kernel",
-    "read_package": "hatframe.format.package",
+    "read_package": "hatframe.packages.package",
 }
 
 if TYPE_CHECKING:
     from hatframe.errors import HatError
-    from hatframe.format.package import read_package
     from hatframe.hookspecs import hookimpl
     from hatframe.kernel import Kernel, load
+    from hatframe.packages.package import read_package
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from hatframe.machine import Facts, Machine, Platform
 
 if TYPE_CHECKING:
     from hatframe.format.model import Function
-    from hatframe.format.package import Package
+    from hatframe.packages.package import Package
     from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 
 

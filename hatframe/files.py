@@ -110,7 +110,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def made_whole(folder: Path) -> Iterator[Path]:
+def atomic_directory(folder: Path) -> Iterator[Path]:
     """Give a new folder beside ``folder`` to fill, which takes its place at the end: all appears, or nothing.
 
     ``folder`` must not be there, or be empty. Raises :class:`OSError`.

@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hatframe import files
 from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loader, Observer
 from hatframe.errors import PackageError, PluginError
-from hatframe.format.package import Package, in_use, read_package, read_packages, same_library
 from hatframe.machine import Machine, Platform
+from hatframe.packages.package import Package, in_use, read_package, read_packages, same_library
 from hatframe.registry import Registry
 
 if TYPE_CHECKING:
     from hatframe.bench.options import BenchOptions
+    from hatframe.building.build import Built
     from hatframe.calling.loaded import LoadedPackage
+    from hatframe.converting.conversion import Converted
     from hatframe.format.model import Function
-    from hatframe.format.packing import Packed
-    from hatframe.linking.build import Built
-    from hatframe.linking.conversion import Converted
-    from hatframe.linking.dependencies import Trust
+    from hatframe.packages.dependencies import Trust
+    from hatframe.packages.packing import Packed
     from hatframe.results.model import ResultsDocument
-    from hatframe.verify.validation import Deviation
+    from hatframe.validating.validation import Deviation
 
 DISABLE_VARIABLE = "HATFRAME_DISABLE_PLUGINS"
 
@@ -209,8 +209,8 @@ class Kernel:
 
     def _load_context(self, options: Mapping[str, str], allow_outside: bool) -> LoadContext:
         def dynamic_library(package: Package) -> Path:
-            from hatframe.linking.cached import cached_dynamic_library
-            from hatframe.linking.dependencies import Trust
+            from hatframe.converting.cached import cached_dynamic_library
+            from hatframe.packages.dependencies import Trust
 
             folder, trust = files.cache_folder() / "libraries", Trust(allow_outside=allow_outside)
             return cached_dynamic_library(package, self.linker, folder, self.notify, trust)
@@ -250,11 +250,11 @@ class Kernel:
             The linker to use, and the platform to build for (``x86_64-windows``); without them the first that can
             produce for it, and this machine.
         static, optimize, flags, include_folders, functions, libraries, library_folders
-            As :class:`hatframe.linking.build.BuildOptions` tells.
+            As :class:`hatframe.building.build.BuildOptions` tells.
         processor
             The processor that the code may be for; None is this machine's, or any with a ``target``.
         """
-        from hatframe.linking.build import BuildOptions, build
+        from hatframe.building.build import BuildOptions, build
 
         wanted = Platform.parse(target) if target else Platform.host()
         chosen = self.linker(linker, wanted)
@@ -299,7 +299,7 @@ class Kernel:
         allow_outside, allow_link_flags
             Take paths in the package's metadata that leave its folder, and these flags for the linker.
         """
-        from hatframe.linking.to_dynamic import to_dynamic
+        from hatframe.converting.to_dynamic import to_dynamic
 
         package, trust, chosen = self._to_convert(path, linker, all_hats, allow_outside, allow_link_flags)
         return to_dynamic(
@@ -327,7 +327,7 @@ class Kernel:
         ``objects`` are paths of more object files and static libraries to put in; the rest is as for
         :meth:`to_dynamic`.
         """
-        from hatframe.linking.to_static import to_static
+        from hatframe.converting.to_static import to_static
 
         package, trust, chosen = self._to_convert(path, linker, all_hats, allow_outside, allow_link_flags)
         return to_static(package, Path(output), linker=chosen, objects=objects, trust=trust)
@@ -341,8 +341,8 @@ class Kernel:
         allow_link_flags: Sequence[str],
     ) -> tuple[Package, Trust, Linker]:
         """What is converted, how far its metadata are trusted, and by which linker."""
-        from hatframe.linking.dependencies import Trust
-        from hatframe.linking.plan import platform_of, static_library
+        from hatframe.converting.plan import platform_of, static_library
+        from hatframe.packages.dependencies import Trust
 
         package = same_library(Path(path)) if all_hats else read_package(path)
         trust = Trust(allow_outside=allow_outside, link_flags=tuple(allow_link_flags))
@@ -352,15 +352,15 @@ class Kernel:
     def pack(self, path: str | Path, output: str | Path, *, allow_outside: bool = False) -> Packed:
         """Gather the package of a .hat file into a folder or a .zip file, so that it can be moved.
 
-        Raises as :func:`hatframe.format.packing.pack`, which tells more. No code of the package is run.
+        Raises as :func:`hatframe.packages.packing.pack`, which tells more. No code of the package is run.
         """
-        from hatframe.format.packing import pack
+        from hatframe.packages.packing import pack
 
         return pack(Path(path), Path(output), allow_outside=allow_outside)
 
     def validate(self, path: str | Path) -> list[Deviation]:
         """Every deviation of a .hat file from the format. No code of the package is run."""
-        from hatframe.verify.validation import validate
+        from hatframe.validating.validation import validate
 
         runtimes = {runtime for loader in self.registry.loaders.all() for runtime in loader.runtimes}
         return validate(Path(path), runtimes)

@@ -11,6 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hatframe_builtin.linkers.clang import Clang
+from hatframe_builtin.linkers.gcc import Gcc
+from hatframe_builtin.linkers.zig import Zig
+
+from hatframe.backends import Linker
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -62,6 +67,17 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str
         subprocess.run([server, "-k"], env=environment, capture_output=True, timeout=60)
     # It is too large to be kept, as pytest does with temporary folders.
     shutil.rmtree(prefix, ignore_errors=True)
+
+
+@pytest.fixture(
+    params=[Gcc, pytest.param(Clang, marks=pytest.mark.slow), pytest.param(Zig, marks=pytest.mark.slow)],
+    ids=["gcc", "clang", "zig"],
+)
+def linker(request: pytest.FixtureRequest) -> Linker:
+    chosen: Linker = request.param()
+    if not (availability := chosen.availability()):
+        pytest.skip(availability.reason)
+    return chosen
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

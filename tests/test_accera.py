@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 from hatframe import Kernel, read_package
+from hatframe.binary.symbols import read_symbols
 from hatframe.calling.loaded import LoadedPackage
 from hatframe.errors import CallError, PluginError
 from hatframe.format.names import base_name
-from hatframe.linking.symbols import read_symbols
 
 HOST_PACKAGES = ["gemm_static", "gemm_dynamic", "vadd", "saxpy", "scale_runtime", "ints", "sweep"]
 

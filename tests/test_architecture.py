@@ -18,12 +18,13 @@ PLUGINS = ROOT / "plugins"
 
 # Each layer may import those before it, and itself.
 LAYERS = (
-    {"errors", "files", "machine", "cache", "__init__"},
+    {"errors", "files", "machine", "__init__"},
+    {"c"},
     {"format"},
-    {"declarations"},
-    {"calling"},
-    {"results"},
-    {"bench", "verify", "linking"},
+    {"binary", "packages"},
+    {"calling", "toolchain"},
+    {"results", "validating", "building", "converting"},
+    {"bench"},
     {"registry", "kernel"},
     {"cli", "__main__"},
     {"testing"},

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packages import compiler
+from sample_packages import compiler
 
 import hatframe.testing
 from hatframe import Kernel, backends, hookspecs

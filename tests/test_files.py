@@ -49,15 +49,15 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
-    with contextlib.suppress(ZeroDivisionError), files.made_whole(tmp_path / "new") as folder:
+    with contextlib.suppress(ZeroDivisionError), files.atomic_directory(tmp_path / "new") as folder:
         (folder / "a").touch()
         raise ZeroDivisionError
     assert not list(tmp_path.iterdir())
-    with files.made_whole(tmp_path / "new") as folder:
+    with files.atomic_directory(tmp_path / "new") as folder:
         (folder / "a").touch()
         assert not (tmp_path / "new").exists()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a"]
-    with pytest.raises(OSError, match="not empty"), files.made_whole(tmp_path / "new"):
+    with pytest.raises(OSError, match="not empty"), files.atomic_directory(tmp_path / "new"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 

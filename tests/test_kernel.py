@@ -15,8 +15,8 @@ import pytest
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Availability, BoundFunction, Library, LoadContext, Loader, Observer, Probe, Sink
 from hatframe.errors import PluginError
-from hatframe.format.package import Package
 from hatframe.machine import Cache, Facts, Platform
+from hatframe.packages.package import Package
 from hatframe.registry import PluginReport
 
 

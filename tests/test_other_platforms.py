@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from packages import compiler
+from sample_packages import compiler
 
 from hatframe import Kernel
+from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.symbols import read_symbols
 from hatframe.errors import PluginError, TargetError
 from hatframe.format.reading import read_hat
-from hatframe.linking.libraries import Kind, identify
-from hatframe.linking.symbols import read_symbols
 from hatframe.machine import Platform
 
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from packages import compiler
+from sample_packages import compiler
 
 from hatframe import Kernel
+from hatframe.binary.symbols import read_symbols
 from hatframe.calling.loaded import LoadedPackage
 from hatframe.errors import PluginError
-from hatframe.linking.symbols import read_symbols
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SOURCES = [path for path in sorted(SAMPLES.glob("*.c")) if path.name != "program.c"]

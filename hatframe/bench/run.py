@@ -29,8 +29,8 @@ from hatframe.calling.plans import CallPlan, plan_call
 from hatframe.errors import HatError, PackageError, SinkError, UnknownFunctionError, UsageError
 from hatframe.format.model import Function
 from hatframe.format.names import matching
-from hatframe.format.package import Package
 from hatframe.machine import Machine
+from hatframe.packages.package import Package
 from hatframe.results.comparison import rank
 from hatframe.results.model import FunctionResult, PackageInfo, ResultsDocument, RunInfo
 from hatframe.results.rates import rates

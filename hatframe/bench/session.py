@@ -11,7 +11,7 @@ import msgspec
 
 from hatframe.backends import BoundFunction, Timer
 from hatframe.bench.counters import open_counters
-from hatframe.format.package import Package, read_package
+from hatframe.packages.package import Package, read_package
 
 if TYPE_CHECKING:
     from hatframe.bench.inputs import InputSets

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from hatframe.backends import BoundFunction, Timer
+from hatframe.c.layouts import Layout
 from hatframe.calling.addresses import Addresses
 from hatframe.calling.buffers import aligned_array, free, owned_array
 from hatframe.calling.checks import Array, Checker, Converter, from_bits
 from hatframe.calling.interface import POINTER, Conversions, ForeignInterface
-from hatframe.calling.layouts import Layout
 from hatframe.calling.native import LoopSignature
-from hatframe.calling.plans import ArgumentPlan, CallPlan, Passing
+from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 from hatframe.calling.timers import ArgumentTable, Timers
 from hatframe.calling.timing import PythonTimer
 from hatframe.errors import CallError
@@ -101,12 +101,12 @@ class HostFunction(BoundFunction):
         return self._timers.native(
             LoopSignature(*signature(self.plan), receivers=self._allocated),
             self._interface.address_of(self._c_function),
-            self._interface.address_of(self._interface.nothing(*signature(self.plan))),
+            self._interface.address_of(self._interface.noop_function(*signature(self.plan))),
             ArgumentTable(argument_sets, self.function.arguments, rows),
         )
 
     def _python_timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
-        nothing = self._interface.nothing(*signature(self.plan))
+        nothing = self._interface.noop_function(*signature(self.plan))
         calls, empty, clean_ups = [], [], []
         for arguments in argument_sets:
             prepared = self._prepare(arguments, {})
@@ -122,7 +122,7 @@ class HostFunction(BoundFunction):
     @property
     def _allocated(self) -> tuple[int, ...]:
         """The positions of arguments that the function sets to arrays that it allocates."""
-        return tuple(plan.position for plan in self.plan.arguments if plan.passing is Passing.ALLOCATED)
+        return tuple(plan.position for plan in self.plan.arguments if plan.passing is PassingMode.ALLOCATED)
 
     def empty(self, name: str, **sizes: int) -> Array:
         """An uninitialised array for an argument, aligned to 64 bytes, in the layout that the metadata tell.
@@ -144,7 +144,7 @@ class HostFunction(BoundFunction):
         """
         values: list[Any] = []
         for argument in self.plan.arguments:
-            if argument.passing is Passing.ALLOCATED:
+            if argument.passing is PassingMode.ALLOCATED:
                 values.append(np.zeros(1, np.uintp))
             elif argument.is_array:
                 array = self._new_array(argument, sizes)
@@ -157,7 +157,7 @@ class HostFunction(BoundFunction):
                     cell[0] = sizes.get(argument.name, 1)
                 else:
                     fill(argument.name, cell)
-                values.append(cell[0].item() if argument.passing is Passing.VALUE else cell)
+                values.append(cell[0].item() if argument.passing is PassingMode.VALUE else cell)
         return values
 
     def _new_array(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Array:
@@ -165,7 +165,7 @@ class HostFunction(BoundFunction):
 
     def _layout(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Layout:
         """Where the elements of an argument lie in memory that is made for it; a number is an array of one."""
-        if argument.passing is Passing.ALLOCATED or (argument.layout is None and argument.size is None):
+        if argument.passing is PassingMode.ALLOCATED or (argument.layout is None and argument.size is None):
             return Layout.dense((1,))
         if argument.layout:
             return argument.layout
@@ -232,14 +232,14 @@ class HostFunction(BoundFunction):
             return [converter(value) for converter, value in zip(convert, values, strict=True)], {}  # type: ignore[misc]
         for argument in self.plan.arguments:
             value = values[argument.position]
-            if argument.passing is Passing.RUNTIME and value is not _LEFT_OUT:
+            if argument.passing is PassingMode.RUNTIME and value is not _LEFT_OUT:
                 values[argument.position] = checker.row_major_array(argument, value)
         sizes = self._dimensions(values)
         outputs: dict[int, Array] = {}
         c_arguments = []
         for argument, converter in zip(self.plan.arguments, convert, strict=True):
             value = values[argument.position]
-            if argument.passing is Passing.RUNTIME:
+            if argument.passing is PassingMode.RUNTIME:
                 checker.runtime_array(argument, sizes, value)
                 c_arguments.append(checker.pointer(argument, value))
                 continue
@@ -256,9 +256,9 @@ class HostFunction(BoundFunction):
 
     def _filled_in(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Any:
         """The value of an argument that was left out."""
-        if argument.passing is Passing.VALUE:
+        if argument.passing is PassingMode.VALUE:
             return sizes[argument.name]
-        if argument.passing is Passing.ALLOCATED:
+        if argument.passing is PassingMode.ALLOCATED:
             return np.zeros(1, np.uintp)
         return np.full(1, sizes.get(argument.name, 0), argument.element.dtype)
 
@@ -294,14 +294,14 @@ class HostFunction(BoundFunction):
             value = values[argument.position]
             if value is _LEFT_OUT or not argument.read:
                 continue
-            if argument.passing is Passing.CELL:
+            if argument.passing is PassingMode.CELL:
                 value = self._checker.cell(argument, value).reshape(())
             sizes[name] = self._checker.number(argument, value)
             told_by[name] = f"argument {name}"
             if sizes[name] < 0:
                 raise self._checker.error(argument, f"a dimension cannot be negative, received {sizes[name]}")
         for argument in self.plan.arguments:
-            if argument.passing is not Passing.RUNTIME or argument.size is None:
+            if argument.passing is not PassingMode.RUNTIME or argument.size is None:
                 continue
             shape = values[argument.position].shape
             if len(shape) != len(argument.size.factors):
@@ -316,7 +316,7 @@ class HostFunction(BoundFunction):
                     )
                 told_by.setdefault(factor, f"argument {argument.name}")
         for argument in self.plan.arguments:
-            if argument.passing is Passing.RUNTIME and argument.size:
+            if argument.passing is PassingMode.RUNTIME and argument.size:
                 for name in sorted(argument.size.names - set(sizes)):
                     raise self._untold(by_name[name])
         for name in self.plan.dimensions:
@@ -330,7 +330,7 @@ class HostFunction(BoundFunction):
         telling = [
             f"{argument.name} ({argument.size.text}) with {len(argument.size.factors)} axes"
             for argument in self.plan.arguments
-            if argument.passing is Passing.RUNTIME and argument.size and dimension.name in argument.size.factors
+            if argument.passing is PassingMode.RUNTIME and argument.size and dimension.name in argument.size.factors
         ]
         return self._checker.error(
             dimension,
@@ -395,7 +395,7 @@ class _Call:
 
     def _output(self, position: int, cell: Array) -> Any:
         plan = self._function.plan.arguments[position]
-        if plan.passing is not Passing.ALLOCATED:
+        if plan.passing is not PassingMode.ALLOCATED:
             return cell[0].item()
         if plan.size is not None:
             sizes = {name: self._size(name) for name in plan.size.names}
@@ -438,6 +438,6 @@ def _identifier(name: str) -> str:
 def signature(plan: CallPlan) -> tuple[str | None, tuple[str, ...]]:
     """The C types of a function's result (None for void) and arguments, as :class:`ForeignInterface` takes them."""
     arguments = tuple(
-        argument.element.carrier if argument.passing is Passing.VALUE else POINTER for argument in plan.arguments
+        argument.element.abi_type if argument.passing is PassingMode.VALUE else POINTER for argument in plan.arguments
     )
-    return (plan.returns.carrier if plan.returns else None), arguments
+    return (plan.returns.abi_type if plan.returns else None), arguments

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hatframe.calling.layouts import Layout
+from hatframe.c.layouts import Layout
 
 ALIGNMENT = 64
 """Bytes: a cache line of all current processors, and the widest vector register."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hatframe.calling.elements import ElementType
+from hatframe.c.elements import ElementType
+from hatframe.c.layouts import Layout
 from hatframe.calling.interface import Conversions
-from hatframe.calling.layouts import Layout
-from hatframe.calling.plans import ArgumentPlan, CallPlan, Passing
+from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 from hatframe.errors import CallError
 
 Array = np.ndarray[Any, Any]
@@ -30,11 +30,11 @@ class Checker:
 
     def converter(self, plan: ArgumentPlan) -> Converter:
         """What checks a value for an argument that can be checked alone, and gives what the C call takes."""
-        if plan.passing is Passing.VALUE:
+        if plan.passing is PassingMode.VALUE:
             return self._number_converter(plan)
-        if plan.passing is Passing.CELL:
+        if plan.passing is PassingMode.CELL:
             return self._cell_converter(plan)
-        if plan.passing is Passing.ALLOCATED:
+        if plan.passing is PassingMode.ALLOCATED:
             return lambda value: self.pointer(plan, self.receiver(plan, value))
         assert plan.layout is not None
         return self._array_converter(plan, plan.layout)
@@ -157,7 +157,7 @@ class Checker:
 
     def _number_converter(self, plan: ArgumentPlan) -> Converter:
         element = plan.element
-        wrap = self._interface.number(element.carrier)
+        wrap = self._interface.number(element.abi_type)
         if element.kind in ("int", "uint"):
             low, high = element.integer_range
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hatframe.backends import BoundFunction, Library, LoadContext, Loader
 from hatframe.errors import FormatError, PackageError, SymbolError
 from hatframe.format.model import Function
-from hatframe.format.package import Package
+from hatframe.packages.package import Package
 
 if TYPE_CHECKING:
     from hatframe.calling.interface import ForeignInterface

@@ -47,7 +47,7 @@ class ForeignInterface(Conversions):
         """
 
     @abc.abstractmethod
-    def nothing(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
+    def noop_function(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
         """A C function of that signature that does next to nothing: calling it costs what any call costs."""
 
     @abc.abstractmethod

@@ -7,7 +7,7 @@ from typing import Any
 
 from hatframe.backends import BoundFunction
 from hatframe.format.model import Function
-from hatframe.format.package import Package
+from hatframe.packages.package import Package
 
 
 class LoadedPackage(Mapping[str, BoundFunction]):

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from hatframe.calling.elements import ElementType, element_type, parse_declared_type, same_type
-from hatframe.calling.expressions import SizeExpression
-from hatframe.calling.layouts import Layout
+from hatframe.c.elements import ElementType, element_type, parse_declared_type, same_type
+from hatframe.c.layouts import Layout
+from hatframe.c.size_expressions import SizeExpression
 from hatframe.errors import FormatError, HatError
 from hatframe.format.model import Function, LogicalType, Parameter, Usage
 from hatframe.machine import Platform
 
 
-class Passing(enum.Enum):
+class PassingMode(enum.Enum):
     """How a parameter goes to C."""
 
     VALUE = "a number by value"
@@ -36,7 +36,7 @@ class ArgumentPlan(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     name: str
     element: ElementType
-    passing: Passing
+    passing: PassingMode
     usage: Usage
     layout: Layout | None = None
     size: SizeExpression | None = None
@@ -55,7 +55,7 @@ class ArgumentPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_array(self) -> bool:
         """Whether the caller gives an array of any number of elements."""
-        return self.passing in (Passing.ARRAY, Passing.RUNTIME)
+        return self.passing in (PassingMode.ARRAY, PassingMode.RUNTIME)
 
 
 class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ def _plan_argument(position: int, name: str, parameter: Parameter) -> ArgumentPl
     size = None
     layout = None
     if parameter.logical_type is LogicalType.AFFINE_ARRAY:
-        layout = Layout.of(parameter)
+        layout = Layout.of(parameter.shape, parameter.affine_map, parameter.affine_offset)
     elif parameter.logical_type is LogicalType.RUNTIME_ARRAY:
         if not parameter.size:
             raise FormatError("a runtime_array has no size")
@@ -133,17 +133,17 @@ def _plan_argument(position: int, name: str, parameter: Parameter) -> ArgumentPl
     )
 
 
-def _passing(parameter: Parameter, levels: int) -> Passing:
+def _passing(parameter: Parameter, levels: int) -> PassingMode:
     if parameter.logical_type is LogicalType.ELEMENT:
         if levels == 0 and parameter.usage is not Usage.INPUT:
             raise FormatError(f"an {parameter.usage} must be a pointer, and {parameter.declared_type!r} is none")
         if levels < 2:
-            return Passing.VALUE if levels == 0 else Passing.CELL
+            return PassingMode.VALUE if levels == 0 else PassingMode.CELL
     elif levels == 1:
         is_affine = parameter.logical_type is LogicalType.AFFINE_ARRAY
-        return Passing.ARRAY if is_affine else Passing.RUNTIME
+        return PassingMode.ARRAY if is_affine else PassingMode.RUNTIME
     elif levels == 2 and parameter.usage is Usage.OUTPUT:
-        return Passing.ALLOCATED
+        return PassingMode.ALLOCATED
     raise FormatError(
         f"{parameter.declared_type!r} with {levels} pointer levels cannot be an {parameter.usage} "
         f"{parameter.logical_type}"
@@ -157,7 +157,7 @@ def _with_follows(function: Function, plans: list[ArgumentPlan]) -> Iterator[Arg
     for plan in plans:
         for name in sorted(plan.size.names) if plan.size else ():
             dimension = by_name.get(name)
-            if dimension is None or dimension.passing not in (Passing.VALUE, Passing.CELL):
+            if dimension is None or dimension.passing not in (PassingMode.VALUE, PassingMode.CELL):
                 raise FormatError(
                     f"size {plan.size.text!r} refers to {name!r}, which is no element parameter",  # type: ignore[union-attr]
                     where=f"{function.name}: argument {plan.position} ({plan.name})",
@@ -166,12 +166,12 @@ def _with_follows(function: Function, plans: list[ArgumentPlan]) -> Iterator[Arg
                 raise FormatError(
                     f"dimension {name!r} is a {dimension.element.name}, not an integer", where=function.name
                 )
-        if plan.passing is Passing.ALLOCATED:
+        if plan.passing is PassingMode.ALLOCATED:
             told.update(by_name[name].name for name in (plan.size.names if plan.size else ()) if by_name[name].written)
-        elif plan.passing is Passing.RUNTIME and plan.size:
+        elif plan.passing is PassingMode.RUNTIME and plan.size:
             told.update(factor for factor in plan.size.factors if isinstance(factor, str))
     for plan in plans:
-        follows = plan.passing is Passing.ALLOCATED or plan.name in told
+        follows = plan.passing is PassingMode.ALLOCATED or plan.name in told
         yield msgspec.structs.replace(plan, follows=follows)
 
 

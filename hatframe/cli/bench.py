@@ -14,7 +14,7 @@ import typer
 from hatframe.backends import Observer
 from hatframe.cli.common import AllowOutside, console, kernel_of, note, note_failures, print_json
 from hatframe.errors import UsageError
-from hatframe.format.package import is_archive
+from hatframe.packages.package import is_archive
 from hatframe.results.text import duration, pairs_text, percent, ratio_text
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from hatframe import files
-from hatframe.cache import KINDS, Cleared, Kept, clear, kept
 from hatframe.cli.common import console, note, print_json
 from hatframe.cli.probe import size_text
+from hatframe.packages.store import KINDS, Cleared, Kept, clear, kept
 
 _DAY = 86400.0
 _AGES = ((2 * _DAY, _DAY, "days"), (2 * 3600.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))

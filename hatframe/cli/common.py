@@ -14,8 +14,8 @@ from hatframe.results.text import duration as duration
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from hatframe.converting.conversion import Converted
     from hatframe.kernel import Kernel
-    from hatframe.linking.conversion import Converted
     from hatframe.results.model import ResultsDocument
 
 AllowOutside = Annotated[

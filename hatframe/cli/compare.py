@@ -13,7 +13,7 @@ import typer
 
 from hatframe.cli.common import AllowOutside, console, kernel_of, note, note_failures, print_json
 from hatframe.errors import UsageError
-from hatframe.format.package import is_archive, read_packages
+from hatframe.packages.package import is_archive, read_packages
 from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text, sized_name
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import typer
 from hatframe.cli.common import console, duration, print_json
 from hatframe.format.model import Function, HatFile, LogicalType, Parameter, Target
 from hatframe.format.names import base_name
-from hatframe.format.package import Package, read_packages, stored_mean
+from hatframe.packages.package import Package, read_packages, stored_mean
 
 
 def inspect(
@@ -187,6 +187,6 @@ def _elements(parameter: Parameter) -> str:
 
 
 def _is_row_major(shape: tuple[int, ...], affine_map: tuple[int, ...]) -> bool:
-    from hatframe.calling.layouts import row_major
+    from hatframe.c.layouts import row_major
 
     return row_major(shape) == affine_map

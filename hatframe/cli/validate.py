@@ -11,10 +11,10 @@ import typer
 
 from hatframe.cli.common import console, kernel_of, print_json
 from hatframe.errors import FormatError
-from hatframe.format.package import hat_folder, is_archive
+from hatframe.packages.package import hat_folder, is_archive
 
 if TYPE_CHECKING:
-    from hatframe.verify.validation import Deviation
+    from hatframe.validating.validation import Deviation
 
 
 def validate(

@@ -40,7 +40,7 @@ class Kind(enum.Enum):
     VALUE = "a value is not allowed"
 
 
-class Stray(msgspec.Struct, frozen=True):
+class Violation(msgspec.Struct, frozen=True):
     """One place where a document strays from the schema: its path, how, and a sentence that tells it."""
 
     path: Keys
@@ -67,7 +67,7 @@ def _schema() -> dict[str, Any]:
     return parse_document(schema_text(), str(schema_path()))
 
 
-def check(document: Mapping[str, Any]) -> list[Stray]:
+def check(document: Mapping[str, Any]) -> list[Violation]:
     """Every place where a plain document strays from the schema, in the order of the schema."""
     # The form reserves this table for a reference to the schema itself.
     document = {key: value for key, value in document.items() if key != "toml-schema"}
@@ -93,7 +93,7 @@ def _children(definition: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {key: value for key, value in definition.items() if isinstance(value, dict)}
 
 
-def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Stray]:
+def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Violation]:
     definition = _resolved(definition)
     if "anyof" in definition:
         results = [list(_check(_named(name), value, path)) for name in definition["anyof"]]
@@ -102,15 +102,15 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[St
         return
     expected = definition["type"]
     if not _is(value, expected):
-        yield Stray(path, Kind.TYPE, f"expected {_with_article(expected)}, got {_with_article(toml_type(value))}")
+        yield Violation(path, Kind.TYPE, f"expected {_with_article(expected)}, got {_with_article(toml_type(value))}")
         return
     if "allowedvalues" in definition and value not in definition["allowedvalues"]:
         allowed = ", ".join(map(str, definition["allowedvalues"]))
-        yield Stray(path, Kind.VALUE, f"{value!r} is not one of {allowed}")
+        yield Violation(path, Kind.VALUE, f"{value!r} is not one of {allowed}")
     if "min" in definition and not value >= definition["min"]:
-        yield Stray(path, Kind.VALUE, f"{value} is less than {definition['min']}")
+        yield Violation(path, Kind.VALUE, f"{value} is less than {definition['min']}")
     if "maxlength" in definition and len(value) > definition["maxlength"]:
-        yield Stray(path, Kind.VALUE, f"it has {len(value)} elements, over {definition['maxlength']}")
+        yield Violation(path, Kind.VALUE, f"it has {len(value)} elements, over {definition['maxlength']}")
     if expected == "array":
         item = _item(definition)
         for index, element in enumerate(value):
@@ -123,10 +123,10 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[St
             if key in value:
                 yield from _check(child, value[key], (*path, key))
             elif not child.get("optional", False):
-                yield Stray((*path, key), Kind.MISSING, f"{key} is missing")
+                yield Violation((*path, key), Kind.MISSING, f"{key} is missing")
         for key in value:
             if key not in children:
-                yield Stray((*path, key), Kind.UNKNOWN, f"{key} is not known")
+                yield Violation((*path, key), Kind.UNKNOWN, f"{key} is not known")
 
 
 def _item(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from hatframe.calling.expressions import SizeExpression
-from hatframe.calling.layouts import Layout
-from hatframe.calling.plans import ArgumentPlan, Passing, plan_call
+from hatframe.c.layouts import Layout
+from hatframe.c.size_expressions import SizeExpression
+from hatframe.calling.plans import ArgumentPlan, PassingMode, plan_call
 from hatframe.errors import FormatError
 from hatframe.format.model import Function
 
@@ -61,7 +61,7 @@ def least_traffic(function: Function, sizes: Mapping[str, int]) -> int | None:
     """
     total = 0
     for argument in plan_call(function).arguments:
-        if argument.passing in (Passing.VALUE, Passing.CELL):
+        if argument.passing in (PassingMode.VALUE, PassingMode.CELL):
             continue
         elements = _elements(argument, sizes, function.name)
         if elements is None:

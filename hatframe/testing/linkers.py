@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hatframe.backends import Linker, SharedLibrary
+from hatframe.binary.libraries import Kind, LibraryFile, identify
+from hatframe.binary.symbols import read_symbols
 from hatframe.errors import LinkError
-from hatframe.linking.libraries import Kind, LibraryFile, identify
-from hatframe.linking.symbols import read_symbols
-from hatframe.linking.tool import private_folder
 from hatframe.machine import Platform
 from hatframe.testing.contract import Contract, check_backend
+from hatframe.toolchain.tool import private_folder
 
 _SOURCES = {
     "first": '#include "sizes.h"\nint first(int x) { return x + FROM_HEADER + FROM_FLAGS; }\n',

@@ -12,12 +12,12 @@ import numpy as np
 from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loader
 from hatframe.errors import HatError, SymbolError, UsageError
 from hatframe.format.model import Function
-from hatframe.format.package import Package, read_package
-from hatframe.linking.tool import private_folder
 from hatframe.machine import Machine, Platform
+from hatframe.packages.package import Package, read_package
 from hatframe.testing.contract import Contract, check_backend
 from hatframe.testing.functions import check_function, check_timer
 from hatframe.testing.sample import FUNCTIONS, make_sample, write_sample
+from hatframe.toolchain.tool import private_folder
 
 _SETS = 3
 _CALLS = 7

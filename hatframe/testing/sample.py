@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hatframe.backends import Linker, SharedLibrary
+from hatframe.binary.libraries import Kind, identify
 from hatframe.format.model import (
     Dependencies,
     Function,
@@ -18,10 +19,9 @@ from hatframe.format.model import (
     Target,
     Usage,
 )
-from hatframe.format.package import Package, read_package
 from hatframe.format.rendering import render_hat, to_document
-from hatframe.linking.libraries import Kind, identify
 from hatframe.machine import Platform
+from hatframe.packages.package import Package, read_package
 
 # No header is included: a compiler without a C library can compile it too.
 SOURCE = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-from packages import affine, element, function, make_package, runtime
+from sample_packages import affine, element, function, make_package, runtime
 
 from hatframe import Kernel
 from hatframe.backends import BoundFunction

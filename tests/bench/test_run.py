@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packages import affine, function, make_package
+from sample_packages import affine, function, make_package
 
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Observer, Sink, SinkRun

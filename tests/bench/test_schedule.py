@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packages import affine, function, make_package
+from sample_packages import affine, function, make_package
 
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Observer
@@ -265,7 +265,7 @@ def test_a_plugin_that_cannot_be_sent_is_used_here_and_the_document_says_so(tmp_
 @pytest.mark.slow
 def test_thousands_of_rows_do_not_hide_a_function_that_does_not_return(tmp_path: Path) -> None:
     source = 'void waits(float *x) { for (;;) __asm__ volatile(""); }\nvoid works(long n, float *x) { x[0] = n; }\n'
-    from packages import element
+    from sample_packages import element
 
     table = {
         "waits": function(affine("x", [1], usage="output")),

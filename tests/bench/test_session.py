@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from packages import affine, function, make_package
+from sample_packages import affine, function, make_package
 
 from hatframe import Kernel
 from hatframe.backends import Measurement, Timer

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from packages import LINKERS, affine, function, make_package
+from sample_packages import LINKERS, affine, function, make_package
 
 from hatframe import Kernel
 from hatframe.bench.session import Row, Setup

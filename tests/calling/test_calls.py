@@ -9,7 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from packages import VOID, affine, element, function, make_package, runtime
+from sample_packages import VOID, affine, element, function, make_package, runtime
 
 from hatframe import HatError, Kernel
 from hatframe.calling.loaded import LoadedPackage

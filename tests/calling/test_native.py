@@ -13,7 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from packages import LINKERS, affine, element, function, make_package, runtime
+from sample_packages import LINKERS, affine, element, function, make_package, runtime
 
 from hatframe import Kernel, files, hookimpl
 from hatframe.backends import Linker, SharedLibrary
@@ -360,7 +360,7 @@ def test_a_loop_of_any_signature_is_c_without_a_warning(tmp_path: Path, c_type: 
     source.write_text(LoopSignature(result, arguments, receivers).source())
     import subprocess
 
-    from packages import compiler
+    from sample_packages import compiler
 
     flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O2", "-c", "-o"]
     subprocess.run([compiler(), *flags, str(tmp_path / "loop.o"), str(source)], check=True)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from packages import affine, element, function, make_package, runtime
+from sample_packages import affine, element, function, make_package, runtime
 
 FAST = ("--max-time", "0.02", "--batches", "3", "--input-sets-minimum-size-MB", "0.1", "--no-race")
 SOURCE = """

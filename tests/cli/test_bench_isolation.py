@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from packages import LINKERS, affine, function, make_package
+from sample_packages import LINKERS, affine, function, make_package
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do that")

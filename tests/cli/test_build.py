@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from packages import compiler
+from sample_packages import compiler
 
 SOURCE = """
 /* Adds one. */

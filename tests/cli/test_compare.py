@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hatframe_builtin.sinks.csv_sink import CsvSink
 from hatframe_builtin.sinks.json_sink import JsonSink
-from packages import affine, function, make_package
 from result_documents import document, failed, result
+from sample_packages import affine, function, make_package
 
 from hatframe.results.model import FunctionResult
 

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import packages
 import pytest
+import sample_packages
 
 from hatframe.format.editing import store_in_auxiliary
 
@@ -22,17 +22,17 @@ def hatframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     functions = {
-        "f_0123456789abcdef": packages.function(
-            packages.affine("A", (2, 3)),
-            packages.affine("", (2, 3), affine_map=(1, 2), offset=4, usage="output"),
-            packages.runtime("B", "N*2"),
-            packages.element("N"),
-            returns=packages.element("", "double"),
+        "f_0123456789abcdef": sample_packages.function(
+            sample_packages.affine("A", (2, 3)),
+            sample_packages.affine("", (2, 3), affine_map=(1, 2), offset=4, usage="output"),
+            sample_packages.runtime("B", "N*2"),
+            sample_packages.element("N"),
+            returns=sample_packages.element("", "double"),
         ),
-        "g": packages.function(),
+        "g": sample_packages.function(),
     }
     path = tmp_path / "p.hat"
-    path.write_text(packages.hat_text(packages.document(functions, "p.so")))
+    path.write_text(sample_packages.hat_text(sample_packages.document(functions, "p.so")))
     store_in_auxiliary(path, {"g": {"mean_duration_in_sec": 1.25e-6}})
     return path
 
@@ -44,7 +44,7 @@ def test_a_pipe_gets_a_line_for_each_parameter(package: Path) -> None:
     assert ["file", str(package)] in rows
     assert ["functions", "2"] in rows
     assert ["library", f"{package.parent / 'p.so'} (missing)"] in rows
-    assert ["target", f"{packages.OS} {packages.ARCHITECTURE}"] in rows
+    assert ["target", f"{sample_packages.OS} {sample_packages.ARCHITECTURE}"] in rows
     assert [row for row in rows if len(row) == 6] == [
         ["f_0123456789abcdef", "A", "input", "float*", "2x3", ""],
         ["f_0123456789abcdef", "arg1", "output", "float*", "2x3 affine_map [1, 2] offset 4", ""],
@@ -60,7 +60,7 @@ def test_json_has_every_fact(package: Path) -> None:
     assert printed["hat_files"] == [str(package)]
     assert printed["library"] == str(package.parent / "p.so")
     assert printed["library_exists"] is False
-    assert printed["target"]["required"]["os"] == packages.OS
+    assert printed["target"]["required"]["os"] == sample_packages.OS
     first, second = printed["functions"]
     assert (first["name"], first["base_name"], first["stored_mean_in_sec"]) == ("f_0123456789abcdef", "f", None)
     assert first["arguments"][1]["affine_map"] == [1, 2]

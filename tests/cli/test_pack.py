@@ -12,13 +12,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from packages import affine, function, make_package
+from sample_packages import affine, function, make_package
 
 import hatframe
 from hatframe import files
 from hatframe.backends import Observer
 from hatframe.bench.options import BenchOptions
-from hatframe.format.unpacking import unpack
+from hatframe.packages.unpacking import unpack
 from hatframe.results.model import FunctionResult
 
 FAST = ("--max-time", "0.02", "--batches", "3", "--input-sets-minimum-size-MB", "0.1")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hatframe_builtin.linkers import clang, gcc
-from packages import call, compiler, document, element, function, hat_text, make_package
+from sample_packages import call, compiler, document, element, function, hat_text, make_package
 from typer.testing import CliRunner
 
 from hatframe.cli.main import build_app

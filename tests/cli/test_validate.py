@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import packages
 import pytest
+import sample_packages
 
 from hatframe.format.rendering import render_hat
 
@@ -24,7 +24,9 @@ def hatframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
     """A file without any deviation."""
-    document = packages.document({"f": packages.function(packages.affine("A", (2,)))}, "f.so", "void f(float*);")
+    document = sample_packages.document(
+        {"f": sample_packages.function(sample_packages.affine("A", (2,)))}, "f.so", "void f(float*);"
+    )
     path = tmp_path / "sound.hat"
     path.write_text(render_hat(document, "sound"))
     (tmp_path / "f.so").touch()

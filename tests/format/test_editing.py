@@ -13,8 +13,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import packages
 import pytest
+import sample_packages
 import tomli
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,7 +76,7 @@ def test_what_is_added_anywhere_is_unseen_by_the_c_compiler(name: str, change: s
             document["added"] = {"key": "it's"} if change == "table" else "it's"
 
     result, _ = changed(text, add)
-    command = [packages.compiler("gcc"), "-E", "-P", "-w", "-x", "c", "-"]
+    command = [sample_packages.compiler("gcc"), "-E", "-P", "-w", "-x", "c", "-"]
     before, after = (
         subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
         for source in (text, result)
@@ -275,8 +275,8 @@ def test_a_text_that_is_not_what_it_is_said_to_be_is_not_edited() -> None:
 
 def test_many_results_are_stored_in_one_edit_and_other_auxiliary_data_stays(tmp_path: Path) -> None:
     path = tmp_path / "f.hat"
-    functions = {f"f{i}": packages.function(auxiliary={"mine": i, "mean": 9.0}) for i in range(3)}
-    path.write_text(packages.hat_text(packages.document(functions, "f.so")))
+    functions = {f"f{i}": sample_packages.function(auxiliary={"mine": i, "mean": 9.0}) for i in range(3)}
+    path.write_text(sample_packages.hat_text(sample_packages.document(functions, "f.so")))
     before = path.read_text()
     store_in_auxiliary(path, {"f0": {"mean": 1e-9}, "f2": {"mean": 2.0, "median": 3.0}})
     stored = {name: function.auxiliary for name, function in read_hat(path).functions.items()}

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import packages
 import pytest
+import sample_packages
 import tomli
 from hypothesis import given
 from toml_styles import TABLES, styled
@@ -119,7 +119,7 @@ def test_unreadable_files_are_errors_that_say_what_to_do(tmp_path: Path) -> None
 
 
 def test_what_the_model_does_not_know_is_kept_in_the_document() -> None:
-    text = packages.hat_text(packages.document({"f": packages.function(odd={"x": 1})}, "f.so"))
+    text = sample_packages.hat_text(sample_packages.document({"f": sample_packages.function(odd={"x": 1})}, "f.so"))
     assert parse_hat(text).document["functions"]["f"]["odd"] == {"x": 1}
 
 
@@ -133,7 +133,7 @@ def test_any_auxiliary_data_are_read_as_they_are(case: tuple[str, dict[str, Any]
 
 def test_reading_imports_nothing_heavy() -> None:
     script = (
-        "import sys\nfrom hatframe.format.package import read_package\n"
+        "import sys\nfrom hatframe.packages.package import read_package\n"
         f"read_package({str(DATA / 'gemm_static.hat')!r})\n"
         "print(sorted({'numpy', 'pandas', 'tomlkit', 'rich', 'lief', 'cffi'} & sys.modules.keys()))"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import packages
 import pytest
+import sample_packages
 import tomli
 import tomlkit
 from hypothesis import HealthCheck, given, settings
@@ -58,8 +58,10 @@ def compile_strictly(source: str, compiler: str, language: str, standard: str, f
 @pytest.mark.parametrize(("compiler", "language", "standard"), COMPILERS)
 @pytest.mark.parametrize("code", [CODE, "/* ''' it's */\nvoid f(const float *a); // '\n", ""])
 def test_no_compiler_warns(code: str, compiler: str, language: str, standard: str, tmp_path: Path) -> None:
-    function = packages.function(packages.affine("A", (2, 3)), description="it's ??/ \"quoted\" \\ /* // \u202e '''")
-    (tmp_path / "p.hat").write_text(render_hat(packages.document({"f": function}, "f.so", code), "p.hat"))
+    function = sample_packages.function(
+        sample_packages.affine("A", (2, 3)), description="it's ??/ \"quoted\" \\ /* // \u202e '''"
+    )
+    (tmp_path / "p.hat").write_text(render_hat(sample_packages.document({"f": function}, "f.so", code), "p.hat"))
     source = '#include "p.hat"\n#include "p.hat"\n' + (USES if "text[]" in code else "typedef int used;\n")
     assert compile_strictly(source, compiler, language, standard, tmp_path) == ""
 

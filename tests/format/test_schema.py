@@ -11,8 +11,8 @@ from typing import Any
 
 import jsonschema
 import msgspec
-import packages
 import pytest
+import sample_packages
 import tomli
 
 from hatframe.format import model
@@ -36,8 +36,8 @@ SCHEMA = tomli.loads(schema_text())
 
 def sound() -> dict[str, Any]:
     """A document that strays nowhere."""
-    function = packages.function(packages.affine("A", (2,)))
-    return packages.document({"f": function}, "f.so", "void f(float*);")
+    function = sample_packages.function(sample_packages.affine("A", (2,)))
+    return sample_packages.document({"f": function}, "f.so", "void f(float*);")
 
 
 def strays(document: dict[str, Any]) -> list[tuple[str, Kind]]:

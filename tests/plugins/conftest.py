@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from foreign import PROGRAM
-from packages import compiler
+from sample_packages import compiler
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from packages import affine, function, make_package
+from sample_packages import affine, function, make_package
 
 EXAMPLE = Path(__file__).parents[2] / "samples" / "hatframe-example"
 

@@ -10,12 +10,12 @@ from types import ModuleType
 import pytest
 from hatframe_builtin.linkers import clang, gcc, zig
 from hatframe_builtin.linkers.unix import Driver, UnixDriver
-from packages import compiler
+from sample_packages import compiler
 
 from hatframe.backends import SharedLibrary
+from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.symbols import read_symbols
 from hatframe.errors import LinkError, UsageError
-from hatframe.linking.libraries import Kind, identify
-from hatframe.linking.symbols import read_symbols
 from hatframe.machine import Platform
 
 

@@ -15,12 +15,12 @@ import pytest
 from foreign import EXPORTS, RESULTS, static_library
 from hatframe_builtin.linkers import msvc
 from hatframe_builtin.linkers.msvc import commands, tools
-from packages import compiler
+from sample_packages import compiler
 
 from hatframe.backends import Linker, SharedLibrary
+from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.symbols import read_symbols
 from hatframe.errors import LinkError, UsageError
-from hatframe.linking.libraries import Kind, identify
-from hatframe.linking.symbols import read_symbols
 from hatframe.machine import Platform
 from hatframe.testing import check_linker
 

@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import packages
 import pandas
 import pytest
+import sample_packages
 from hatframe_builtin.sinks import csv_sink, hat_sink, json_sink
 from hatframe_builtin.sinks.csv_sink import CsvSink
 from hatframe_builtin.sinks.hat_sink import HatSink
@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from result_documents import document, failed, result, run_info
 
 from hatframe.errors import SinkError, UsageError
-from hatframe.format.package import read_package
 from hatframe.format.reading import read_hat
+from hatframe.packages.package import read_package
 from hatframe.results.model import FunctionResult, ResultsDocument
 from hatframe.results.reading import read_results
 from hatframe.results.statistics import statistics
@@ -317,8 +317,10 @@ def test_json_takes_an_empty_file(tmp_path: Path) -> None:
 
 def hat_file(folder: Path, *names: str, stem: str = "pkg", tables: Mapping[str, object] | None = None) -> Path:
     path = folder / f"{stem}.hat"
-    functions = {name: packages.function(packages.affine("A", [4]), **(tables or {})) for name in names}
-    path.write_text(packages.hat_text(packages.document(functions, "pkg.so", "\nvoid f(float*);\n"), stem))
+    functions = {name: sample_packages.function(sample_packages.affine("A", [4]), **(tables or {})) for name in names}
+    path.write_text(
+        sample_packages.hat_text(sample_packages.document(functions, "pkg.so", "\nvoid f(float*);\n"), stem)
+    )
     return path
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from foreign import EXPORTS, PROGRAM, RESULTS, static_library
 from hatframe_builtin.linkers import macho, msvc, zig
-from packages import ARCHITECTURE, compiler
+from sample_packages import ARCHITECTURE, compiler
 
 from hatframe.backends import Linker, SharedLibrary
+from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.symbols import read_symbols
 from hatframe.errors import LinkError, UsageError
-from hatframe.linking.libraries import Kind, identify
-from hatframe.linking.symbols import read_symbols
 from hatframe.machine import Platform
 from hatframe.testing import check_linker
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from packages import affine, element, function, runtime
+from sample_packages import affine, element, function, runtime
 
 from hatframe.errors import FormatError
 from hatframe.format.model import Function

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from packages import affine, function, make_package
+from sample_packages import affine, function, make_package
 
 from hatframe import HatError, Kernel
 from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loader, Measurement, Timer
 from hatframe.errors import CallError, PluginError, UsageError
 from hatframe.format.model import Function
-from hatframe.format.package import Package
+from hatframe.packages.package import Package
 from hatframe.testing import check_function, check_loader
 
 

@@ -140,7 +140,7 @@ def test_a_plugin_that_breaks_a_clause_is_told_which(hooks: dict[str, Any], clau
 
 def test_a_loader_that_shouts_its_runtimes_is_told() -> None:
     from hatframe.backends import Library, LoadContext, Loader
-    from hatframe.format.package import Package
+    from hatframe.packages.package import Package
 
     class Device(Loader):
         name = "device"

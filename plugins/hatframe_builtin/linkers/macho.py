@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from hatframe.backends import SharedLibrary
+from hatframe.binary.libraries import content, extract_objects, identify, slices
 from hatframe.errors import LinkError
-from hatframe.linking.libraries import content, extract_objects, identify, slices
 
 # Of Apple's mach-o/loader.h and mach-o/nlist.h, for 64 bits.
 _MAGIC = b"\xcf\xfa\xed\xfe"

@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from hatframe.backends import Availability, Linker, SharedLibrary
 from hatframe.errors import LinkError, UsageError
-from hatframe.linking.tool import Finished, failure, private_folder, run
-from hatframe.linking.undefined import undefined_symbols
 from hatframe.machine import Platform
+from hatframe.toolchain.tool import Finished, failure, private_folder, run
+from hatframe.toolchain.undefined import undefined_symbols
 
 # How GNU ld and gold, lld and mold, and Apple's linker name a symbol that is nowhere defined.
 _UNDEFINED = re.compile(

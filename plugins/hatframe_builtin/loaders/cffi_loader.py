@@ -59,7 +59,7 @@ class CffiInterface(ForeignInterface):
         )
         return function
 
-    def nothing(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
+    def noop_function(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
         if sys.platform == "win32":
             library = self.open(Path("ucrtbase.dll"))
         else:

@@ -44,7 +44,7 @@ class CtypesInterface(ForeignInterface):
         function.restype = _TYPES[result] if result else None
         return function
 
-    def nothing(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
+    def noop_function(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
         # abs() leaves further arguments alone, as every C calling convention lets it.
         function = self.function(ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None), "abs", result, ())
         assert function is not None

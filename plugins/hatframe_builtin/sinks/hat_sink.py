@@ -11,8 +11,8 @@ import msgspec
 from hatframe.backends import Sink, SinkOption, SinkRun
 from hatframe.errors import HatError, SinkError, UsageError
 from hatframe.format.editing import store_in_auxiliary
-from hatframe.format.package import STORED_MEAN_KEYS
 from hatframe.hookspecs import hookimpl
+from hatframe.packages.package import STORED_MEAN_KEYS
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 from hatframe.results.text import pairs_text
 from hatframe_builtin.sinks.checks import check_replaceable

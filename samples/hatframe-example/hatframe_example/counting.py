@@ -24,7 +24,7 @@ from hatframe.backends import (
 from hatframe.calling.host import HostLoader
 from hatframe.calling.interface import POINTER, ForeignInterface
 from hatframe.format.model import Function
-from hatframe.format.package import Package
+from hatframe.packages.package import Package
 
 COUNTERS = {
     "minor_page_faults": "ru_minflt",
@@ -131,7 +131,7 @@ class CtypesInterface(ForeignInterface):
         function.restype = C_TYPES[result] if result else None
         return function
 
-    def nothing(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
+    def noop_function(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
         # abs() does next to nothing, and leaves all but its first argument alone.
         function = self.function(ctypes.CDLL(None), "abs", result, arguments)
         assert function is not None

@@ -13,9 +13,9 @@ import msgspec
 from hatframe.backends import Availability, Linker, SharedLibrary
 from hatframe.errors import LinkError, UsageError
 from hatframe.hookspecs import hookimpl
-from hatframe.linking.tool import Finished, failure, private_folder, run
-from hatframe.linking.undefined import undefined_symbols
 from hatframe.machine import Platform
+from hatframe.toolchain.tool import Finished, failure, private_folder, run
+from hatframe.toolchain.undefined import undefined_symbols
 from hatframe_builtin.linkers.msvc import commands
 from hatframe_builtin.linkers.msvc.tools import ARCHITECTURES, Toolchain, find, install, missing
 from hatframe_builtin.linkers.unix import check_optimization, first_line

@@ -1,0 +1,1 @@
+"""C as data: types, size expressions, layouts, and the declaration parser."""

@@ -1,0 +1,108 @@
+"""Layouts: where the elements of an affine array lie, as ``shape``, ``affine_map`` and ``affine_offset`` tell."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hatframe.errors import FormatError
+
+# Beyond this no machine has memory, and address arithmetic in C would overflow.
+MAX_ELEMENTS = 1 << 60
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """An affine array: element ``(i, j, …)`` lies at ``offset + i * strides[0] + j * strides[1] + …``.
+
+    All three count elements, from the pointer that the function is given.
+    """
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int = 0
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...] | None, affine_map: tuple[int, ...] | None, offset: int = 0) -> Layout:
+        """The layout of an ``affine_array``; without an ``affine_map`` it is row-major.
+
+        Raises :class:`FormatError` where the shape and the map contradict each other.
+        """
+        if shape is None:
+            raise FormatError("an affine_array has no shape")
+        if any(extent < 0 for extent in shape):
+            raise FormatError(f"shape {list(shape)} has a negative extent")
+        strides = row_major(shape) if affine_map is None else affine_map
+        if len(strides) != len(shape):
+            raise FormatError(f"shape {list(shape)} and affine_map {list(strides)} differ in length")
+        layout = cls(shape, strides, offset)
+        if max(abs(layout.first), abs(layout.last)) >= MAX_ELEMENTS:
+            raise FormatError(f"shape {list(shape)} with affine_map {list(strides)} is larger than any memory")
+        return layout
+
+    @classmethod
+    def dense(cls, shape: tuple[int, ...]) -> Layout:
+        """The row-major layout of a shape."""
+        return cls(shape, row_major(shape))
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return size
+
+    @property
+    def first(self) -> int:
+        """The lowest position of an element, relative to the pointer."""
+        return self.offset + sum(min(0, (extent - 1) * step) for extent, step in self._steps)
+
+    @property
+    def last(self) -> int:
+        """The highest position of an element, relative to the pointer."""
+        return self.offset + sum(max(0, (extent - 1) * step) for extent, step in self._steps)
+
+    @property
+    def before(self) -> int:
+        """The number of elements' room that it takes before the pointer; for negative offsets or strides."""
+        return max(0, -self.first) if self.size else 0
+
+    def bytes(self, itemsize: int) -> int:
+        """The memory from the lowest to the highest position, and from there to the pointer, in bytes."""
+        return (self.before + max(0, self.last + 1)) * itemsize if self.size else 0
+
+    @property
+    def row_major(self) -> bool:
+        """Whether the elements lie one after another from the pointer on, the last axis fastest."""
+        return self.offset == 0 and self.fits(row_major(self.shape))
+
+    @property
+    def column_major(self) -> bool:
+        """Whether the elements lie one after another from the pointer on, the first axis fastest."""
+        return self.offset == 0 and self.fits(row_major(self.shape[::-1])[::-1])
+
+    def fits(self, strides: tuple[int, ...]) -> bool:
+        """Whether an array of this shape with ``strides`` (in elements) has this layout.
+
+        The stride of an axis with one element does not matter, nor does any of an array without elements.
+        """
+        return self.size == 0 or all(
+            extent == 1 or step == given for (extent, step), given in zip(self._steps, strides, strict=True)
+        )
+
+    @property
+    def _steps(self) -> zip[tuple[int, int]]:
+        return zip(self.shape, self.strides, strict=True)
+
+
+def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides in elements of a dense row-major array.
+
+    >>> row_major((2, 3, 4))
+    (12, 4, 1)
+    """
+    strides = []
+    step = 1
+    for extent in reversed(shape):
+        strides.append(step)
+        step *= extent
+    return tuple(reversed(strides))

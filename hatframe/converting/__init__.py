@@ -1,0 +1,1 @@
+"""Static packages to dynamic ones and back."""

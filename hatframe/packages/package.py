@@ -1,0 +1,255 @@
+"""A package before any of its code is loaded: one library and the .hat files that describe its functions."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from hatframe import files
+from hatframe.errors import FormatError, PackageError, UnknownFunctionError
+from hatframe.format.model import Function, HatFile
+from hatframe.format.names import matching
+from hatframe.format.reading import read_hat
+
+STORED_MEAN_KEYS = ("mean_duration_in_sec", "duration_in_sec")
+"""The keys of a function's ``auxiliary`` that existing tools keep its mean duration in, in seconds."""
+
+
+class Unpacked(msgspec.Struct, frozen=True):
+    """A .zip file, and the folder that what it holds was unpacked to."""
+
+    archive: Path
+    folder: Path
+
+
+class Package:
+    """The .hat files of one library, as one mapping of functions; ``unpacked`` where they came in a .zip file.
+
+    Raises :class:`PackageError` where the files are not of one library, or two of them describe one function.
+    """
+
+    def __init__(self, hat_files: Iterable[HatFile], unpacked: Unpacked | None = None) -> None:
+        self.hat_files = tuple(hat_files)
+        self.unpacked = unpacked
+        if not self.hat_files:
+            raise PackageError("a package has at least one .hat file")
+        libraries = {hat.library for hat in self.hat_files}
+        if len(libraries) > 1:
+            listed = ", ".join(str(library or "none") for library in libraries)
+            raise PackageError(f"the .hat files are of different libraries: {listed}")
+        functions: dict[str, Function] = {}
+        self._files: dict[str, HatFile] = {}
+        for hat in self.hat_files:
+            for function in hat.functions.values():
+                if function.name in functions:
+                    raise PackageError(
+                        f"function {function.name} is described twice",
+                        where=f"{self._files[function.name].path}",
+                    )
+                functions[function.name] = function
+                self._files[function.name] = hat
+        self.functions: Mapping[str, Function] = MappingProxyType(functions)
+
+    @property
+    def path(self) -> Path | None:
+        """The path of the first .hat file."""
+        return self.hat_files[0].path
+
+    @property
+    def library(self) -> Path | None:
+        """The path of the library, or None where ``link_target`` is empty; it need not exist."""
+        return self.hat_files[0].library
+
+    def shown(self, path: Path | None) -> str:
+        """A path of the package as users know it: ``FILE.zip/name.hat`` where it came in a .zip file."""
+        if path is None:
+            return ""
+        folder = self.hat_files[0].folder
+        if self.unpacked and path.is_relative_to(folder):
+            return str(self.unpacked.archive / path.relative_to(folder))
+        return str(path)
+
+    def hat_file(self, function_name: str) -> HatFile:
+        """The .hat file that describes a function, given by its full name."""
+        return self._files[function_name]
+
+    def __repr__(self) -> str:
+        return f"<Package {self.path}: {len(self.functions)} functions>"
+
+    def select(self, patterns: Iterable[str]) -> list[Function]:
+        """The functions that names, base names or globs mean, each once, in the order of the package.
+
+        Raises :class:`PackageError` for a pattern that means none.
+        """
+        chosen: set[str] = set()
+        for pattern in patterns:
+            names = matching(pattern, self.functions)
+            if not names:
+                raise self._unknown(pattern)
+            chosen.update(names)
+        return [function for name, function in self.functions.items() if name in chosen]
+
+    def find(self, name: str) -> Function:
+        """The one function of that name or base name.
+
+        Raises :class:`PackageError` where there is none, or where the base name is that of several.
+        """
+        names = [] if _is_glob(name) else matching(name, self.functions)
+        if not names:
+            raise self._unknown(name)
+        if len(names) > 1:
+            raise PackageError(
+                f"{name!r} is the base name of {len(names)} functions",
+                where=str(self.path or ""),
+                hint=f"choose one of {_listed(names)}",
+            )
+        return self.functions[names[0]]
+
+    def fastest(self, pattern: str = "*") -> Function:
+        """The function with the best stored mean duration among those of that name, base name or glob.
+
+        Raises :class:`PackageError` where the pattern means none, or none of those has a stored result.
+        """
+        candidates = self.select([pattern])
+        stored = {function.name: stored_mean(function) for function in candidates}
+        measured = {name: seconds for name, seconds in stored.items() if seconds is not None}
+        if not measured:
+            raise PackageError(
+                f"no function of {pattern!r} has a stored result",
+                where=str(self.path or ""),
+                hint="store some with: hatframe bench --sink hat",
+            )
+        return self.functions[min(measured, key=measured.__getitem__)]
+
+    def _unknown(self, name: str) -> UnknownFunctionError:
+        close = difflib.get_close_matches(name, self.functions, n=3, cutoff=0.5)
+        names = close or list(self.functions)
+        hint = f"it has {_listed(names)}" if names else "it has no functions"
+        return UnknownFunctionError(
+            f"there is no function {name!r}",
+            where=str(self.path or ""),
+            hint=f"did you mean {_listed(close)}?" if close else hint,
+        )
+
+
+def stored_mean(function: Function) -> float | None:
+    """The mean duration in seconds that a former run stored in the function's ``auxiliary``, or None."""
+    for key in STORED_MEAN_KEYS:
+        value = function.auxiliary.get(key)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+            return float(value)
+    return None
+
+
+def is_archive(path: str | Path) -> bool:
+    """Whether a path is given as that of a .zip file; it need not be there, and may be none."""
+    return Path(path).suffix.lower() == ".zip" and not Path(path).is_dir()
+
+
+def read_package(*paths: str | Path) -> Package:
+    """Read one package from its .hat file or files, or from a .zip file. No code of it is run.
+
+    Raises :class:`FormatError` for a .hat file that cannot be read, and :class:`PackageError` for a .zip file as
+    :func:`hatframe.packages.unpacking.unpacked` does, and where the files are not one package.
+    """
+    hats: list[HatFile] = []
+    came: Unpacked | None = None
+    for path in map(Path, paths):
+        found, unpacked = _read(path) if is_archive(path) else ([read_hat(path)], None)
+        hats += found
+        came = came or unpacked
+    return Package(hats, came)
+
+
+def read_packages(paths: Iterable[str | Path]) -> list[Package]:
+    """Read the packages that files and folders hold, the .hat files of one library together.
+
+    Of a folder every .hat file directly in it counts, but those without functions are passed over; a .zip file is
+    as the folder that was packed. Raises :class:`FormatError` for a folder without .hat files,
+    :class:`PackageError` where no function is left, and as :func:`read_package`.
+    """
+    groups: dict[tuple[Path | None, Path], dict[Path, HatFile]] = {}
+    came: dict[tuple[Path | None, Path], Unpacked | None] = {}
+    for path in map(Path, paths):
+        hats, unpacked = _read(path)
+        for hat in hats:
+            assert hat.path is not None
+            # Two .zip files of the same content are unpacked once, and are two packages all the same.
+            key = (unpacked.archive.resolve() if unpacked else None, (hat.library or hat.path).resolve())
+            groups.setdefault(key, {})[hat.path.resolve()] = hat
+            came[key] = unpacked
+    return [Package(group.values(), came[key]) for key, group in groups.items()]
+
+
+@contextlib.contextmanager
+def in_use(packages: list[Package]) -> Iterator[list[Package]]:
+    """Keep those that were unpacked into the cache from being cleared, until the block ends."""
+    with contextlib.ExitStack() as stack:
+        for folder in {package.unpacked.folder for package in packages if package.unpacked}:
+            # What cannot be marked can be used all the same.
+            with contextlib.suppress(OSError):
+                stack.enter_context(files.in_use(folder))
+        yield packages
+
+
+def same_library(path: Path) -> Package:
+    """The package of a .hat file and all those in its folder that are of the same library.
+
+    Raises :class:`FormatError` where a .hat file of the folder cannot be read, and :class:`PackageError` where two
+    of them describe one function.
+    """
+    hat = read_hat(path)
+    others = (read_hat(other) for other in _hat_files(path.parent) if not other.samefile(path))
+    return Package([hat, *(other for other in others if hat.library and other.library == hat.library)])
+
+
+def _read(path: Path) -> tuple[list[HatFile], Unpacked | None]:
+    """The .hat files that a path means: itself, those of a folder, or those that a .zip file holds."""
+    if is_archive(path):
+        from hatframe.packages.unpacking import unpacked
+
+        folder = unpacked(path)
+        return _of_folder(_inner(folder), str(path)), Unpacked(path, folder)
+    return (_of_folder(path, str(path)) if path.is_dir() else [read_hat(path)]), None
+
+
+def hat_folder(archive: Path) -> Path:
+    """The folder that the .hat files of a .zip file were unpacked to; raises as :func:`read_package`."""
+    from hatframe.packages.unpacking import unpacked
+
+    return _inner(unpacked(archive))
+
+
+def _inner(folder: Path) -> Path:
+    """The folder itself, or the one that is all it holds: some pack the folder, others what is in it."""
+    inside = list(folder.iterdir())
+    return _inner(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def _of_folder(folder: Path, where: str) -> list[HatFile]:
+    what = "folder" if folder == Path(where) else "file"
+    hats = [read_hat(path) for path in _hat_files(folder)]
+    if not hats:
+        raise FormatError(f"there is no .hat file in this {what}", where=where)
+    with_functions = [hat for hat in hats if hat.functions]
+    if not with_functions:
+        raise PackageError(f"no .hat file in this {what} has functions", where=where)
+    return with_functions
+
+
+def _hat_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.hat") if path.is_file())
+
+
+def _is_glob(name: str) -> bool:
+    return any(character in name for character in "*?[")
+
+
+def _listed(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,1 @@
+"""Running compilers, linkers and archivers."""

@@ -1,0 +1,1 @@
+"""What can be known about a package without running it: schema, header and metadata against each other."""

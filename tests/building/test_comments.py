@@ -1,0 +1,225 @@
+"""Comments above functions: what is read from them, and that each mistake is told with its line."""
+
+from __future__ import annotations
+
+import pytest
+
+from hatframe.errors import FormatError
+from hatframe.format.model import Function, Usage
+
+from .preprocessing import read
+
+
+def function(code: str) -> Function:
+    """The only function in the code."""
+    (described,) = read(code).functions
+    return described.function
+
+
+@pytest.mark.parametrize(
+    ("comment", "description"),
+    [
+        ("/* Adds numbers. */", "Adds numbers."),
+        ("/** Adds\n *  numbers.\n */", "Adds numbers."),
+        ("/*! \\brief Adds numbers. */", "Adds numbers."),
+        ("/// @brief Adds\n/// numbers.\n///\n/// All of them.", "Adds numbers. All of them."),
+        ("//! Adds numbers.", "Adds numbers."),
+        ("/***************\n * Adds numbers. *\n ***************/", "Adds numbers."),
+        ("/*\n   Adds\n   numbers.\n*/", "Adds numbers."),
+        ("/** Adds @p n numbers, \\c fast. */", "Adds n numbers, fast."),
+        ("/** Adds numbers. @note Slowly.\n * And more. */", "Adds numbers."),
+        ("/** Adds \\f$ x \\f$ */", "Adds"),
+        ("/* Adds numbers.\n * @hat skipped is no word\n * for me@example.org */", None),
+        ("/* Ask me@example.org */", "Ask me@example.org"),
+        ("/* 2 * 3\n * * a list */", "2 * 3 * a list"),
+        ("/** Adds.\n * @param n how many\n *\n * More. */", "Adds."),
+        ("/* größer */", "größer"),
+        ('/* # 5 "x.c"\n# 6 "y.c"\n */', '# 5 "x.c" # 6 "y.c"'),
+        ("/* Adds.\n * @hat author: Ada\n * Numbers. */", "Adds. Numbers."),
+        ("/**/", ""),
+    ],
+)
+def test_the_text_before_the_first_command_is_the_description(comment: str, description: str | None) -> None:
+    code = f"{comment}\nvoid f(int n) {{}}"
+    if description is None:
+        with pytest.raises(FormatError):
+            function(code)
+    else:
+        assert function(code).description == description
+
+
+def test_doxygen_tells_of_parameters_and_the_return_value() -> None:
+    code = """/**
+ * Adds.
+ * @param[in]  x   the numbers,
+ *                 all of them
+ * \\param[out] y  the sum
+ * @param[in,out] z, w   both
+ * @param n        how many
+ *
+ * @returns 0
+ *          always
+ * @see g
+ *      h
+ */
+int f(int n, float x[n], float y[4], float z[2], float w[2]) { return 0; }
+"""
+    found = function(code)
+    assert [(argument.description, argument.usage) for argument in found.arguments] == [
+        ("how many", Usage.INPUT),
+        ("the numbers, all of them", Usage.INPUT),
+        ("the sum", Usage.OUTPUT),
+        ("both", Usage.INPUT_OUTPUT),
+        ("both", Usage.INPUT_OUTPUT),
+    ]
+    assert found.return_value.description == "0 always"
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        ("@hat", "not understood", "the form is"),
+        ("@hat x", "tells nothing", "the form is"),
+        ("@hat [3]", "not understood", "the form is"),
+        ("@hat x[3", "not closed", "the form is"),
+        ("@hat x[]", "empty brackets", "[n]"),
+        ("@hat x[3] fast", "`fast` is not understood", "the form is"),
+        ("@hat x[3] ]", "`]` is not understood", "the form is"),
+        ("@hat x[3], input", "`,` is not understood", "the form is"),
+        ("@hat x[3] input output", "the usage of `x` is told twice", "one of them"),
+        ("@hat x[3] row-major strides [1]", "both an order and strides", "one of them"),
+        ("@hat x[3] strides", "not followed", "strides [80][1]"),
+        ("@hat x[3] offset", "not followed", "offset 16"),
+        ("@hat x[TILE]", "neither a parameter nor a constant", "macros"),
+        ("@hat x[3 +]", "no expression", "integers"),
+        ("@hat x[1); int y = (2]", "no expression", "integers"),
+        ("@hat x[0]", "is 0", "1 or more"),
+        ("@hat x[n] column-major", "at run time", "row-major"),
+        ("@hat x[4][4] strides [1]", "2 extents and 1 strides", "each extent"),
+        ("@hat x[4] strides [n]", "neither a parameter", "macros"),
+        ("@hat x[4] strides [1LL << 61]", "larger than any memory", ""),
+        ("@hat c[4] output", "const in C", "remove the const"),
+        ("@hat c output", "const in C", "remove the const"),
+        ("@hat n output", "by value", "pointer"),
+        ("@hat n[4]", "no array in C", "leave out"),
+        ("@hat a[5]", "`5` here and `4` in C", "leave out"),
+        ("@hat a[4][1]", "2 extents here and 1 in C", "as many"),
+        ("@hat q[4]", "no parameter", "`n`, `x`, `c`, `a`"),
+        ("@hat colour: red", "`@hat colour:` is not known", "flops:, author:, version:, license:, comment:"),
+        ("@hat author:", "no value", "@hat author: …"),
+        ("@hat author Jane", "not understood", "with a colon"),
+        ("@hat flops: 2*k", "neither a parameter", "macros"),
+        ("@hat flops: -1", "no number of operations", "from 0 up"),
+        ("Uses @hat x[n] here", "middle of a line", "begin a line"),
+        ("@param[up] x it", "no direction", "[in,out]"),
+        ("@param", "names no parameter", "@param[in] NAME"),
+        ("@param[out] c it", "const in C", "remove"),
+        ("@param q it", "no parameter", "`n`, `x`"),
+        ("@param[out] n it", "by value", "pointer"),
+    ],
+)
+def test_each_mistake_is_told_with_its_line_and_the_right_form(line: str, message: str, hint: str) -> None:
+    code = f"\n/* Adds.\n * {line}\n */\nvoid f(int n, float *x, const float c[4], float a[4]) {{}}"
+    with pytest.raises(FormatError) as raised:
+        read(code)
+    assert message in raised.value.message
+    assert hint in raised.value.hint
+    assert raised.value.where == "source.c:3"
+
+
+@pytest.mark.parametrize("line", ["@hat q[4]", "@hat flops: 2*k", "@param[out] c it", "@hat x[0]", "@hat colour: red"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "void f(int n, float *x, const float c[4], void *refused) {}",
+        "long double f(int n, float *x, const float c[4]) { return 0; }",
+        "__attribute__((ms_abi)) void f(int n, float *x, const float c[4]) {}",
+    ],
+)
+def test_mistakes_count_also_above_functions_that_are_refused(line: str, code: str) -> None:
+    with pytest.raises(FormatError) as raised:
+        read(f"// {line}\n{code}")
+    assert raised.value.where == "source.c:1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("@hat x[3]\n * @hat x[3]", "told twice, also on line 3"),
+        ("@hat flops: 1\n * @hat flops: 1", "told twice, also on line 3"),
+        ("@param[in] x a\n * @hat x[3] output", "`@param` on line 3"),
+        ("@param[in] x a\n * @param[out] x b", "another direction than line 3"),
+        ("@hat version: 1\n * @hat version: 2", "at source.c:3"),
+    ],
+)
+def test_what_contradicts_an_earlier_line_names_both(lines: str, message: str) -> None:
+    with pytest.raises(FormatError, match=message) as raised:
+        read(f"\n/* Adds.\n * {lines}\n */\nvoid f(int n, float *x) {{}}")
+    assert raised.value.where == "source.c:4"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "/* @hat x[3] */\n\nvoid f(float *x) {}",
+        "/* @hat x[3] */\n/* Adds. */\nvoid f(float *x) {}",
+        "/* @hat x[3] */\nvoid f(float *x);",
+        "/* @hat skip */",
+        "void f(float *x) { /* @hat flops: 3 */ }",
+        "void f(float *x) { /* @hat author: Ada */ }",
+        "void f(/* @hat x[3] */ float *x) {}",
+    ],
+)
+def test_our_lines_above_no_function_are_an_error(code: str) -> None:
+    with pytest.raises(FormatError, match="above no definition of a function"):
+        read(code)
+
+
+def test_operations_are_counted_over_what_sizes_refer_to() -> None:
+    # A benchmark knows the values of no others.
+    with pytest.raises(FormatError, match="`k`, which no array's size refers to; it can refer to n"):
+        read("/* @hat flops: n*k */\nvoid f(int n, int k, float x[n]) {}")
+
+
+def test_layouts_are_told_in_elements() -> None:
+    code = "/* @hat x[4][3] strides [-3][1] offset (3*3) output */\nvoid f(float *x) {}"
+    found = function(code).arguments[0]
+    assert (found.shape, found.affine_map, found.affine_offset) == ((4, 3), (-3, 1), 9)
+    assert found.usage is Usage.OUTPUT
+    assert function("/* @hat x[4][3] row-major */\nvoid f(float *x) {}").arguments[0].affine_map == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "line", "told", "hint"),
+    [
+        ("A[4][8]", "@hat A column-major", "`A` is row-major in C", "`@hat A[8][4] column-major`"),
+        ("A[4][8]", "@hat A[4][8] column-major", "`A` is row-major in C", "make it a pointer"),
+        ("A[4][8]", "@hat A[32] column-major", "`A` is row-major in C", "`@hat A[8][4] column-major`"),
+        ("A[4][4]", "@hat A strides [8][1]", "16 elements in C, and this layout goes from element 0 to 27", "pointer"),
+        ("A[4]", "@hat A offset 3", "4 elements in C, and this layout goes from element 3 to 6", "the part"),
+        ("A[4]", "@hat A[2] strides [-1]", "goes from element -1 to 0", "the part"),
+    ],
+)
+def test_a_layout_that_contradicts_the_array_in_c_is_an_error(declared: str, line: str, told: str, hint: str) -> None:
+    with pytest.raises(FormatError) as error:
+        read(f"/* {line} */\nvoid f(const double {declared}) {{}}")
+    assert told in error.value.message
+    assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("declared", "line", "shape", "strides", "offset"),
+    [
+        ("A[4][8]", "@hat A[8][4] column-major", (8, 4), (1, 8), 0),
+        ("A[8][8]", "@hat A column-major", (8, 8), (1, 8), 0),
+        ("A[][8]", "@hat A[8][4] column-major", (8, 4), (1, 8), 0),
+        ("A[512]", "@hat A[16][32] column-major", (16, 32), (1, 16), 0),
+        ("A[4][8]", "@hat A[4][4] strides [8][1] offset 2", (4, 4), (8, 1), 2),
+        ("A[9]", "@hat A[9] strides [-1] offset 8", (9,), (-1,), 8),
+    ],
+)
+def test_a_layout_of_the_elements_that_an_array_has_in_c_is_taken(
+    declared: str, line: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> None:
+    found = function(f"/* {line} */\nvoid f(const double {declared}) {{}}").arguments[0]
+    assert (found.shape, found.affine_map, found.affine_offset) == (shape, strides, offset)

@@ -1,0 +1,78 @@
+"""Size expressions: C's integer arithmetic over names, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hatframe.c.size_expressions import SizeExpression
+from hatframe.errors import FormatError
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "factors"),
+    [
+        ("M*K", 12, ("M", "K")),
+        ("lda * K", 4 * 7, ("lda", "K")),
+        ("N", 5, ("N",)),
+        ("(M + 1) * K * 2", 32, (None, "K", 2)),
+        ("16", 16, (16,)),
+        ("M*K - 1", 11, (None,)),
+        ("-7 / 2 + N", 2, (None,)),
+        ("-7 % 4 + N", 2, (None,)),
+    ],
+)
+def test_value_and_factors(text: str, value: int, factors: tuple[str | int | None, ...]) -> None:
+    expression = SizeExpression(text)
+    assert expression.value({"M": 3, "K": 4, "N": 5, "lda": 7}) == value
+    assert expression.factors == factors
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "M*",
+        "M**K",
+        "f(M)",
+        "M.K",
+        "M[0]",
+        "1.5*M",
+        "'a'",
+        "__import__('os')",
+        "M if K else N",
+        "True",
+        "M;K",
+        "lambda: 1",
+        "M\x00",
+        "(" * 400 + "M" + ")" * 400,
+        "M" * 2000,
+    ],
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(FormatError):
+        SizeExpression(text)
+
+
+def test_division_by_zero_is_an_error_of_the_format() -> None:
+    with pytest.raises(FormatError, match="divides by zero"):
+        SizeExpression("M / K").value({"M": 1, "K": 0})
+
+
+@given(st.integers(-1000, 1000), st.integers(-50, 50).filter(bool))
+def test_division_is_that_of_c(left: int, right: int) -> None:
+    values = {"a": left, "b": right}
+    quotient = SizeExpression("a / b").value(values)
+    remainder = SizeExpression("a % b").value(values)
+    assert quotient == int(left / right)
+    assert quotient * right + remainder == left
+
+
+@given(st.text(max_size=30))
+def test_no_text_does_anything_but_give_a_number_or_an_error(text: str) -> None:
+    try:
+        expression = SizeExpression(text)
+        expression.value(dict.fromkeys(expression.names, 2))
+    except FormatError:
+        pass

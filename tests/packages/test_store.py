@@ -1,0 +1,267 @@
+"""What is kept: all of it is seen, only that is removed, and nothing that a process uses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sample_packages import element, function, make_package
+
+from hatframe import Kernel, files
+from hatframe.backends import Observer
+from hatframe.bench.options import BenchOptions
+from hatframe.errors import UsageError
+from hatframe.packages import store as cache
+from hatframe.packages.packing import pack
+from hatframe.packages.unpacking import unpacked
+from hatframe.results.model import FunctionResult
+
+KEY = "0123456789abcdef" * 2
+OLD = time.time() - 90_000
+NEXT = function(element("x"), returns=element("", "int", "output", "int"))
+
+
+def age(path: Path, when: float = OLD) -> None:
+    for file in [path, *path.rglob("*")]:
+        os.utime(file, (when, when))
+
+
+def write(path: Path, data: bytes = b"data") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def all_kinds() -> dict[str, Path]:
+    """One thing of each kind, as hatframe names it, not used for a day."""
+    kept, state = files.cache_folder(), files.state_folder()
+    for name in ("h/timestamp", "o/1/x.o", "z/1", "tmp/1"):
+        write(kept / "compilers" / "zig" / name)
+    write(kept / "libraries" / KEY / "p.so")
+    write(kept / "timers" / f"{KEY}.so")
+    write(kept / "packages" / (KEY * 2) / "sub" / "p.hat")
+    write(state / "runs" / f"{KEY}.json")
+    write(state / "locks" / f"{KEY}.lock", b"")
+    age(kept)
+    age(state)
+    return {
+        "libraries": kept / "libraries" / KEY,
+        "timers": kept / "timers" / f"{KEY}.so",
+        "packages": kept / "packages" / (KEY * 2),
+        "compilers": kept / "compilers" / "zig",
+        "runs": state / "runs" / f"{KEY}.json",
+        "locks": state / "locks" / f"{KEY}.lock",
+    }
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes that are ended with the test."""
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def hold(elsewhere: list[subprocess.Popen[str]], what: str, path: Path) -> subprocess.Popen[str]:
+    """Hold ``files.locked`` or ``files.in_use`` of a path in another process."""
+    code = (
+        "import sys; from pathlib import Path; from hatframe import files\n"
+        f"with files.{what}(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    elsewhere.append(process)
+    assert process.stdout
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_all_that_is_kept_is_told_with_size_and_age(all_kinds: dict[str, Path]) -> None:
+    kept = cache.kept()
+    assert {entry.kind: entry.path for entry in kept} == all_kinds
+    assert {entry.kind: entry.size for entry in kept} == {
+        "libraries": 4, "timers": 4, "packages": 4, "compilers": 16, "runs": 4, "locks": 0
+    }  # fmt: skip
+    assert all(89_999 <= entry.age < 93_600 for entry in kept)
+    assert [entry.kind for entry in cache.kept(["runs", "timers"])] == ["timers", "runs"]
+    with pytest.raises(UsageError, match=r"'none'.*choose from libraries"):
+        cache.kept(["none"])
+
+
+def test_an_empty_house_keeps_nothing() -> None:
+    assert cache.kept() == []
+    assert cache.clear() == cache.Cleared()
+
+
+def test_what_can_be_made_again_is_cleared_and_the_rest_by_name(all_kinds: dict[str, Path]) -> None:
+    cleared = cache.clear()
+    assert [entry.kind for entry in cleared.removed] == ["libraries", "timers", "packages", "compilers"]
+    assert cleared.left == ()
+    assert {entry.kind for entry in cache.kept()} == {"runs", "locks"}
+    assert [entry.kind for entry in cache.clear(["locks", "runs"]).removed] == ["runs", "locks"]
+    assert not all_kinds["runs"].exists()
+    assert not all_kinds["locks"].exists()
+    assert not any(path.is_file() for path in files.cache_folder().rglob("*"))
+
+
+def test_only_what_is_old_enough_is_cleared(all_kinds: dict[str, Path]) -> None:
+    os.utime(all_kinds["timers"])
+    assert cache.clear(older_than=100_000).removed == ()
+    assert "timers" not in {entry.kind for entry in cache.clear(older_than=80_000).removed}
+    assert all_kinds["timers"].exists()
+
+
+def test_all_that_a_benchmark_leaves_is_known(tmp_path: Path) -> None:
+    hat = make_package(tmp_path / "in", "int next(int x) { return x + 1; }", {"next": NEXT}, static=True)
+    archive = pack(hat, tmp_path / "p.zip").path
+    Kernel().bench([archive], BenchOptions(max_time=0.01, batches=1, input_sets_size=64))
+    known = [entry.path for entry in cache.kept()]
+    for root in (files.cache_folder(), files.state_folder()):
+        for file in root.rglob("*"):
+            assert file.is_dir() or any(file == path or file.is_relative_to(path) for path in known), file
+    assert {entry.kind for entry in cache.clear().removed} >= {"libraries", "packages"}
+    assert not cache.kept(["libraries", "packages", "timers"])
+    Kernel().bench([archive], BenchOptions(max_time=0.01, batches=1, input_sets_size=64))
+
+
+# ------------------------------------------------------------------------------------------- what is not touched
+
+
+def test_whatever_else_lies_there_is_not_touched(all_kinds: dict[str, Path]) -> None:
+    """As where HATFRAME_CACHE_DIR is a home folder."""
+    kept, state = files.cache_folder(), files.state_folder()
+    mine = [
+        write(kept / "letter.txt"),
+        write(kept / "libraries" / "glibc" / "malloc.c"),
+        write(kept / "libraries" / f"{KEY}.txt"),
+        write(kept / "timers" / "egg.so"),
+        write(kept / "packages" / "numpy" / "setup.py"),
+        write(kept / "source" / "compilers" / "zig" / "h" / "x"),
+        write(kept / "h" / "x"),
+        write(kept / "code" / "h" / "x"),
+        write(kept / "code" / "o" / "x"),
+        write(kept / "code" / "z" / "x"),
+        write(kept / "code" / "tmp" / "x"),
+        write(kept / "code" / "main.c"),
+        write(state / "runs" / "marathon.json"),
+        write(state / "locks" / "door.lock"),
+    ]
+    age(kept)
+    age(state)
+    cleared = cache.clear([kind.name for kind in cache.KINDS])
+    assert {entry.path for entry in cleared.removed} == set(all_kinds.values())
+    assert cleared.left == ()
+    assert all(path.exists() for path in mine)
+
+
+def test_no_link_is_followed(all_kinds: dict[str, Path], tmp_path: Path) -> None:
+    mine = write(tmp_path / "mine" / "sub" / KEY / "letter.txt")
+    write(mine.parent / "p.so")
+    kept = files.cache_folder()
+    (kept / "libraries" / KEY[::-1]).symlink_to(mine.parent)
+    (kept / "packages" / (KEY[::-1] * 2)).symlink_to(mine.parent)
+    (all_kinds["packages"] / "link").symlink_to(mine.parent)
+    (all_kinds["libraries"] / "link").symlink_to(mine)
+    (all_kinds["timers"]).unlink()
+    (kept / "timers").rmdir()
+    (kept / "timers").symlink_to(mine.parent.parent)
+    cache.clear([kind.name for kind in cache.KINDS])
+    assert mine.exists()
+    assert (mine.parent / "p.so").exists()
+    assert not all_kinds["packages"].exists()
+
+
+# --------------------------------------------------------------------------------------------- what is in use
+
+
+def test_what_is_locked_is_left(all_kinds: dict[str, Path], elsewhere: list[subprocess.Popen[str]]) -> None:
+    hold(elsewhere, "locked", all_kinds["timers"])
+    hold(elsewhere, "locked", all_kinds["libraries"] / "p.so")
+    hold(elsewhere, "locked", all_kinds["packages"])
+    cleared = cache.clear()
+    assert [(left.kept.kind, left.reason) for left in cleared.left] == [
+        (kind, "another process holds it") for kind in ("libraries", "timers", "packages")
+    ]
+    assert all(all_kinds[kind].exists() for kind in ("libraries", "timers", "packages"))
+    assert not all_kinds["compilers"].exists()
+
+
+def test_a_package_in_use_is_left_until_its_process_ends(
+    all_kinds: dict[str, Path], elsewhere: list[subprocess.Popen[str]]
+) -> None:
+    users = [hold(elsewhere, "in_use", all_kinds["packages"]) for _ in range(2)]
+    age(files.state_folder() / "uses")
+    assert [left.reason for left in cache.clear(["packages"]).left] == ["another process uses it"]
+    users[0].communicate("")
+    assert [left.reason for left in cache.clear(["packages"]).left] == ["another process uses it"]
+    users[1].kill()
+    users[1].wait()
+    age(files.state_folder() / "uses")
+    assert cache.clear(["packages"]).left == ()
+    assert not all_kinds["packages"].exists()
+    assert not list((files.state_folder() / "uses").iterdir())
+
+
+def test_a_benchmark_keeps_its_package(tmp_path: Path) -> None:
+    hat = make_package(tmp_path / "in", "int next(int x) { return x + 1; }", {"next": NEXT})
+    archive = pack(hat, tmp_path / "p.zip").path
+    reasons: list[str] = []
+
+    class Clearing(Observer):
+        def function_finished(self, result: FunctionResult) -> None:
+            reasons.extend(left.reason for left in cache.clear(["packages"]).left)
+
+    Kernel().bench([archive], BenchOptions(max_time=0.01, batches=1, input_sets_size=64), [Clearing()])
+    assert reasons == ["another process uses it"]
+    assert len(cache.clear(["packages"]).removed) == 1
+
+
+def test_what_is_being_written_is_left(all_kinds: dict[str, Path]) -> None:
+    partial = write(all_kinds["libraries"] / ".p.so.abc.tmp")
+    other = write(files.cache_folder() / "timers" / f".{KEY}.so.abc.tmp")
+    os.utime(write(all_kinds["compilers"] / "tmp" / "2"))
+    reasons = {left.kept.path: left.reason for left in cache.clear().left}
+    assert reasons == {
+        all_kinds["libraries"]: "being written",
+        other: "being written",
+        all_kinds["compilers"]: "used a moment ago",
+    }
+    age(files.cache_folder())
+    assert cache.clear().left == ()
+    assert not partial.exists()
+    assert not other.exists()
+
+
+def test_the_folder_of_a_library_stays_for_who_waits_to_write_there(all_kinds: dict[str, Path]) -> None:
+    cache.clear(["libraries"])
+    assert all_kinds["libraries"].is_dir()
+    assert cache.kept(["libraries"]) == []
+    age(all_kinds["libraries"])
+    cache.clear(["libraries"])
+    assert not all_kinds["libraries"].exists()
+
+
+def test_a_lock_that_was_used_lately_is_left(all_kinds: dict[str, Path]) -> None:
+    os.utime(all_kinds["locks"])
+    assert [left.reason for left in cache.clear(["locks"]).left] == ["used within the last day"]
+    age(all_kinds["locks"])
+    assert len(cache.clear(["locks"]).removed) == 1
+
+
+def test_what_was_cleared_is_unpacked_again(tmp_path: Path) -> None:
+    hat = make_package(tmp_path / "in", "int next(int x) { return x + 1; }", {"next": NEXT})
+    archive = pack(hat, tmp_path / "p.zip").path
+    folder = unpacked(archive)
+    cache.clear()
+    assert not folder.exists()
+    assert unpacked(archive) == folder
+    assert sorted(path.name for path in folder.iterdir()) == ["package.hat", "package.so"]
