@@ -12,7 +12,7 @@ import pytest
 from sample_packages import compiler
 
 from hatframe import Kernel
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.errors import PluginError, TargetError
 from hatframe.format.reading import read_hat
@@ -60,13 +60,13 @@ def test_a_package_for_windows_is_used_there(tmp_path: Path, linker: str, wine: 
     require(static, "windows", "x86_64", "msvc" if linker == "msvc" else "gnu")
     library = read_hat(static).library
     assert library is not None
-    assert (library.name, identify(library).kind) == ("gemm.lib", Kind.ARCHIVE)
+    assert (library.name, identify(library).kind) == ("gemm.lib", LibraryKind.ARCHIVE)
 
     made = Kernel().to_dynamic(static, tmp_path / "converted.hat", linker=linker)
     hat = read_hat(made.hat)
     assert (hat.dependencies.link_target, hat.dependencies.deploy_files) == ("converted.dll.lib", ("converted.dll",))
     assert Kernel().validate(made.hat) == []
-    assert identify(made.library).kind is Kind.IMPORT
+    assert identify(made.library).kind is LibraryKind.IMPORT
     (dll,) = made.deploy_files
     assert read_symbols(dll).defined == FUNCTIONS
     assert made.extra_exports == ()
@@ -128,11 +128,11 @@ def test_a_package_for_macos_is_a_library_of_that_system(tmp_path: Path, archite
     hat = build(tmp_path, "zig", f"{architecture}-macos", static=False)
     require(hat, "macos", architecture, "")
     library = identify(tmp_path / "gemm.dylib")
-    assert (library.kind, library.format, library.architectures) == (Kind.DYNAMIC, "Mach-O", {architecture})
+    assert (library.kind, library.format, library.architectures) == (LibraryKind.DYNAMIC, "Mach-O", {architecture})
     assert read_symbols(library.path).defined >= FUNCTIONS
     # A program links with it, which only a valid library allows.
     zig(tmp_path, f"{architecture}-macos", library.path)
-    assert identify(tmp_path / "program").kind is Kind.EXECUTABLE
+    assert identify(tmp_path / "program").kind is LibraryKind.EXECUTABLE
     assert "@rpath/gemm.dylib" in read_symbols(tmp_path / "program").needed
 
 

@@ -40,7 +40,7 @@ _MACH_PROCESSORS = {7: "x86", 12: "arm", 0x01000007: "x86_64", 0x0100000C: "aarc
 _ARCHITECTURES = frozenset(_ELF_MACHINES.values()) | {"ppc64le"}
 
 
-class Kind(str, enum.Enum):
+class LibraryKind(str, enum.Enum):
     """What a library file can be used for."""
 
     OBJECT = "an object file"
@@ -50,10 +50,10 @@ class Kind(str, enum.Enum):
     EXECUTABLE = "a program"
 
 
-class Header(msgspec.Struct, frozen=True):
+class BinaryHeader(msgspec.Struct, frozen=True):
     """What the first bytes tell; the fields are those of :class:`LibraryFile`."""
 
-    kind: Kind
+    kind: LibraryKind
     format: str = ""
     architectures: frozenset[str] = frozenset()
 
@@ -67,7 +67,7 @@ class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: Path
-    kind: Kind
+    kind: LibraryKind
     format: str = ""
     architectures: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
@@ -131,7 +131,9 @@ def _identify_archive(path: Path, contained: list[Member]) -> LibraryFile:
     format_, architectures = next(iter(platforms), ("", frozenset[str]()))
     return LibraryFile(
         path=path,
-        kind=Kind.IMPORT if any(header.kind is Kind.IMPORT for header in objects) else Kind.ARCHIVE,
+        kind=LibraryKind.IMPORT
+        if any(header.kind is LibraryKind.IMPORT for header in objects)
+        else LibraryKind.ARCHIVE,
         format=format_,
         architectures=architectures,
         others=tuple(name for name, header in headers if header is None),
@@ -158,7 +160,7 @@ def import_target(path: Path) -> str:
         parts = members(data, path) if is_archive(data) else [Member(path.name, data[:])]
         for member in parts:
             header = read_header(member.data)
-            if header and header.kind is Kind.IMPORT:
+            if header and header.kind is LibraryKind.IMPORT:
                 # After the header of 20 bytes come the name of the symbol and that of its DLL, each ended by a zero.
                 dll = member.data[20:].partition(b"\0")[2].partition(b"\0")[0]
                 return PureWindowsPath(dll.decode("utf-8", "replace")).name
@@ -203,7 +205,7 @@ def _is_text(data: bytes | mmap.mmap) -> bool:
 # ---------------------------------------------------------------------------------------------------- headers
 
 
-def read_header(data: bytes | mmap.mmap) -> Header | None:
+def read_header(data: bytes | mmap.mmap) -> BinaryHeader | None:
     """What a file or an archive's member is by its header; None where it is no compiled code.
 
     The formats are those of the System V ABI (ELF), of Apple's ``mach-o/loader.h`` and ``mach-o/fat.h``, of
@@ -215,26 +217,28 @@ def read_header(data: bytes | mmap.mmap) -> Header | None:
         return None
 
 
-def _elf(data: bytes | mmap.mmap) -> Header | None:
+def _elf(data: bytes | mmap.mmap) -> BinaryHeader | None:
     if data[:4] != b"\x7fELF" or len(data) < 52:
         return None
     little = data[5] == 1
     number, machine = struct.unpack_from("<HH" if little else ">HH", data, 16)
-    kind = {1: Kind.OBJECT, 2: Kind.EXECUTABLE, 3: Kind.DYNAMIC}.get(number)
+    kind = {1: LibraryKind.OBJECT, 2: LibraryKind.EXECUTABLE, 3: LibraryKind.DYNAMIC}.get(number)
     architecture = _ELF_MACHINES.get(machine, "")
     if architecture == "ppc64" and little:
         architecture = "ppc64le"
-    return Header(kind, "ELF", _told(architecture)) if kind else None
+    return BinaryHeader(kind, "ELF", _told(architecture)) if kind else None
 
 
-def _mach(data: bytes | mmap.mmap) -> Header | None:
+def _mach(data: bytes | mmap.mmap) -> BinaryHeader | None:
     little = data[:4] in (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")
     if not little and data[:4] not in (b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce"):
         return None
     processor, _, number = struct.unpack_from("<III" if little else ">III", data, 4)
     # A bundle, 8, is opened as a dynamic library is.
-    kind = {1: Kind.OBJECT, 2: Kind.EXECUTABLE, 6: Kind.DYNAMIC, 8: Kind.DYNAMIC}.get(number)
-    return Header(kind, "Mach-O", _told(_MACH_PROCESSORS.get(processor, ""))) if kind else None
+    kind = {1: LibraryKind.OBJECT, 2: LibraryKind.EXECUTABLE, 6: LibraryKind.DYNAMIC, 8: LibraryKind.DYNAMIC}.get(
+        number
+    )
+    return BinaryHeader(kind, "Mach-O", _told(_MACH_PROCESSORS.get(processor, ""))) if kind else None
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -260,16 +264,16 @@ def slices(data: bytes | mmap.mmap) -> list[Slice]:
     return found
 
 
-def _universal(data: bytes | mmap.mmap) -> Header | None:
+def _universal(data: bytes | mmap.mmap) -> BinaryHeader | None:
     parts = slices(data)
-    headers = [Header(Kind.ARCHIVE) if is_archive(part.data) else _mach(part.data) for part in parts]
+    headers = [BinaryHeader(LibraryKind.ARCHIVE) if is_archive(part.data) else _mach(part.data) for part in parts]
     kinds = {header.kind if header else None for header in headers}
     kind = kinds.pop() if len(kinds) == 1 else None
     known = frozenset(part.architecture for part in parts if part.architecture)
-    return Header(kind, "Mach-O", known) if kind else None
+    return BinaryHeader(kind, "Mach-O", known) if kind else None
 
 
-def _pe(data: bytes | mmap.mmap) -> Header | None:
+def _pe(data: bytes | mmap.mmap) -> BinaryHeader | None:
     if data[:2] != b"MZ":
         return None
     (start,) = struct.unpack_from("<I", data, 0x3C)
@@ -277,25 +281,29 @@ def _pe(data: bytes | mmap.mmap) -> Header | None:
         return None
     (machine,) = struct.unpack_from("<H", data, start + 4)
     (characteristics,) = struct.unpack_from("<H", data, start + 22)
-    kind = Kind.DYNAMIC if characteristics & 0x2000 else Kind.EXECUTABLE
-    return Header(kind, "PE", _told(_PE_MACHINES.get(machine, "")))
+    kind = LibraryKind.DYNAMIC if characteristics & 0x2000 else LibraryKind.EXECUTABLE
+    return BinaryHeader(kind, "PE", _told(_PE_MACHINES.get(machine, "")))
 
 
-def _coff(data: bytes | mmap.mmap) -> Header | None:
+def _coff(data: bytes | mmap.mmap) -> BinaryHeader | None:
     machine, sections = struct.unpack_from("<HH", data)
     if (machine, sections) == (0, 0xFFFF):
         # An entry of an import library, version 0, or an object with very many sections.
         version, machine = struct.unpack_from("<HH", data, 4)
-        kind = Kind.OBJECT if version else Kind.IMPORT
-        return Header(kind, "PE", _told(_PE_MACHINES[machine])) if machine in _PE_MACHINES else None
+        kind = LibraryKind.OBJECT if version else LibraryKind.IMPORT
+        return BinaryHeader(kind, "PE", _told(_PE_MACHINES[machine])) if machine in _PE_MACHINES else None
     table, entries, optional = struct.unpack_from("<IIH", data, 8)
     # The machine is the only magic number, so the rest must make sense as well.
     sensible = optional == 0 and table + 18 * entries <= len(data) and 20 + 40 * sections <= len(data)
-    return Header(Kind.OBJECT, "PE", _told(_PE_MACHINES[machine])) if machine in _PE_MACHINES and sensible else None
+    return (
+        BinaryHeader(LibraryKind.OBJECT, "PE", _told(_PE_MACHINES[machine]))
+        if machine in _PE_MACHINES and sensible
+        else None
+    )
 
 
-def _bitcode(data: bytes | mmap.mmap) -> Header | None:
-    return Header(Kind.OBJECT) if data[:4] in (b"BC\xc0\xde", b"\xde\xc0\x17\x0b") else None
+def _bitcode(data: bytes | mmap.mmap) -> BinaryHeader | None:
+    return BinaryHeader(LibraryKind.OBJECT) if data[:4] in (b"BC\xc0\xde", b"\xde\xc0\x17\x0b") else None
 
 
 def _told(architecture: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ import msgspec
 
 from hatframe.binary.archives import is_archive, members
 from hatframe.binary.elf import ElfSymbol, ElfTables, read_elf
-from hatframe.binary.libraries import Header, Kind, content, read_header, slices
+from hatframe.binary.libraries import BinaryHeader, LibraryKind, content, read_header, slices
 from hatframe.errors import PackageError
 
 
@@ -65,7 +65,7 @@ def _symbols_of(image: bytes, path: Path) -> Symbols:
         raise PackageError("this is not a library", where=str(path))
     if not header.format:
         return Symbols(complete=False)
-    if header.kind is Kind.IMPORT:
+    if header.kind is LibraryKind.IMPORT:
         return Symbols()
     try:
         # What lief does not know in a damaged file it warns of, also when a value is looked at.
@@ -77,8 +77,8 @@ def _symbols_of(image: bytes, path: Path) -> Symbols:
         raise PackageError(f"this library is damaged: {error}", where=str(path)) from None
 
 
-def _elf_symbols(image: bytes, header: Header) -> Symbols:
-    dynamic = header.kind is not Kind.OBJECT
+def _elf_symbols(image: bytes, header: BinaryHeader) -> Symbols:
+    dynamic = header.kind is not LibraryKind.OBJECT
     tables = read_elf(image, dynamic=dynamic) or _elf_by_lief(image)
     return Symbols(
         # An object can be linked with by its hidden symbols too; a dynamic library does not give them away.
@@ -112,12 +112,12 @@ def _elf_by_lief(image: bytes) -> ElfTables:
     )
 
 
-def _lief_symbols(image: bytes, header: Header) -> Symbols:
+def _lief_symbols(image: bytes, header: BinaryHeader) -> Symbols:
     from lief import COFF, PE, MachO
 
     if header.format == "Mach-O":
         return _mach_symbols(_parsed(MachO.parse, image).at(0), header)
-    if header.kind is Kind.OBJECT:
+    if header.kind is LibraryKind.OBJECT:
         return _coff_symbols(_parsed(COFF.parse, image), header)
     return _pe_symbols(_parsed(PE.parse, image))
 
@@ -132,10 +132,10 @@ def _parsed(parse: Callable[[io.BytesIO], Any], image: bytes) -> Any:
     return binary
 
 
-def _mach_symbols(binary: Any, header: Header) -> Symbols:
+def _mach_symbols(binary: Any, header: BinaryHeader) -> Symbols:
     # The type's bits: 0xE0 a debugger's entry, 0x10 hidden, 0x0E where it is defined, 0x01 external.
     external = [symbol for symbol in binary.symbols if symbol.raw_type & 0x01 and not symbol.raw_type & 0xE0]
-    dynamic = header.kind is not Kind.OBJECT
+    dynamic = header.kind is not LibraryKind.OBJECT
     defined = {
         symbol.name.removeprefix("_")
         for symbol in external
@@ -153,7 +153,7 @@ def _mach_symbols(binary: Any, header: Header) -> Symbols:
     )
 
 
-def _coff_symbols(binary: Any, header: Header) -> Symbols:
+def _coff_symbols(binary: Any, header: BinaryHeader) -> Symbols:
     prefix = "_" if "x86" in header.architectures else ""
     external = [symbol for symbol in binary.symbols if symbol.storage_class.name == "EXTERNAL"]
     # These name another symbol that stands for them where nobody else defines them.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.building.describing import Described, Reading, Refused, combine, read_functions
 from hatframe.building.metadata import built_document, reference_table, target_table
 from hatframe.c.parsing import files_of
@@ -24,7 +24,7 @@ from hatframe.errors import FormatError, LinkError, PackageError, UsageError
 from hatframe.format.names import matching
 from hatframe.format.rendering import render_hat
 from hatframe.machine import Platform
-from hatframe.packages.dependencies import KNOWN_FLAGS, Dependency, Trust, inside, read_dependency
+from hatframe.packages.dependencies import KNOWN_FLAGS, Dependency, Trust, read_dependency, statically_linked
 from hatframe.toolchain.compiled_for import compiled_for
 from hatframe.toolchain.tool import private_folder, run_parallel
 
@@ -118,7 +118,7 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
     # Some flags of the compiler stand for libraries that its code then needs.
     texts = dict.fromkeys((*options.libraries, *(flag for flag in options.flags if flag in KNOWN_FLAGS)))
     added = [read_dependency(text, Path.cwd(), f"-l {text}", Trust(allow_outside=True)) for text in texts]
-    held = [item.file for item in added if item.file and item.file.kind in (Kind.OBJECT, Kind.ARCHIVE)]
+    held = [item.file for item in added if item.file and item.file.kind in (LibraryKind.OBJECT, LibraryKind.ARCHIVE)]
     target = compiled_for(linker, platform, compiler.flags, options.include_folders)
     with private_folder() as folder:
         folders = [folder / str(index) for index in range(len(sources))]
@@ -137,7 +137,7 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
             exports = [described.function.name for described in chosen]
             shared = _shared(objects, exports, made, platform, added, options, hat.parent)
             linked, extra = link_checked(shared, linker, str(hat))
-            gone = inside(added, linked.needed)
+            gone = statically_linked(added, linked.needed)
         document = built_document(
             together,
             chosen,
@@ -298,7 +298,7 @@ def _names(first_object: Path, stem: str, static: bool, platform: Platform) -> l
     except PackageError as error:
         message = f"the compiler made no object file: {error.message}"
         raise LinkError(message, hint="leave flags such as -E and -S out") from None
-    if library.kind is not Kind.OBJECT or not library.suits(platform):
+    if library.kind is not LibraryKind.OBJECT or not library.suits(platform):
         hint = "choose the platform with --target, and leave flags that choose another out"
         raise LinkError(f"the compiler made {library}, and no object file for {platform}", hint=hint)
     return [f"{stem}{library.static_suffix}"] if static else dynamic_names(library, stem)
@@ -318,7 +318,7 @@ def _shared(
         output=made[-1],
         import_library=made[0] if len(made) > 1 else None,
         platform=platform,
-        objects=(*objects, *(file.path for file in files if file.kind is Kind.OBJECT)),
+        objects=(*objects, *(file.path for file in files if file.kind is LibraryKind.OBJECT)),
         exports=tuple(exports),
         libraries=tuple(library for dependency in added for library in dependency.libraries),
         library_folders=(

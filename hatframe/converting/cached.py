@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from hatframe import __version__, files
 from hatframe.backends import Linker
-from hatframe.binary.libraries import Kind, LibraryFile, content_digest, identify, import_target
+from hatframe.binary.libraries import LibraryFile, LibraryKind, content_digest, identify, import_target
 from hatframe.converting.plan import LinkPlan, link, package_library, path_of, plan_link
 from hatframe.errors import LinkError, PackageError, TargetError
 from hatframe.machine import Platform
@@ -38,10 +38,10 @@ def cached_dynamic_library(
     """
     library = package_library(package, trust)
     _check_host(library)
-    if library.kind is Kind.IMPORT:
+    if library.kind is LibraryKind.IMPORT:
         library = _deployed(package, library, trust)
         _check_host(library)
-    if library.kind is Kind.DYNAMIC:
+    if library.kind is LibraryKind.DYNAMIC:
         return library.path
     plan = plan_link(package, trust=trust)
     chosen = linker()
@@ -78,7 +78,7 @@ def _link_into(path: Path, plan: LinkPlan, linker: Linker) -> None:
 
 def _is_made(path: Path) -> bool:
     try:
-        return identify(path).kind is Kind.DYNAMIC
+        return identify(path).kind is LibraryKind.DYNAMIC
     except PackageError:
         return False
 
@@ -100,7 +100,7 @@ def _deployed(package: Package, library: LibraryFile, trust: Trust) -> LibraryFi
 
 def _check_host(library: LibraryFile) -> None:
     host = Platform.host()
-    if library.kind is Kind.EXECUTABLE:
+    if library.kind is LibraryKind.EXECUTABLE:
         raise PackageError(f"this is {library}, not a library", where=str(library.path))
     if not library.suits(host):
         raise TargetError(

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from hatframe import files
-from hatframe.converting.plan import Header, LinkPlan, path_of
+from hatframe.converting.plan import HatSource, LinkPlan, path_of
 from hatframe.errors import LinkError, UsageError
 from hatframe.format.editing import edit_text
 from hatframe.packages.dependencies import Dependency
@@ -157,7 +157,7 @@ def check_not_inputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
 # ------------------------------------------------------------------------------------------- the new metadata
 
 
-def _converted(header: Header, output: Path, libraries: Sequence[str], gone: frozenset[str]) -> str:
+def _converted(header: HatSource, output: Path, libraries: Sequence[str], gone: frozenset[str]) -> str:
     old = header.hat.document
     dependencies = {key: value for key, value in old["dependencies"].items() if key != "auxiliary"}
     dependencies["link_target"], *deployed = libraries

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.binary.libraries import Kind, LibraryFile, extract_objects, identify
+from hatframe.binary.libraries import LibraryFile, LibraryKind, extract_objects, identify
 from hatframe.binary.symbols import Symbols, read_symbols
 from hatframe.c.headers import only_aliases
 from hatframe.errors import LinkError, PackageError, SymbolError
@@ -27,7 +27,7 @@ from hatframe.packages.package import Package
 _SYMBOL = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
 
 
-class Header(msgspec.Struct, frozen=True):
+class HatSource(msgspec.Struct, frozen=True):
     """A .hat file with the text that is compiled, and what its own dependencies are."""
 
     hat: HatFile
@@ -40,7 +40,7 @@ class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     package: Package
     library: LibraryFile
-    headers: tuple[Header, ...]
+    headers: tuple[HatSource, ...]
     added: tuple[Dependency, ...]
     library_folders: tuple[Path, ...]
 
@@ -95,7 +95,9 @@ def plan_link(
             raise LinkError("there is no such folder of libraries", where=str(folder), hint="check -L")
     # What the user names is not the package's, and may lie anywhere.
     own = msgspec.structs.replace(trust, allow_outside=True)
-    headers = tuple(Header(hat, read_text(path_of(hat)), tuple(_dependencies(hat, trust))) for hat in package.hat_files)
+    headers = tuple(
+        HatSource(hat, read_text(path_of(hat)), tuple(_dependencies(hat, trust))) for hat in package.hat_files
+    )
     plan = LinkPlan(
         package=package,
         library=library,
@@ -126,13 +128,13 @@ def static_library(package: Package, trust: Trust = UNTRUSTED) -> LibraryFile:
     """The static library, or the object file, of a package; :class:`PackageError` where it has none."""
     where = str(package.path or "")
     library = package_library(package, trust)
-    if library.kind in (Kind.DYNAMIC, Kind.IMPORT):
+    if library.kind in (LibraryKind.DYNAMIC, LibraryKind.IMPORT):
         raise PackageError(
             f"its library {library.path.name} is dynamic already",
             where=where,
             hint="use it as it is; a dynamic library cannot be taken apart into objects",
         )
-    if library.kind not in (Kind.ARCHIVE, Kind.OBJECT):
+    if library.kind not in (LibraryKind.ARCHIVE, LibraryKind.OBJECT):
         raise PackageError(f"its library {library.path.name} is {library}, not a static library", where=where)
     for hat in package.hat_files:
         _check_platform(hat, library)
@@ -220,8 +222,8 @@ def link(
     dependencies = plan.dependencies
     own, archives = _own_objects(plan.library, folder)
     files = [dependency.file for dependency in dependencies if dependency.file]
-    objects = [*own, *(file.path for file in files if file.kind is Kind.OBJECT)]
-    held = [file.path for file in files if file.kind is Kind.ARCHIVE]
+    objects = [*own, *(file.path for file in files if file.kind is LibraryKind.OBJECT)]
+    held = [file.path for file in files if file.kind is LibraryKind.ARCHIVE]
     symbols = [read_symbols(path) for path in (*archives, *objects, *held)]
     if _headers_needed(plan, symbols):
         with _naming(plan, folder):
@@ -291,7 +293,7 @@ def _naming(plan: LinkPlan, folder: Path) -> Iterator[None]:
 
 def _own_objects(library: LibraryFile, folder: Path) -> tuple[list[Path], list[Path]]:
     """The objects and the archives that stand for the package's library."""
-    if library.kind is Kind.OBJECT:
+    if library.kind is LibraryKind.OBJECT:
         return [library.path], []
     if not library.others:
         return [], [library.path]
@@ -314,7 +316,7 @@ def _headers_needed(plan: LinkPlan, found: Sequence[Symbols]) -> bool:
     return not defined.issuperset(plan.exports) or any(used & names for names in aliases if names)
 
 
-def _compile_headers(headers: Sequence[Header], linker: Linker, platform: Platform, folder: Path) -> list[Path]:
+def _compile_headers(headers: Sequence[HatSource], linker: Linker, platform: Platform, folder: Path) -> list[Path]:
     """Compile what the .hat files define, in one object: what several of them define is guarded in each."""
     defining = [header for header in headers if header.hat.declaration.code.strip()]
     if not defining:

@@ -9,7 +9,7 @@ from hatframe.backends import Linker
 from hatframe.binary.libraries import LibraryFile
 from hatframe.converting.conversion import Converted, Made, convert
 from hatframe.converting.plan import link, plan_link
-from hatframe.packages.dependencies import UNTRUSTED, Trust, inside
+from hatframe.packages.dependencies import UNTRUSTED, Trust, statically_linked
 from hatframe.packages.package import Package
 
 
@@ -74,6 +74,8 @@ def to_dynamic(
         (folder / "linked").mkdir()
         import_library = made[names[0]] if len(names) > 1 else None
         linked, extra = link(plan, linker, made[names[-1]], folder, home=home, import_library=import_library)
-        return Made(libraries=made, gone=frozenset(inside(plan.dependencies, linked.needed)), extra_exports=extra)
+        return Made(
+            libraries=made, gone=frozenset(statically_linked(plan.dependencies, linked.needed)), extra_exports=extra
+        )
 
     return convert(plan, output, linker.name, lambda stem: dynamic_names(plan.library, stem), make)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hatframe.backends import Linker
-from hatframe.binary.libraries import Kind, LibraryFile, extract_objects
+from hatframe.binary.libraries import LibraryFile, LibraryKind, extract_objects
 from hatframe.binary.symbols import read_symbols
 from hatframe.converting.conversion import Converted, Made, convert
 from hatframe.converting.plan import check_defined, plan_link
@@ -39,7 +39,7 @@ def to_static(
     """
     plan = plan_link(package, objects, trust=trust, option="--add")
     for dependency in plan.added:
-        if not dependency.file or dependency.file.kind not in (Kind.OBJECT, Kind.ARCHIVE):
+        if not dependency.file or dependency.file.kind not in (LibraryKind.OBJECT, LibraryKind.ARCHIVE):
             raise LinkError(
                 f"{dependency.text} is no object file or static library that could be put in",
                 where=str(package.path or ""),
@@ -47,7 +47,7 @@ def to_static(
     held = [
         dependency
         for dependency in plan.dependencies
-        if dependency.file and dependency.file.kind in (Kind.OBJECT, Kind.ARCHIVE)
+        if dependency.file and dependency.file.kind in (LibraryKind.OBJECT, LibraryKind.ARCHIVE)
     ]
     inputs = [plan.library, *(dependency.file for dependency in held if dependency.file)]
 
@@ -65,5 +65,5 @@ def objects_of(inputs: Iterable[LibraryFile], folder: Path) -> list[Path]:
     """The object files of objects and static libraries, in their order; libraries are taken apart in ``folder``."""
     objects: list[Path] = []
     for index, file in enumerate(inputs):
-        objects += extract_objects(file, folder / str(index)) if file.kind is Kind.ARCHIVE else [file.path]
+        objects += extract_objects(file, folder / str(index)) if file.kind is LibraryKind.ARCHIVE else [file.path]
     return objects

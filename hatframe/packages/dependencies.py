@@ -13,7 +13,7 @@ from pathlib import Path, PureWindowsPath
 
 import msgspec
 
-from hatframe.binary.libraries import Kind, LibraryFile, identify
+from hatframe.binary.libraries import LibraryFile, LibraryKind, identify
 from hatframe.errors import LinkError, PackageError
 from hatframe.packages.confinement import confined, is_flag, is_path
 
@@ -103,12 +103,12 @@ def _read_file(text: str, folder: Path, where: str, trust: Trust) -> Dependency:
         file = identify(path)
     except PackageError as error:
         raise PackageError(f"the dependency {text}: {error.message}", where=where, hint=error.hint) from None
-    if file.kind is Kind.EXECUTABLE:
+    if file.kind is LibraryKind.EXECUTABLE:
         raise LinkError(f"the dependency {text} is a program, not a library", where=where)
-    if file.kind is Kind.DYNAMIC:
+    if file.kind is LibraryKind.DYNAMIC:
         # It is looked up again at run time.
         return Dependency(text=text, file=file, libraries=(str(path),), run_folders=(path.parent,))
-    return Dependency(text=text, file=file, libraries=() if file.kind is Kind.OBJECT else (str(path),))
+    return Dependency(text=text, file=file, libraries=() if file.kind is LibraryKind.OBJECT else (str(path),))
 
 
 def _read_flags(text: str, where: str, trust: Trust) -> Dependency:
@@ -148,7 +148,7 @@ def _read_flags(text: str, where: str, trust: Trust) -> Dependency:
     )
 
 
-def inside(dependencies: Iterable[Dependency], needed: Collection[str]) -> set[str]:
+def statically_linked(dependencies: Iterable[Dependency], needed: Collection[str]) -> set[str]:
     """The texts of the dependencies that the linked library holds, and so does not need at run time.
 
     ``needed`` names the dynamic libraries that it needs. A file tells by its kind. What was found by name was
@@ -164,7 +164,7 @@ def inside(dependencies: Iterable[Dependency], needed: Collection[str]) -> set[s
         dependency.text
         for dependency in dependencies
         if (
-            dependency.file.kind is not Kind.DYNAMIC
+            dependency.file.kind is not LibraryKind.DYNAMIC
             if dependency.file
             else not dependency.names & found and not (dependency.names and strangers)
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.binary.libraries import Kind, LibraryFile, identify
+from hatframe.binary.libraries import LibraryFile, LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.errors import LinkError
 from hatframe.machine import Platform
@@ -98,7 +98,9 @@ class _Workshop:
                 output,
             )
             found = self.identify("compile(source, output) makes the output", output)
-            self.contract.require(found.kind is Kind.OBJECT, "compile(source, output) makes an object file", found)
+            self.contract.require(
+                found.kind is LibraryKind.OBJECT, "compile(source, output) makes an object file", found
+            )
             self.contract.require(
                 found.suits(self.platform), f"compile(source, output) compiles for {self.platform}", found
             )
@@ -146,7 +148,7 @@ class _Workshop:
         self.contract.works(clause, self.archive, [self.folder / "outer.o"], output)
         self.contract.works(clause, self.archive, members, output)
         found = self.identify(clause, output)
-        self.contract.require(found.kind is Kind.ARCHIVE, clause, found)
+        self.contract.require(found.kind is LibraryKind.ARCHIVE, clause, found)
         defined = read_symbols(output).defined
         self.contract.require(
             {"first", "second", "inner"} <= defined, "archive(objects, output) puts all objects in", sorted(defined)
@@ -171,7 +173,7 @@ class _Workshop:
             library,
         )
         found = self.identify("link_shared(library) makes the output", output)
-        self.contract.require(found.kind is Kind.DYNAMIC, "link_shared(library) makes a dynamic library", found)
+        self.contract.require(found.kind is LibraryKind.DYNAMIC, "link_shared(library) makes a dynamic library", found)
         self.contract.require(found.suits(self.platform), f"link_shared(library) links for {self.platform}", found)
         defined = read_symbols(output).defined
         self.contract.require(
@@ -203,7 +205,7 @@ class _Workshop:
             self.made.add(imports.name)
             # As Microsoft's tools write them, and as GNU's do.
             found = self.identify(clause, imports)
-            self.contract.require(found.kind in (Kind.IMPORT, Kind.ARCHIVE), clause, found)
+            self.contract.require(found.kind in (LibraryKind.IMPORT, LibraryKind.ARCHIVE), clause, found)
             self.contract.require(found.suits(self.platform), clause, found)
         else:
             self.contract.require(

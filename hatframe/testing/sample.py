@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.format.model import (
     Dependencies,
     Function,
@@ -125,6 +125,6 @@ def make_sample(folder: Path, linker: Linker) -> Package:
     library = identify(compiled)
     output = folder / f"sample{library.dynamic_suffix}"
     linker.link_shared(SharedLibrary(output=output, objects=(compiled,), exports=tuple(FUNCTIONS)))
-    if identify(output).kind is not Kind.DYNAMIC:
+    if identify(output).kind is not LibraryKind.DYNAMIC:
         raise AssertionError(f"linker {linker.name!r} breaks its contract: link_shared makes a dynamic library")
     return read_package(write_sample(folder, output.name))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_packages import compiler
 
-from hatframe.binary.libraries import Kind, content_digest, extract_objects, identify, read_header
+from hatframe.binary.libraries import LibraryKind, content_digest, extract_objects, identify, read_header
 from hatframe.errors import PackageError
 from hatframe.machine import Platform
 
@@ -69,13 +69,13 @@ def universal(path: Path, *slices: Path) -> Path:
 def test_objects_and_archives_of_every_platform_are_known(tmp_path: Path, target: str) -> None:
     format_, platform, suffix = TARGETS[target]
     library = identify(cross_compiled(tmp_path, target))
-    assert (library.kind, library.format) == (Kind.OBJECT, format_)
+    assert (library.kind, library.format) == (LibraryKind.OBJECT, format_)
     assert library.architectures == {platform.architecture}
     assert library.dynamic_suffix == suffix
     assert [name for name, (_, other, _) in TARGETS.items() if library.suits(other)] == [target]
     archive = identify(archived(tmp_path / "lib.a", library.path))
     assert (archive.kind, archive.format, archive.architectures, archive.others) == (
-        Kind.ARCHIVE,
+        LibraryKind.ARCHIVE,
         library.format,
         library.architectures,
         (),
@@ -86,7 +86,7 @@ def test_libraries_and_programs_of_this_machine_are_known(tmp_path: Path) -> Non
     host = Platform.host()
     source = tmp_path / "main.c"
     source.write_text(SOURCE + "int main(void) { return 0; }\n")
-    for flags, kind in ((["-shared", "-fPIC"], Kind.DYNAMIC), (["-no-pie"], Kind.EXECUTABLE)):
+    for flags, kind in ((["-shared", "-fPIC"], LibraryKind.DYNAMIC), (["-no-pie"], LibraryKind.EXECUTABLE)):
         subprocess.run([compiler("gcc"), *flags, "-o", tmp_path / "made", source], check=True)
         library = identify(tmp_path / "made")
         assert library.kind is kind
@@ -105,9 +105,9 @@ def test_a_platform_that_is_not_told_suits(tmp_path: Path) -> None:
 def test_a_universal_file_is_for_each_of_its_processors(tmp_path: Path) -> None:
     parts = [cross_compiled(tmp_path, f"{name}-apple-macos12", f"{name}.o") for name in ("x86_64", "arm64")]
     both = identify(universal(tmp_path / "both", *parts))
-    assert (both.kind, both.format, both.architectures) == (Kind.OBJECT, "Mach-O", {"x86_64", "aarch64"})
+    assert (both.kind, both.format, both.architectures) == (LibraryKind.OBJECT, "Mach-O", {"x86_64", "aarch64"})
     archives = [archived(part.with_suffix(".a"), part) for part in parts]
-    assert identify(universal(tmp_path / "both.a", *archives)).kind is Kind.ARCHIVE
+    assert identify(universal(tmp_path / "both.a", *archives)).kind is LibraryKind.ARCHIVE
     java_class = tmp_path / "Main.class"
     java_class.write_bytes(bytes.fromhex("cafebabe0000003d") + b"\0" * 100)
     with pytest.raises(PackageError, match="not a library"):
@@ -121,7 +121,7 @@ def test_an_import_library_is_known(tmp_path: Path) -> None:
     (tmp_path / "entry.o").write_bytes(entry)
     subprocess.run([compiler("ar"), "rcS", tmp_path / "package.lib", tmp_path / "entry.o"], check=True)
     library = identify(tmp_path / "package.lib")
-    assert (library.kind, library.architectures) == (Kind.IMPORT, {"x86_64"})
+    assert (library.kind, library.architectures) == (LibraryKind.IMPORT, {"x86_64"})
 
 
 @pytest.mark.parametrize(

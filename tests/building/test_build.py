@@ -11,7 +11,7 @@ from hatframe_builtin.linkers.clang import Clang
 from sample_packages import ARCHITECTURE, OS, call, compiler
 
 from hatframe.backends import Linker
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.building.build import BuildOptions, Built, build
 from hatframe.errors import FormatError, LinkError, PackageError, UsageError
@@ -68,7 +68,7 @@ def test_a_static_package_holds_all_sources_and_is_converted(tmp_path: Path, lin
     one = source(tmp_path / "a", "int helper(int x) { return x + 1; }", "same.c")
     two = source(tmp_path / "b", "int helper(int x);\nint twice(int x) { return helper(x) * 2; }", "same.c")
     built = made(linker, tmp_path / "all.hat", one, two, static=True)
-    assert identify(built.written.library).kind is Kind.ARCHIVE
+    assert identify(built.written.library).kind is LibraryKind.ARCHIVE
     assert built.functions == ("helper", "twice")
     dynamic = Kernel().to_dynamic(built.written.hat, tmp_path / "dynamic.hat", linker=linker.name)
     assert read_symbols(dynamic.library).defined == {"helper", "twice"}

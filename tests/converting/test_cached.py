@@ -13,7 +13,7 @@ import pytest
 from sample_packages import compiler, element, function, make_package
 
 from hatframe.backends import Linker
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.converting.cached import cached_dynamic_library
 from hatframe.errors import LinkError, PackageError, PluginError, TargetError
 from hatframe.machine import Platform
@@ -51,7 +51,7 @@ def test_a_static_package_is_linked_once_and_says_so(tmp_path: Path, linker: Lin
     assert first == again
     assert said == [f"linked {path} with {linker.name} into the cache"]
     assert ctypes.CDLL(str(first)).next_0123456789abcdef(41) == 42
-    assert identify(first).kind is Kind.DYNAMIC
+    assert identify(first).kind is LibraryKind.DYNAMIC
     assert sorted(path.parent.iterdir()) == before
 
 

@@ -18,7 +18,7 @@ from hatframe_builtin.linkers.gcc import Gcc
 from sample_packages import affine, call, compiler, document, element, function, hat_text, make_package
 
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.converting.to_dynamic import to_dynamic
 from hatframe.errors import HatError, LinkError, PackageError, SymbolError, UsageError
@@ -72,7 +72,7 @@ def test_the_functions_work_and_exactly_they_are_exported(tmp_path: Path, linker
     assert made.linker == linker.name
     assert call(made.hat) == 42
     assert read_symbols(made.library).defined == {"next_0123456789abcdef"}
-    assert identify(made.library).kind is Kind.DYNAMIC
+    assert identify(made.library).kind is LibraryKind.DYNAMIC
 
 
 def test_members_that_nothing_refers_to_are_linked(tmp_path: Path, linker: Linker) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sample_packages import compiler, document, element, function, hat_text, make_package
 
 from hatframe.backends import Linker
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.converting.to_static import to_static
 from hatframe.errors import LinkError, PackageError, SymbolError, UsageError
@@ -46,7 +46,7 @@ def test_the_objects_of_the_dependencies_are_folded_in_and_names_stay(
 ) -> None:
     made = to_static(read_package(package), tmp_path / "new.hat", linker=linker)
     assert made.library == tmp_path / "new.a"
-    assert identify(made.library).kind is Kind.ARCHIVE
+    assert identify(made.library).kind is LibraryKind.ARCHIVE
     assert read_symbols(made.library).defined == {"next", "offset"}
     hat = read_hat(made.hat)
     assert hat.dependencies.link_target == "new.a"

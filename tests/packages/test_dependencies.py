@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_packages import compiler
 
-from hatframe.binary.libraries import Kind
+from hatframe.binary.libraries import LibraryKind
 from hatframe.errors import LinkError, PackageError
-from hatframe.packages.dependencies import UNTRUSTED, Dependency, Trust, inside, read_dependency
+from hatframe.packages.dependencies import UNTRUSTED, Dependency, Trust, read_dependency, statically_linked
 
 
 def compiled(folder: Path, name: str) -> Path:
@@ -113,7 +113,7 @@ def test_files_are_told_by_their_content(tmp_path: Path) -> None:
     for text in ("x.o", str(made)):
         file = read(text, tmp_path).file
         assert file is not None
-        assert file.kind is Kind.OBJECT
+        assert file.kind is LibraryKind.OBJECT
     assert read("./x.a", tmp_path).libraries == (str(archive),)
     found = read("x.so", tmp_path)
     # Nothing is looked for by name where it lies.
@@ -133,7 +133,7 @@ def test_files_that_are_linked_in_are_inside_and_dynamic_ones_are_not(tmp_path: 
     linked(tmp_path, "x.a")
     linked(tmp_path, "x.so")
     dependencies = [read(name, tmp_path) for name in ("x.o", "x.a", "x.so")]
-    assert inside(dependencies, ["x.so", "libc.so.6"]) == {"x.o", "x.a"}
+    assert statically_linked(dependencies, ["x.so", "libc.so.6"]) == {"x.o", "x.a"}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_files_that_are_linked_in_are_inside_and_dynamic_ones_are_not(tmp_path: 
     ],
 )
 def test_names_are_inside_unless_the_library_needs_them(needed: list[str], gone: set[str]) -> None:
-    assert inside([read("-lm"), read("foo"), read("-fopenmp")], needed) == gone
+    assert statically_linked([read("-lm"), read("foo"), read("-fopenmp")], needed) == gone
 
 
 @pytest.mark.parametrize(
@@ -163,4 +163,4 @@ def test_names_are_inside_unless_the_library_needs_them(needed: list[str], gone:
     ],
 )
 def test_what_a_library_needs_is_told_on_every_system(text: str, needed: list[str], stays: bool) -> None:
-    assert inside([read(text)], needed) == (set() if stays else {text})
+    assert statically_linked([read(text)], needed) == (set() if stays else {text})

@@ -13,7 +13,7 @@ from hatframe_builtin.linkers.unix import Driver, UnixDriver
 from sample_packages import compiler
 
 from hatframe.backends import SharedLibrary
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.errors import LinkError, UsageError
 from hatframe.machine import Platform
@@ -172,7 +172,7 @@ def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: Driver, tmp
     archive = tmp_path / "made.a"
     linker.archive([first], archive)
     linker.archive([first, second], archive)
-    assert identify(archive).kind is Kind.ARCHIVE
+    assert identify(archive).kind is LibraryKind.ARCHIVE
     members = subprocess.run([compiler("ar"), "t", archive], capture_output=True, text=True, check=True)
     assert members.stdout.split() == ["same.o", "same.o"]
     output = tmp_path / "made.so"

@@ -18,7 +18,7 @@ from hatframe_builtin.linkers.msvc import commands, tools
 from sample_packages import compiler
 
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.errors import LinkError, UsageError
 from hatframe.machine import Platform
@@ -492,7 +492,7 @@ def test_a_static_library_becomes_a_dll_that_works(
     symbols = read_symbols(made)
     assert symbols.defined == set(EXPORTS)
     assert symbols.needed == ("ucrtbase.dll",)
-    assert identify(imports).kind is Kind.IMPORT
+    assert identify(imports).kind is LibraryKind.IMPORT
     assert list(results_on_windows(made, imports)) == [RESULTS, RESULTS]
 
 

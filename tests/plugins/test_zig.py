@@ -16,7 +16,7 @@ from hatframe_builtin.linkers import macho, msvc, zig
 from sample_packages import ARCHITECTURE, compiler
 
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.binary.libraries import Kind, identify
+from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.errors import LinkError, UsageError
 from hatframe.machine import Platform
@@ -137,7 +137,7 @@ def test_a_library_for_macos_is_valid_and_exports_what_it_is_told_to(
 
     made = linked(linker, tmp_path, f"{architecture}-macos", "library.dylib")
     found = identify(made)
-    assert (found.kind, found.format, found.architectures) == (Kind.DYNAMIC, "Mach-O", {architecture})
+    assert (found.kind, found.format, found.architectures) == (LibraryKind.DYNAMIC, "Mach-O", {architecture})
     symbols = read_symbols(made)
     assert symbols.defined == {*EXPORTS, *ZIG_OWN}
     assert symbols.needed == ("/usr/lib/libSystem.B.dylib",)
