@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import logging
 import os
 import pickle
 import types
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from hatframe.results.model import ResultsDocument
     from hatframe.validating.validation import Deviation
 
+_log = logging.getLogger(__name__)
+
 DISABLE_VARIABLE = "HATFRAME_DISABLE_PLUGINS"
 
 
@@ -50,8 +53,9 @@ class Kernel:
     disabled
         Plugins to leave out, by the name of their entry point or distribution; those in the environment variable
         ``HATFRAME_DISABLE_PLUGINS`` (separated by commas) are left out as well.
-    notify
-        Takes what the user should know, one line at a time, such as that a library was linked.
+
+    What the user should know, such as that a library was linked, goes to Python's ``logging``, to loggers below
+    ``hatframe``.
     """
 
     def __init__(
@@ -60,14 +64,12 @@ class Kernel:
         *,
         entry_points: bool = True,
         disabled: Collection[str] = (),
-        notify: Callable[[str], None] = lambda text: None,
     ) -> None:
         by_environment = (name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(","))
         self._plugins = tuple(plugins)
         self._entry_points = entry_points
         self._disabled = frozenset((*disabled, *filter(None, by_environment)))
         self.registry = Registry(self._plugins, entry_points=entry_points, disabled=self._disabled)
-        self.notify = notify
 
     # ------------------------------------------------------------------------------------------------ picking
 
@@ -79,7 +81,7 @@ class Kernel:
             try:
                 found.append((probe.name, probe.facts()))
             except Exception as error:
-                self.notify(f"probe {probe.name} failed: {type(error).__name__}: {error}")
+                _log.warning("probe %s failed: %s: %s", probe.name, type(error).__name__, error)
         return Machine.of(found)
 
     def loader(self, name: str | None = None, runtime: str = "") -> Loader:
@@ -213,14 +215,14 @@ class Kernel:
             from hatframe.packages.dependencies import Trust
 
             folder, trust = files.cache_folder() / "libraries", Trust(allow_outside=allow_outside)
-            return cached_dynamic_library(package, self.linker, folder, self.notify, trust)
+            return cached_dynamic_library(package, self.linker, folder, trust)
 
         return LoadContext(
             machine=self.machine,
             cache_folder=files.cache_folder(),
             dynamic_library=dynamic_library,
             linker=self.linker,
-            notify=self.notify,
+            notify=_log.info,
             options=options,
         )
 
@@ -416,13 +418,13 @@ class _Recipe(NamedTuple):
     entry_points: bool
     disabled: frozenset[str]
 
-    def kernel(self, notify: Callable[[str], None]) -> Kernel:
+    def kernel(self) -> Kernel:
         """A kernel of the same plugins."""
         plugins = [
             importlib.import_module(plugin) if isinstance(plugin, str) else pickle.loads(plugin)
             for plugin in self.plugins
         ]
-        return Kernel(plugins, entry_points=self.entry_points, disabled=self.disabled, notify=notify)
+        return Kernel(plugins, entry_points=self.entry_points, disabled=self.disabled)
 
 
 def _sent(plugin: Any) -> bytes | str:
@@ -437,11 +439,9 @@ def _sent(plugin: Any) -> bytes | str:
     return home if isinstance(plugin, types.ModuleType) else pickle.dumps(plugin)
 
 
-def _opener(
-    source: _Recipe | Kernel, opening: dict[str, Any], notify: Callable[[str], None]
-) -> Callable[[Package], LoadedPackage]:
+def _opener(source: _Recipe | Kernel, opening: dict[str, Any]) -> Callable[[Package], LoadedPackage]:
     """What opens packages in the process that measures."""
-    kernel = source.kernel(notify) if isinstance(source, _Recipe) else source
+    kernel = source.kernel() if isinstance(source, _Recipe) else source
     return functools.partial(kernel.open_package, **opening)
 
 
@@ -452,8 +452,5 @@ def load(
     allow_outside: bool = False,
     options: Mapping[str, str] | None = None,
 ) -> LoadedPackage:
-    """Open a package with all installed plugins; see :meth:`Kernel.load`. Notes go to Python's ``logging``."""
-    import logging
-
-    kernel = Kernel(notify=logging.getLogger("hatframe").info)
-    return kernel.load(*paths, loader=loader, force=force, allow_outside=allow_outside, options=options)
+    """Open a package with all installed plugins; see :meth:`Kernel.load`."""
+    return Kernel().load(*paths, loader=loader, force=force, allow_outside=allow_outside, options=options)

@@ -107,7 +107,7 @@ def run_benchmark(
                 def start_worker() -> Worker:
                     if isolated:
                         return ProcessWorker(setup, opener, note, environment)
-                    return LocalWorker(setup, opener, note)
+                    return LocalWorker(setup, opener)
 
                 Schedule(
                     records,

@@ -7,6 +7,7 @@ print goes to standard error.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import queue
@@ -25,8 +26,8 @@ import msgspec
 from hatframe.bench.session import OpenPackage, Session, Setup
 from hatframe.errors import HatError
 
-Opener = Callable[[Callable[[str], None]], OpenPackage]
-"""Gives what opens packages, for a function that takes notes; it must be picklable to reach another process."""
+Opener = Callable[[], OpenPackage]
+"""Returns what opens packages; it must be picklable to reach another process."""
 
 _LENGTH = struct.Struct("<Q")
 # Ctrl-C reaches all processes of a terminal; the one that has the results decides. That holds from the start on.
@@ -69,8 +70,8 @@ class Worker(Protocol):
 class LocalWorker:
     """A session in this process, for plugins that cannot be sent to another."""
 
-    def __init__(self, setup: Setup, opener: Opener, notify: Callable[[str], None]) -> None:
-        self._session = Session(setup, opener(notify))
+    def __init__(self, setup: Setup, opener: Opener) -> None:
+        self._session = Session(setup, opener())
         self._requests: deque[tuple[str, tuple[Any, ...]]] = deque()
 
     def submit(self, method: str, *arguments: Any) -> None:
@@ -194,6 +195,17 @@ def _receive(stream: IO[bytes], replies: queue.SimpleQueue[Any]) -> None:
     _close(stream)
 
 
+class _Forwarding(logging.Handler):
+    """Sends what is logged here to the process that has the log of the user."""
+
+    def __init__(self, replies: IO[bytes]) -> None:
+        super().__init__()
+        self._replies = replies
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write_message(self._replies, ("note", record.getMessage()))
+
+
 def serve() -> None:
     """Serve requests until the other side is gone: the main function of the worker process."""
     from hatframe.bench.conditions import set_parent_death_signal
@@ -206,10 +218,13 @@ def serve() -> None:
     os.dup2(2, 1)
     setup, opener, parent = read_message(requests)
     set_parent_death_signal(parent)
+    log = logging.getLogger("hatframe")
+    log.setLevel(logging.INFO)
+    log.addHandler(_Forwarding(replies))
     try:
         session = Session(
             setup,
-            opener(lambda text: write_message(replies, ("note", text))),
+            opener(),
             calling=lambda seconds: write_message(replies, ("calling", seconds)),
         )
         problem = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hatframe.backends import Observer
-from hatframe.cli.common import AllowOutside, console, kernel_of, note, note_failures, print_json
+from hatframe.cli.common import AllowOutside, console, kernel_of, log, log_failures, print_json
 from hatframe.errors import UsageError
 from hatframe.packages.package import is_archive
 from hatframe.results.text import duration, pairs_text, percent, ratio_text
@@ -162,9 +163,9 @@ def bench(
     in one ranking. Results go to any number of sinks: --sink csv --sink json=run.json --sink hat.
     """
     if cpp:
-        note("--cpp is accepted and changes nothing: the loader chooses how its functions are timed")
+        log.info("--cpp is accepted and changes nothing: the loader chooses how its functions are timed")
     if working_dir is not None:
-        note("--working-dir is accepted and changes nothing: what is compiled goes to the user's cache")
+        log.info("--working-dir is accepted and changes nothing: what is compiled goes to the user's cache")
     kernel = kernel_of(context)
     options = _options(
         kernel,
@@ -194,12 +195,12 @@ def bench(
     observer = _Report(bar=sys.stderr.isatty() and not json, verbose=verbose)
     document = kernel.bench(packages, options, [observer])
     for name, reason in document.skipped.items():
-        note(f"skipped {name}: {reason}")
+        log.warning(f"skipped {name}: {reason}")
     if json:
         print_json(document)
     else:
         _print_table(document, "ms" if time_in_ms else "")
-    if note_failures(document, "error"):
+    if log_failures(document, logging.ERROR):
         raise typer.Exit(1)
 
 
@@ -210,7 +211,9 @@ def command(kernel: Kernel) -> Callable[..., None]:
     taken = {name for parameter in parameters for name in _option_names(parameter)}
     for owner, option in ((sink, option) for sink in kernel.registry.sinks.all() for option in sink.options):
         if clash := sorted({option.key, *option.names} & taken):
-            note(f"the option {', '.join(option.names)} of sink {owner.name} is left out: {clash[0]} is another's")
+            log.warning(
+                f"the option {', '.join(option.names)} of sink {owner.name} is left out: {clash[0]} is another's"
+            )
             continue
         taken.update((option.key, *option.names))
         kind: Any = bool if option.flag else str | None
@@ -391,7 +394,7 @@ class _Report(Observer):
         if self._progress:
             self._progress.console.print(f"hatframe: {text}")
         else:
-            note(text)
+            log.info(text)
 
     def _update(self, **changes: Any) -> None:
         if self._progress and self._task is not None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import LinkerName, kernel_of, note, print_converted, waiting
+from hatframe.cli.common import LinkerName, kernel_of, log, print_converted, waiting
 from hatframe.errors import UsageError
 
 
@@ -110,7 +110,7 @@ def build(
     )
     if not json:
         for refused in built.refused:
-            note(f"left out {refused.name} ({refused.file}:{refused.line}): {refused.reason}")
+            log.warning(f"left out {refused.name} ({refused.file}:{refused.line}): {refused.reason}")
 
 
 def _as_json(refused: object) -> dict[str, object]:

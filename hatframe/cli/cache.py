@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hatframe import files
-from hatframe.cli.common import console, note, print_json
+from hatframe.cli.common import console, log, print_json
 from hatframe.cli.probe import size_text
 from hatframe.packages.store import KINDS, Cleared, Kept, clear, kept
 
@@ -92,7 +92,7 @@ def clear_kept(
     for left in cleared.left:
         reasons.setdefault((left.kept.kind, left.reason), []).append(left.kept)
     for (kind, reason), entries in reasons.items():
-        note(f"left {entries[0].path if len(entries) == 1 else f'{len(entries)} of {kind}'}: {reason}")
+        log.info(f"left {entries[0].path if len(entries) == 1 else f'{len(entries)} of {kind}'}: {reason}")
     if json:
         print_json(cleared)
     else:

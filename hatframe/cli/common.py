@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from hatframe.converting.conversion import Converted
     from hatframe.kernel import Kernel
     from hatframe.results.model import ResultsDocument
+
+log = logging.getLogger("hatframe.cli")
 
 AllowOutside = Annotated[
     bool,
@@ -101,21 +104,24 @@ def print_converted(made: Converted, json: bool, **more: Any) -> None:
         console().print(f"wrote {made.hat}{others} and {written}, made with {made.linker}", soft_wrap=True)
     if extra := made.extra_exports:
         rest = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
-        note(f"{made.linker} cannot leave these out of the exports: {', '.join(extra[:5])}{rest}")
+        log.warning(f"{made.linker} cannot leave these out of the exports: {', '.join(extra[:5])}{rest}")
 
 
-def note(text: str) -> None:
-    """Say something beside the output, on stderr."""
-    print(f"hatframe: {text}", file=sys.stderr)
+class StderrHandler(logging.Handler):
+    """Shows what is logged as ``hatframe: warning: …`` on stderr, whatever that is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        print(f"hatframe: {kind}{record.getMessage()}", file=sys.stderr)
 
 
-def note_failures(document: ResultsDocument, kind: str) -> bool:
-    """Say on stderr why functions have no figures, each reason once; gives whether any has none."""
+def log_failures(document: ResultsDocument, level: int) -> bool:
+    """Log why functions have no figures, each reason once; returns whether any has none."""
     names: dict[str, list[str]] = {}
     for result in document.results:
         if result.status != "ok":
             names.setdefault(result.message, []).append(result.function_name)
     for message, (first, *others) in names.items():
         more = f" (and {len(others)} more)" if others else ""
-        note(f"{kind}: {message if first in message else f'{first}{more}: {message}'}")
+        log.log(level, message if first in message else f"{first}{more}: {message}")
     return bool(names)

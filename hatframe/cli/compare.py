@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hatframe.cli.common import AllowOutside, console, kernel_of, note, note_failures, print_json
+from hatframe.cli.common import AllowOutside, console, kernel_of, log, log_failures, print_json
 from hatframe.errors import UsageError
 from hatframe.packages.package import is_archive, read_packages
 from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text, sized_name
@@ -73,7 +74,7 @@ def compare(
     options = BenchOptions(functions=tuple(functions or ()), race=False, allow_outside=allow_outside)
     compared = compare_sets(_result_sets(kernel_of(context), sources, options), options.functions)
     for warning in compared.warnings:
-        note(f"warning: {warning}")
+        log.warning(warning)
     slower = [row for row in compared.functions if most is not None and row.slower_by(most)]
     if format is Format.JSON:
         print_json(_plain(compared, slower if most is not None else None))
@@ -81,7 +82,7 @@ def compare(
         _print_rows(compared, markdown=format is Format.MARKDOWN)
     if slower and most is not None:
         names = [sized_name(row.function_name, row.sizes) for row in slower]
-        note(f"error: slower by more than {percent(most)}, or failed: {listed(names)}")
+        log.error(f"slower by more than {percent(most)}, or failed: {listed(names)}")
         raise typer.Exit(1)
 
 
@@ -108,7 +109,7 @@ def _result_sets(kernel: Kernel, sources: Sequence[str], options: BenchOptions) 
         if _is_document(Path(source)):
             document = read_results(source)
             if not document.complete:
-                note(f"{source}: this run ended before its end")
+                log.warning(f"{source}: this run was interrupted; it lacks results")
             read[source] = ResultSet(name=source, results=document.results, run=document.run)
         else:
             read[source] = ResultSet(name=source, results=read_table(source))
@@ -142,9 +143,9 @@ def _measure(kernel: Kernel, sources: Sequence[str], options: BenchOptions) -> d
                     f"{source} and {owners[file]} are the same package", hint="name another to compare with"
                 )
             owners[file] = source
-    note(f"measuring {', '.join(sources)} together")
+    log.info(f"measuring {', '.join(sources)} together")
     document = kernel.bench(sources, options)
-    note_failures(document, "warning")
+    log_failures(document, logging.WARNING)
     return {
         source: ResultSet(
             name=source,

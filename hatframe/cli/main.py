@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import signal
 import sys
 from typing import Annotated, NoReturn
@@ -25,7 +26,7 @@ from hatframe.cli import (
     to_static,
     validate,
 )
-from hatframe.cli.common import TerminatedError, note
+from hatframe.cli.common import StderrHandler, TerminatedError, log
 from hatframe.errors import HatError, UsageError
 from hatframe.kernel import Kernel
 
@@ -100,11 +101,14 @@ def main() -> NoReturn:
             stream.reconfigure(errors="replace")  # µ and ± are no reason to fail where only ASCII can be shown
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    root = logging.getLogger("hatframe")
+    root.setLevel(logging.INFO)
+    root.addHandler(StderrHandler())
     try:
         # Read before typer does: what the plugins are decides which options and commands there are.
-        kernel = Kernel(disabled=_values_of("--disable-plugin", arguments), notify=note)
+        kernel = Kernel(disabled=_values_of("--disable-plugin", arguments))
         for name in kernel.registry.not_found:
-            note(f"there is no plugin {name!r} to disable")
+            log.warning(f"there is no plugin {name!r} to disable")
         signal.signal(signal.SIGTERM, _terminate)
         build_app(kernel)(bench.normal_arguments(arguments) if "bench" in arguments else arguments)
     except HatError as error:

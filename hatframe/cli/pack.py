@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, note, print_json
+from hatframe.cli.common import console, kernel_of, log, print_json
 from hatframe.results.text import listed
 
 
@@ -43,6 +43,6 @@ def pack(
         print_json(packed)
         return
     if packed.edited:
-        note(f"paths are written anew in {listed(packed.edited)}")
+        log.info(f"paths are written anew in {listed(packed.edited)}")
     number = f"{len(packed.files)} file" + ("" if len(packed.files) == 1 else "s")
     console().print(f"wrote {packed.path} with {number}: {listed(packed.files)}")

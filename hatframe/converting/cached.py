@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -18,19 +19,20 @@ from hatframe.packages.dependencies import UNTRUSTED, Trust
 from hatframe.packages.package import Package
 from hatframe.toolchain.tool import TIME_LIMIT, private_folder
 
+_log = logging.getLogger(__name__)
+
 
 def cached_dynamic_library(
     package: Package,
     linker: Callable[[], Linker],
     folder: Path,
-    notify: Callable[[str], None],
     trust: Trust = UNTRUSTED,
 ) -> Path:
     """The path of the dynamic library of ``package``, which exists and is one for this machine.
 
     A static package is linked into ``folder`` by the linker that ``linker`` gives; a library that was made
     there from the same content by the same linker is used again. Two processes that need it at once link it
-    once. ``notify`` is told when one is linked.
+    once.
 
     Raises :class:`PackageError` where the package has no library or none that can be used, or one outside of its
     folder that ``trust`` does not take, :class:`TargetError` where it is for another platform, and as
@@ -57,7 +59,7 @@ def cached_dynamic_library(
                     where=error.where or str(package.path),
                     hint=f"{error.hint or 'convert it yourself'}; hatframe to-dynamic takes such options and files",
                 ) from None
-            notify(f"linked {package.path} with {chosen.name} into the cache")
+            _log.info("linked %s with %s into the cache", package.path, chosen.name)
     return path
 
 

@@ -105,7 +105,7 @@ def test_a_row_is_described_warmed_up_and_measured(worker: Callable[..., Process
 
 
 def test_here_and_in_another_process_the_same_is_done(hat: Path, worker: Callable[..., ProcessWorker]) -> None:
-    here = LocalWorker(setup_of(hat, "works", "missing"), opener(), print)
+    here = LocalWorker(setup_of(hat, "works", "missing"), opener())
     there = worker("works", "missing")
     for each in (here, there):
         each.submit("describe", 0)
@@ -201,10 +201,10 @@ def test_a_problem_of_the_start_is_told_for_each_request(worker: Callable[..., P
 
 
 def test_an_opener_that_fails_is_told_and_not_taken_for_a_crash(hat: Path) -> None:
-    # int() raises a TypeError there, as a plugin that cannot be imported raises an error of its own.
-    running = ProcessWorker(setup_of(hat, "works"), functools.partial(int, "x", base=16), print, {})  # type: ignore[arg-type]
+    # int() raises a ValueError there, as a plugin that cannot be imported raises an error of its own.
+    running = ProcessWorker(setup_of(hat, "works"), functools.partial(int, "x"), print, {})  # type: ignore[arg-type]
     try:
-        with pytest.raises(HatError, match="TypeError") as caught:
+        with pytest.raises(HatError, match="ValueError") as caught:
             ask(running, "describe", 0)
         assert not isinstance(caught.value, WorkerEndedError)
     finally:

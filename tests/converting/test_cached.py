@@ -31,25 +31,25 @@ def no_linker() -> NoReturn:
     raise PluginError("there is no linker")
 
 
-def not_notified(text: str) -> NoReturn:
-    raise AssertionError(text)
-
-
 def test_a_dynamic_package_is_used_as_it_is_without_a_linker(tmp_path: Path) -> None:
     path = package(tmp_path / "in", static=False)
-    found = cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache", not_notified)
+    found = cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache")
     assert found == read_package(path).library
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_static_package_is_linked_once_and_says_so(tmp_path: Path, linker: Linker) -> None:
+def test_a_static_package_is_linked_once_which_is_logged(
+    tmp_path: Path, linker: Linker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "hatframe")
     path = package(tmp_path / "in")
     before = sorted(path.parent.iterdir())
-    said: list[str] = []
-    first = cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache", said.append)
-    again = cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache", not_notified)
+    first = cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache")
+    again = cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache")
     assert first == again
-    assert said == [f"linked {path} with {linker.name} into the cache"]
+    (message,) = caplog.messages
+    assert str(path) in message
+    assert linker.name in message
     assert ctypes.CDLL(str(first)).next_0123456789abcdef(41) == 42
     assert identify(first).kind is LibraryKind.DYNAMIC
     assert sorted(path.parent.iterdir()) == before
@@ -57,38 +57,35 @@ def test_a_static_package_is_linked_once_and_says_so(tmp_path: Path, linker: Lin
 
 def test_changed_content_is_linked_anew(tmp_path: Path, linker: Linker) -> None:
     path = package(tmp_path / "in")
-    said: list[str] = []
 
     def use() -> Path:
-        return cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache", said.append)
+        return cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache")
 
     found = [use()]
     path.write_text(path.read_text().replace("#endif // TOML", "#endif // TOML\n/* changed */", 1))
     found.append(use())
     package(tmp_path / "in", source=SOURCE.replace("+ 1", "+ 2"))
     found.append(use())
-    assert len(set(found)) == len(said) == 3
+    assert len(set(found)) == 3
     assert [ctypes.CDLL(str(each)).next_0123456789abcdef(40) for each in found] == [41, 41, 42]
 
 
 def test_another_version_of_the_linker_links_anew(tmp_path: Path, linker: Linker) -> None:
     package_ = read_package(package(tmp_path / "in"))
-    first = cached_dynamic_library(package_, lambda: linker, tmp_path / "cache", lambda text: None)
+    first = cached_dynamic_library(package_, lambda: linker, tmp_path / "cache")
 
     class Newer(type(linker)):  # type: ignore[misc]
         def version(self) -> str:
             return "a later one"
 
-    assert cached_dynamic_library(package_, Newer, tmp_path / "cache", lambda text: None) != first
+    assert cached_dynamic_library(package_, Newer, tmp_path / "cache") != first
 
 
 def test_a_broken_file_in_the_cache_is_made_again(tmp_path: Path, linker: Linker) -> None:
     package_ = read_package(package(tmp_path / "in"))
-    said: list[str] = []
-    found = cached_dynamic_library(package_, lambda: linker, tmp_path / "cache", said.append)
+    found = cached_dynamic_library(package_, lambda: linker, tmp_path / "cache")
     found.write_bytes(b"")
-    assert cached_dynamic_library(package_, lambda: linker, tmp_path / "cache", said.append) == found
-    assert len(said) == 2
+    assert cached_dynamic_library(package_, lambda: linker, tmp_path / "cache") == found
     assert ctypes.CDLL(str(found)).next_0123456789abcdef(41) == 42
 
 
@@ -96,7 +93,7 @@ def test_a_fault_leaves_nothing_in_the_cache(tmp_path: Path, linker: Linker) -> 
     source = "int gone(int); int next_0123456789abcdef(int x) { return gone(x); }\n"
     path = package(tmp_path / "in", source=source)
     with pytest.raises(LinkError, match="undefined symbol gone"):
-        cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache", not_notified)
+        cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache")
     assert not [entry for entry in (tmp_path / "cache").rglob("*") if entry.is_file()]
 
 
@@ -110,7 +107,7 @@ def test_a_library_that_is_none_is_an_error(tmp_path: Path, data: bytes | None, 
     if data is not None:
         (tmp_path / "package.so").write_bytes(data)
     with pytest.raises(PackageError, match=match):
-        cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache", not_notified)
+        cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache")
 
 
 def test_a_program_or_a_library_of_another_platform_is_an_error(tmp_path: Path) -> None:
@@ -119,28 +116,30 @@ def test_a_program_or_a_library_of_another_platform_is_an_error(tmp_path: Path) 
     command = [compiler("gcc"), "-no-pie", "-o", tmp_path / "package.so", tmp_path / "main.c"]
     subprocess.run(command, check=True)
     with pytest.raises(PackageError, match="this is a program"):
-        cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache", not_notified)
+        cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache")
     target = "aarch64" if Platform.host().architecture == "x86_64" else "x86_64"
     command = [compiler("clang"), f"--target={target}-linux-gnu", "-c", "-o", tmp_path / "package.so"]
     subprocess.run([*command, tmp_path / "package.c"], check=True)
     with pytest.raises(TargetError, match=f"ELF for {target}.*this machine is"):
-        cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache", not_notified)
+        cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache")
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(tmp_path: Path, linker: Linker) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(LinkError, match="the cache cannot be written") as caught:
-        cached_dynamic_library(read_package(package(tmp_path / "in")), lambda: linker, tmp_path / "cache", not_notified)
+        cached_dynamic_library(read_package(package(tmp_path / "in")), lambda: linker, tmp_path / "cache")
     assert "HATFRAME_CACHE_DIR" in caught.value.hint
 
 
 RUN = """
+import logging
 import sys
 from pathlib import Path
 from hatframe.packages.package import read_package
 from hatframe.converting.cached import cached_dynamic_library
 from hatframe_builtin.linkers.gcc import Gcc
-print(cached_dynamic_library(read_package(sys.argv[1]), Gcc, Path(sys.argv[2]), print))
+logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
+print(cached_dynamic_library(read_package(sys.argv[1]), Gcc, Path(sys.argv[2])))
 """
 
 
