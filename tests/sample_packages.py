@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,23 +147,39 @@ def make_package(
     ``change`` replaces whole top-level tables of the document.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    c_file = folder / f"{name}.c"
-    c_file.write_text(source)
-    command = [compiler(), "-O2", "-fPIC", *flags]
-    if static:
-        library = folder / f"{name}.a"
-        objects = folder / f"{name}.o"
-        subprocess.run([*command, "-c", "-o", objects, c_file], check=True)
-        subprocess.run([compiler("ar"), "rcs", library, objects], check=True)
-        objects.unlink()
-    else:
-        library = folder / f"{name}.so"
-        subprocess.run([*command, "-shared", "-o", library, c_file, "-lm"], check=True)
+    (folder / f"{name}.c").write_text(source)
+    library = folder / f"{name}{'.a' if static else '.so'}"
+    shutil.copyfile(_compiled(source, name, static, tuple(flags)), library)
+    library.chmod(0o644 if static else 0o755)
     table = document(functions, library.name, code)
     table.update(change or {})
     path = folder / f"{name}.hat"
     path.write_text(hat_text(table, name))
     return path
+
+
+@functools.cache
+def _compiled(source: str, name: str, static: bool, flags: tuple[str, ...]) -> Path:
+    """A library that is compiled once for all tests of this process that ask for the same."""
+    folder = Path(tempfile.mkdtemp(dir=_compiled_folder()))
+    c_file = folder / f"{name}.c"
+    c_file.write_text(source)
+    command = [compiler(), "-O2", "-fPIC", *flags]
+    if static:
+        library = folder / f"{name}.a"
+        subprocess.run([*command, "-c", "-o", folder / f"{name}.o", c_file], check=True)
+        subprocess.run([compiler("ar"), "rcs", library, folder / f"{name}.o"], check=True)
+    else:
+        library = folder / f"{name}.so"
+        subprocess.run([*command, "-shared", "-o", library, c_file, "-lm"], check=True)
+    return library
+
+
+@functools.cache
+def _compiled_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="hatframe-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def call(hat: Path, name: str = "next_0123456789abcdef", argument: int = 41) -> int:

@@ -10,13 +10,12 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command_line import hatframe
 
 from hatframe import Kernel, read_package
 from hatframe.binary.symbols import read_symbols
@@ -114,10 +113,9 @@ def test_a_device_package_is_told_to_need_another_loader(made: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("loader", ["ctypes", "cffi"])
 def test_all_are_benchmarked_with_all_three_sinks(folder: Path, tmp_path: Path, loader: str) -> None:
-    command = [sys.executable, "-m", "hatframe", "bench", *(folder / name for name in HOST_PACKAGES)]
+    packages = [folder / name for name in HOST_PACKAGES]
     options = ["--loader", loader, "--min-time", "0.02", "--sink", "csv", "--sink", "json", "--sink", "hat"]
-    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    done = hatframe("bench", *packages, *options, folder=tmp_path, status=0)
     expected = sum(len(read_package(folder / name / f"{name}.hat").functions) for name in HOST_PACKAGES)
     assert expected == 3 + 3 + 4 + 1 + 1 + 2 + 24
     with (tmp_path / "results.csv").open() as file:

@@ -7,13 +7,13 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 from sample_packages import compiler
 
@@ -139,10 +139,10 @@ def run(folder: Path, command: str) -> None:
     assert "|" not in words, f"this test runs no pipes: {command}"
     output = folder / words[words.index(">") + 1] if ">" in words else None
     words = words[1 : words.index(">")] if output else words[1:]
-    done = subprocess.run([sys.executable, "-m", "hatframe", *words], cwd=folder, capture_output=True)
-    assert done.returncode == 0, f"{command}\n{done.stderr.decode()}"
+    done = command_line.hatframe(*words, folder=folder)
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
     if output:
-        output.write_bytes(done.stdout)
+        output.write_text(done.stdout, encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -174,8 +174,7 @@ def test_c_code_builds_without_a_deviation_and_leaves_nothing_out(path: Path, sh
 
 def test_every_option_of_build_is_in_its_document() -> None:
     page = (ROOT / "docs" / "building.md").read_text(encoding="utf-8")
-    command = [sys.executable, "-m", "hatframe", "build", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "300"})
+    done = command_line.hatframe("build", "--help", environment={**os.environ, "COLUMNS": "300"}, status=0)
     options = set(re.findall(r"(?<=[\s(])--?[A-Za-z][\w-]*", done.stdout))
     assert {"--output", "-o", "--target", "--cflags"} <= options
     # One spelling of each will do; the rest is of other commands, or of the command itself.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import hatframe
 
 from hatframe.bench import criterion, drift, inputs, race, schedule, session
 from hatframe.bench.options import BenchOptions
@@ -22,13 +21,7 @@ OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
 @pytest.fixture(scope="module")
 def options() -> set[str]:
     """All spellings of all options, as the help lists them."""
-    done = subprocess.run(
-        [sys.executable, "-m", "hatframe", "bench", "--help"],
-        env={**os.environ, "COLUMNS": "400", "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    )
+    done = hatframe("bench", "--help", environment={**os.environ, "COLUMNS": "400"}, status=0)
     lines = [re.match(r"\W*(--.*)", line) for line in done.stdout.splitlines()]
     # The names stand before the first wide gap, but for a short form or an opposite.
     listed = {name for line in lines if line for name in OPTION.findall(re.split(r"\s<|\s{2,}[A-Z]", line[1])[0])}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import hatframe
 
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Availability, BoundFunction, Library, LoadContext, Loader, Observer, Probe, Sink
@@ -352,9 +353,7 @@ def hatframe_commands(app):
 
 
 def run_hatframe(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    command = [sys.executable, "-m", "hatframe", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    return hatframe(*arguments, environment={**os.environ, "PYTHONPATH": str(site)})
 
 
 def test_a_plugin_to_disable_that_does_not_exist_is_told(site: Path) -> None:

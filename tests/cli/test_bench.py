@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import command_line
 import pytest
 from sample_packages import affine, element, function, make_package, runtime
 
@@ -39,8 +40,7 @@ def hat(tmp_path: Path) -> Path:
 
 
 def hatframe(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hatframe", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    return command_line.hatframe(*arguments, folder=folder)
 
 
 def bench(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import hatframe
 from sample_packages import LINKERS, affine, function, make_package
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
@@ -61,9 +62,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def bench(*arguments: object, folder: Path, options: Sequence[str] = FAST) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments, *options), capture_output=True, text=True, cwd=folder, timeout=100, stdin=subprocess.DEVNULL
-    )
+    return hatframe("bench", *arguments, *options, folder=folder)
 
 
 def results_of(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
@@ -157,9 +156,7 @@ def test_what_functions_print_is_not_in_the_document(tmp_path: Path) -> None:
 def test_a_note_that_each_new_worker_makes_is_told_once(tmp_path: Path) -> None:
     hat = package(tmp_path, {"aborts": "abort();", "exits": "exit(3);", "good": "b[0] = a[0];"})
     environment = {**os.environ, "HATFRAME_DISABLE_PLUGINS": ",".join(LINKERS)}
-    done = subprocess.run(
-        command(hat, "--json", *FAST), capture_output=True, text=True, cwd=tmp_path, timeout=100, env=environment
-    )
+    done = hatframe("bench", hat, "--json", *FAST, folder=tmp_path, environment=environment)
     assert done.returncode == 1
     assert results_of(done)["good"]["timer"] == "python"
     assert len([line for line in done.stderr.splitlines() if "timing in Python" in line]) == 1
@@ -493,8 +490,7 @@ def test_a_library_that_ends_every_process_that_opens_it_is_opened_once(tmp_path
     """ + "".join(f"void f{number}(float *x) {{ x[0] = {number}; }}\n" for number in range(20))
     functions = {f"f{number}": function(affine("x", [1], usage="output")) for number in range(20)}
     hat = make_package(tmp_path, source, functions)
-    command = [sys.executable, "-m", "hatframe", "bench", str(hat), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = hatframe("bench", hat, "--json", folder=tmp_path)
     assert done.returncode == 1
     assert {result["status"] for result in json.loads(done.stdout)["results"]} == {"crashed"}
     assert done.stderr.count("opened") == 1

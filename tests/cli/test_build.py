@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command_line import hatframe
 from sample_packages import compiler
 
 SOURCE = """
@@ -21,8 +22,7 @@ void bare(float *x) { *x = 0; }
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hatframe", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return hatframe(*arguments)
 
 
 @pytest.fixture

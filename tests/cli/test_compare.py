@@ -6,12 +6,12 @@ import json
 import random
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import hatframe
 from hatframe_builtin.sinks.csv_sink import CsvSink
 from hatframe_builtin.sinks.json_sink import JsonSink
 from result_documents import document, failed, result
@@ -21,8 +21,7 @@ from hatframe.results.model import FunctionResult
 
 
 def compare(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hatframe", "compare", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, encoding="utf-8")
+    return hatframe("compare", *arguments, folder=folder)
 
 
 def measured(name: str, seconds: float, **more: Any) -> FunctionResult:

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 import sample_packages
+from command_line import hatframe
 
 from hatframe.format.editing import store_in_auxiliary
 
 DATA = Path(__file__).parent.parent / "data"
-
-
-def hatframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "hatframe", *arguments], capture_output=True, text=True)
 
 
 @pytest.fixture

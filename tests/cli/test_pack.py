@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
+import command_line
 import msgspec
 import pytest
 from sample_packages import affine, function, make_package
@@ -31,10 +31,7 @@ FUNCTIONS = {"quick": function(*ARRAYS), "again": function(*ARRAYS)}
 
 
 def run(*arguments: object, folder: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hatframe", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
-    assert done.returncode == status, done.stderr
-    return done
+    return command_line.hatframe(*arguments, folder=folder, status=status)
 
 
 @pytest.fixture

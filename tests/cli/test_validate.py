@@ -11,14 +11,11 @@ from pathlib import Path
 
 import pytest
 import sample_packages
+from command_line import hatframe
 
 from hatframe.format.rendering import render_hat
 
 DATA = Path(__file__).parent.parent / "data"
-
-
-def hatframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "hatframe", *arguments], capture_output=True, text=True)
 
 
 @pytest.fixture
