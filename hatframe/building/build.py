@@ -13,9 +13,16 @@ import msgspec
 
 from hatframe.backends import Linker, SharedLibrary
 from hatframe.binary.libraries import LibraryKind, identify
-from hatframe.building.describing import Described, Reading, Refused, combine, read_functions
+from hatframe.building.describing import (
+    FunctionDefinition,
+    ParsedSource,
+    UnsupportedFunction,
+    combine,
+    package_description,
+    read_functions,
+)
 from hatframe.building.metadata import built_document, reference_table, target_table
-from hatframe.c.parsing import files_of
+from hatframe.c.preprocessed import files_of
 from hatframe.converting.conversion import Converted, check_not_inputs, output_hat, write_package
 from hatframe.converting.plan import link_checked, run_folders
 from hatframe.converting.to_dynamic import dynamic_names
@@ -84,7 +91,7 @@ class Built(msgspec.Struct, frozen=True):
 
     written: Converted
     functions: tuple[str, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[UnsupportedFunction, ...]
 
 
 def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: Linker, platform: Platform) -> Built:
@@ -139,9 +146,9 @@ def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: 
             linked, extra = link_checked(shared, linker, str(hat))
             gone = statically_linked(added, linked.needed)
         document = built_document(
-            together,
             chosen,
             names,
+            description=package_description(together.package),
             target=target_table(platform, target),
             dynamic=[reference_table(item, hat.parent) for item in added if item.text not in gone],
             compiled_with={
@@ -209,7 +216,7 @@ class _Compiler(NamedTuple):
     flags: Sequence[str]
     include_folders: Sequence[Path]
 
-    def read(self, source: Path) -> Reading:
+    def read(self, source: Path) -> ParsedSource:
         """What a source defines."""
         text = self.linker.preprocess(
             source, platform=self.platform, include_folders=self.include_folders, flags=self.flags
@@ -222,7 +229,7 @@ class _Compiler(NamedTuple):
         }
         return read_functions(text, [str(source), *files], originals, self.platform)
 
-    def compile(self, source: Path, reading: Reading, folder: Path) -> Path:
+    def compile(self, source: Path, reading: ParsedSource, folder: Path) -> Path:
         """Compile a source, with what was read of it after it: a compiler takes no second declaration that differs."""
         folder.mkdir()
         output = folder / f"{source.stem}.o"
@@ -238,10 +245,12 @@ class _Compiler(NamedTuple):
         return output
 
 
-def _choose(reading: Reading, patterns: Sequence[str]) -> tuple[list[Described], tuple[Refused, ...]]:
+def _choose(
+    reading: ParsedSource, patterns: Sequence[str]
+) -> tuple[list[FunctionDefinition], tuple[UnsupportedFunction, ...]]:
     """The functions to describe, and those that cannot be."""
-    described: dict[str, Described] = {}
-    refused = {function.name: function for function in reading.refused}
+    described: dict[str, FunctionDefinition] = {}
+    refused = {function.name: function for function in reading.unsupported}
     for function in reading.functions:
         if first := described.get(function.function.name):
             raise PackageError(
@@ -264,7 +273,7 @@ def _choose(reading: Reading, patterns: Sequence[str]) -> tuple[list[Described],
     return list(described.values()), tuple(refused.values())
 
 
-def _matching(pattern: str, described: Iterable[str], refused: dict[str, Refused]) -> list[str]:
+def _matching(pattern: str, described: Iterable[str], refused: dict[str, UnsupportedFunction]) -> list[str]:
     if pattern in refused:
         function = refused[pattern]
         raise FormatError(f"{pattern} cannot be described: {function.reason}", where=f"{function.file}:{function.line}")
@@ -277,13 +286,13 @@ def _matching(pattern: str, described: Iterable[str], refused: dict[str, Refused
     return list(names)
 
 
-def _check_code(reading: Reading) -> str:
+def _check_code(reading: ParsedSource) -> str:
     """C code that compiles only after a source that was read rightly."""
     functions = [described.function for described in reading.functions]
     names = {name for function in functions for name in (function.name, *(a.name for a in function.arguments)) if name}
     # A macro may have any of these names, and would change what stands below.
     lines = [f"#undef {name}" for name in sorted(names)]
-    lines += [described.exact for described in reading.functions]
+    lines += [described.redeclaration for described in reading.functions]
     sizes = dict.fromkeys(check for described in reading.functions for check in described.sizes)
     # An array of -1 elements is an error in every C.
     lines += [

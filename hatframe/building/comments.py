@@ -1,25 +1,25 @@
-r"""Reading the comments above functions: what C cannot say of a function's parameters, and who made the package.
+r"""Comments above functions: what C cannot say of a function's parameters, and the authors of the package.
 
-The text before the first command is the function's description. Of Doxygen's commands, with ``@`` or ``\``, these mean
-something: ``@brief TEXT``, ``@param[in|out|in,out] NAME TEXT`` and ``@return TEXT``; any other ends what went before,
-and is left out. A line that begins with ``@hat`` is ours, and everything on it must be understood::
+The text before the first command is the function's description. Of Doxygen's commands, which begin with ``@`` or
+``\``, it reads ``@brief TEXT``, ``@param[in|out|in,out] NAME TEXT`` and ``@return TEXT``; any other command ends the
+text before it, and its own text is ignored. Lines that begin with ``@hat`` are annotations::
 
-    @hat NAME[ROWS][COLUMNS] WORD …   of a parameter
-    @hat flops: 2*M*N*K               how many floating-point operations a call makes
-    @hat skip                         leave this function out of the package
-    @hat author: NAME                 of the package, in any comment of a source file; so are
+    @hat NAME[ROWS][COLUMNS] WORD …   describes a parameter
+    @hat flops: 2*M*N*K               the floating-point operations of a call
+    @hat skip                         leaves the function out of the package
+    @hat author: NAME                 describes the package, in any comment of a source file; also
     @hat version: TEXT                    version,
     @hat license: URL                     license
     @hat comment: TEXT                    and comment
 
-Extents are expressions over parameters, integers and enum constants; they can be left out where C tells them. The
-words of a parameter, in any order:
+Extents are expressions over parameters, integers and enum constants; they may be omitted where C has them. The words
+of a parameter, in any order:
 
-- ``input``, ``output`` or ``input_output``: whether the function reads it, writes it, or both;
-- ``row-major`` or ``column-major``; or ``strides [80][1]``, counted in elements;
+- ``input``, ``output`` or ``input_output``: the function reads it, writes it, or both;
+- ``row-major`` or ``column-major``; or ``strides [80][1]``, in elements;
 - ``offset N``: the first element lies N elements after the pointer.
 
-``@hat count output`` of an ``int *count`` is a pointer to one number; ``@hat x[n] output`` of a ``float **x`` is an
+``@hat count output`` on ``int *count`` is a pointer to a single number; ``@hat x[n] output`` on ``float **x`` is an
 array that the function allocates.
 """
 
@@ -30,28 +30,28 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from hatframe.c.parsing import Comment, Place
+from hatframe.c.preprocessed import Comment, Place
 from hatframe.errors import FormatError
 from hatframe.format.model import Usage
 
 
 class Annotation(msgspec.Struct, frozen=True):
-    """A value out of a comment, and the line that tells it."""
+    """A value in a comment, and its line."""
 
     value: str
     place: Place
 
 
-class Documented(msgspec.Struct, frozen=True):
-    """What ``@param`` tells of a parameter; ``usage`` is None where it has no direction."""
+class DoxygenParam(msgspec.Struct, frozen=True):
+    """A ``@param`` command; ``usage`` is None where it has no direction."""
 
     text: str
     usage: Usage | None
     place: Place
 
 
-class ParameterNote(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``@hat`` tells of a parameter: ``extents`` and the rest as written, None where left out."""
+class ParameterAnnotation(msgspec.Struct, frozen=True, kw_only=True):
+    """A ``@hat`` line about a parameter, as written, with None for what it omits."""
 
     place: Place
     name: str
@@ -63,49 +63,54 @@ class ParameterNote(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_layout(self) -> bool:
-        """Whether it tells more than extents and usage."""
-        return self.order is not None or self.is_laid_out
+        """Whether it gives a layout."""
+        return self.order is not None or self.changes_layout
 
     @property
-    def is_laid_out(self) -> bool:
-        """Whether it tells of another layout than C's own, which is row-major without gaps."""
+    def changes_layout(self) -> bool:
+        """Whether it gives another layout than C's own, which is row-major and dense."""
         return self.order == "column-major" or self.strides is not None or self.offset is not None
 
+    @property
+    def is_single_number(self) -> bool:
+        """Whether it makes a pointer one to a single number, by a usage alone."""
+        return self.usage is not None and self.extents is None and not self.has_layout
 
-class Notes(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one comment tells. ``package`` has the keys that are about the package, each with its value."""
+
+class Annotations(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one comment says; ``package`` are its lines about the package, by key."""
 
     description: str = ""
     returns: str = ""
-    documented: dict[str, Documented] = {}
-    parameters: dict[str, ParameterNote] = {}
+    doxygen: dict[str, DoxygenParam] = {}
+    parameters: dict[str, ParameterAnnotation] = {}
     flops: Annotation | None = None
     skip: Place | None = None
     package: tuple[tuple[str, Annotation], ...] = ()
 
     @property
     def of_function(self) -> Place | None:
-        """A line of ours that is about a function, if there is one."""
-        places = [note.place for note in self.parameters.values()]
+        """The first ``@hat`` line about a function."""
+        places = [annotation.place for annotation in self.parameters.values()]
         places += [self.flops.place] if self.flops else []
         return min(places + ([self.skip] if self.skip else []), default=None)
 
 
 PACKAGE_KEYS = ("author", "version", "license", "comment")
 KEYS = ("flops", *PACKAGE_KEYS)
-_FORM = "the form is `@hat NAME[ROWS][COLUMNS] input`, or output, input_output, column-major, strides […], offset N"
+_FORM = "write `@hat NAME[ROWS][COLUMNS] input`, or output, input_output, column-major, strides […], offset N"
 
-_BEFORE = re.compile(r"^\s*(?:/{2,}!?|/?\*+!?)?<?")
+_OPENING = re.compile(r"^\s*(?:/{2,}!?|/?\*+!?)?<?")
 _STAR = re.compile(r"^\s*(?:\*+(?=\s|$)|\*(?!\*))")
 _RULE = re.compile(r"[\s*/=\-#~_+]*")
-_OWN = re.compile(r"@hat(?!\w)(?P<rest>.*)", re.DOTALL)
-_OWN_INSIDE = re.compile(r"\s@hat\s+\w")
+_HAT = re.compile(r"@hat(?!\w)(?P<rest>.*)", re.DOTALL)
+_HAT_INSIDE = re.compile(r"\s@hat\s+\w")
 _BLOCK_WORDS = (
     "brief|short|details|param|tparam|returns?|result|retval|note|see|sa|warning|attention|remarks?|todo|pre|post"
     "|author|version|date|since|code|verbatim|file|ingroup|defgroup|deprecated|throws?|exception|par|copyright"
 )
 _COMMAND = re.compile(rf"(?:^|(?<=\s))[@\\](?P<word>(?:{_BLOCK_WORDS})\b|f[$\[{{(])|^[@\\](?P<first>[A-Za-z]+)")
-# What only changes how a word looks.
+# Commands that only format the next word.
 _MARKUP = re.compile(r"(?:^|(?<=[\s(]))[@\\](?:p|c|a|b|e|em|ref)\s+(?=\S)")
 _DIRECTION = re.compile(
     r"\s*(?:\[(?P<direction>[^\]]*)\])?\s*(?P<names>\.\.\.|\w+(?:\s*,\s*\w+)*)?(?P<text>.*)", re.DOTALL
@@ -121,20 +126,20 @@ _DESCRIBING = frozenset(["brief", "short", "details"])
 _RETURNING = frozenset(["return", "returns", "result"])
 
 
-def read_comment(comment: Comment) -> Notes:
-    """What a comment tells. :class:`FormatError` where a line of ours, or a ``@param``, is not understood."""
+def read_comment(comment: Comment) -> Annotations:
+    """Read a comment; raises :class:`FormatError` for an invalid ``@hat`` line or ``@param``."""
     reader = _Reader()
     for line, place in zip(plain_lines(comment), comment.places, strict=True):
         reader.read(line, place)
-    return reader.notes()
+    return reader.annotations()
 
 
 def plain_lines(comment: Comment) -> list[str]:
-    """The lines of a comment without what makes it one, and without frames of stars."""
+    """The text of each line of a comment, without delimiters and frames."""
     lines = []
     for number, line in enumerate(comment.lines):
         if comment.is_run or not number:
-            line = _BEFORE.sub("", line, count=1)
+            line = _OPENING.sub("", line, count=1)
         else:
             line = _STAR.sub("", line.removesuffix("*/"), count=1)
         line = line.removesuffix("*/").strip()
@@ -143,26 +148,26 @@ def plain_lines(comment: Comment) -> list[str]:
 
 
 class _Reader:
-    """Goes through the lines of a comment; ``_into`` is the list that text goes to at the moment."""
+    """Reads a comment line by line; ``_into`` is the list that collects the current text."""
 
     def __init__(self) -> None:
         self._description: list[str] = []
         self._returns: list[str] = []
-        self._documented: dict[str, tuple[list[str], Usage | None, Place]] = {}
-        self._parameters: dict[str, ParameterNote] = {}
+        self._doxygen: dict[str, tuple[list[str], Usage | None, Place]] = {}
+        self._parameters: dict[str, ParameterAnnotation] = {}
         self._flops: Annotation | None = None
         self._skip: Place | None = None
         self._package: list[tuple[str, Annotation]] = []
         self._into = self._description
         self._commands = 0
 
-    def notes(self) -> Notes:
-        return Notes(
+    def annotations(self) -> Annotations:
+        return Annotations(
             description=_collapsed(self._description),
             returns=_collapsed(self._returns),
-            documented={
-                name: Documented(_collapsed(text), usage, place)
-                for name, (text, usage, place) in self._documented.items()
+            doxygen={
+                name: DoxygenParam(_collapsed(text), usage, place)
+                for name, (text, usage, place) in self._doxygen.items()
             },
             parameters=self._parameters,
             flops=self._flops,
@@ -171,11 +176,11 @@ class _Reader:
         )
 
     def read(self, line: str, place: Place) -> None:
-        if own := _OWN.match(line):
-            self._read_own(own["rest"].strip(), place)
+        if match := _HAT.match(line):
+            self._read_annotation(match["rest"].strip(), place)
             return
-        if _OWN_INSIDE.search(line):
-            _fail("`@hat` stands in the middle of a line", place, "begin a line with it")
+        if _HAT_INSIDE.search(line):
+            fail("`@hat` in the middle of a line", place, "move it to the beginning of a line")
         line = _MARKUP.sub("", line)
         if not line and self._into is not self._description:
             self._into = []  # an empty line ends the paragraph of a command
@@ -187,7 +192,7 @@ class _Reader:
         self._add(command, line[position:], place)
 
     def _add(self, command: str, text: str, place: Place) -> None:
-        """Add text after a command, or after none, to what it belongs to."""
+        """Add the text after a command, or before any, where it belongs."""
         if command in _DESCRIBING and not self._commands:
             pass  # the description goes on
         elif command == "param":
@@ -201,58 +206,62 @@ class _Reader:
     def _start_parameter(self, text: str, place: Place) -> str:
         match = _DIRECTION.fullmatch(text)
         if not match or not match["names"]:
-            _fail("`@param` names no parameter", place, "write `@param[in] NAME what it is`")
+            fail("missing parameter name after `@param`", place, "write `@param[in] NAME what it is`")
         usage = None
         if match["direction"] is not None:
             usage = _DIRECTIONS.get(re.sub(r"\s", "", match["direction"]).lower())
             if usage is None:
-                _fail(f"`[{match['direction']}]` is no direction", place, "it is [in], [out] or [in,out]")
+                fail(f"invalid direction `[{match['direction']}]`", place, "use [in], [out] or [in,out]")
         self._into = []
         for name in re.split(r"\s*,\s*", match["names"]) if match["names"] != "..." else []:
-            text_before, usage_before, first_place = self._documented.get(name, ([], usage, place))
+            text_before, usage_before, first_place = self._doxygen.get(name, ([], usage, place))
             if usage_before and usage and usage_before is not usage:
-                _fail(f"`@param` gives `{name}` another direction than line {first_place.line}", place, "give it once")
-            # Names that share a text share the list that it goes to.
+                fail(f"`{name}` has another direction on line {first_place.line}", place, "correct one of them")
+            # Names that share a text share the list that collects it.
             self._into = [*text_before] if text_before else self._into
-            self._documented[name] = (self._into, usage or usage_before, first_place)
+            self._doxygen[name] = (self._into, usage or usage_before, first_place)
         return match["text"]
 
-    def _read_own(self, text: str, place: Place) -> None:
+    def _read_annotation(self, text: str, place: Place) -> None:
         keyed = re.fullmatch(r"(?P<key>[A-Za-z_][\w-]*)\s*:\s*(?P<value>.*)", text, re.DOTALL)
         if text == "skip":
             self._skip = place
         elif not keyed:
-            note = _parameter_note(text, place)
-            if before := self._parameters.get(note.name):
-                _fail(f"`{note.name}` is told twice, also on line {before.place.line}", place, "put it on one line")
-            self._parameters[note.name] = note
+            annotation = _parameter_annotation(text, place)
+            if before := self._parameters.get(annotation.name):
+                fail(f"`{annotation.name}` is also on line {before.place.line}", place, "write all of it on one line")
+            self._parameters[annotation.name] = annotation
         elif keyed["key"] not in KEYS:
-            _fail(f"`@hat {keyed['key']}:` is not known", place, f"known are {', '.join(f'{key}:' for key in KEYS)}")
+            fail(f"unknown key `@hat {keyed['key']}:`", place, f"use {', '.join(f'{key}:' for key in KEYS)}")
         elif not keyed["value"]:
-            _fail(f"`@hat {keyed['key']}:` has no value", place, f"write `@hat {keyed['key']}: …`")
+            fail(f"missing value after `@hat {keyed['key']}:`", place, f"write `@hat {keyed['key']}: …`")
         elif keyed["key"] in PACKAGE_KEYS:
             self._package.append((keyed["key"], Annotation(keyed["value"], place)))
         elif self._flops:
-            _fail(f"flops are told twice, also on line {self._flops.place.line}", place, "keep one of them")
+            fail(f"flops are also on line {self._flops.place.line}", place, "keep one of them")
         else:
             self._flops = Annotation(keyed["value"], place)
 
 
-_TOKEN = re.compile(r"(?P<space>\s+)|(?P<bracket>\[)|(?P<word>\((?:[^()]|\([^()]*\))*\)|[^\s\[\]]+)")
+_TERM = r"\((?:[^()]|\([^()]*\))*\)|[^\s\[\]]+"
+_TOKEN = re.compile(rf"(?P<space>\s+)|(?P<bracket>\[)|(?P<word>{_TERM})")
+_OFFSET = re.compile(rf"\s*({_TERM})")
+_OPENING_BRACKET = re.compile(r"\s*\[")
+_BRACKET = re.compile(r"[\[\]]")
 
 
-def _parameter_note(text: str, place: Place) -> ParameterNote:
+def _parameter_annotation(text: str, place: Place) -> ParameterAnnotation:
     match = re.match(r"(?P<name>[^\W\d]\w*)", text)
     if not match:
-        _fail(f"`@hat {text}` is not understood", place, _FORM)
+        fail(f"invalid annotation `@hat {text}`", place, _FORM)
     name = match["name"]
     extents, position = _extents(text, match.end(), place)
-    told: dict[str, Any] = {}
+    words: dict[str, Any] = {}
 
-    def tell(key: str, value: str | tuple[str, ...] | Usage) -> None:
-        if key in told:
-            _fail(f"the {key} of `{name}` is told twice", place, "keep one of them")
-        told[key] = value
+    def add(key: str, value: str | tuple[str, ...] | Usage) -> None:
+        if key in words:
+            fail(f"duplicate {key} of `{name}`", place, "keep one of them")
+        words[key] = value
 
     while token := _TOKEN.match(text, position):
         position = token.end()
@@ -260,49 +269,48 @@ def _parameter_note(text: str, place: Place) -> ParameterNote:
         if token["space"]:
             continue
         if word in ("input", "output", "input_output"):
-            tell("usage", Usage(word))
+            add("usage", Usage(word))
         elif word in ("row-major", "column-major"):
-            tell("order", word)
+            add("order", word)
         elif word == "strides":
             strides, position = _extents(text, position, place)
             if strides is None:
-                _fail("`strides` are not followed by any", place, "write `strides [80][1]`, counted in elements")
-            tell("strides", strides)
-        elif word == "offset" and (
-            number := re.compile(r"\s*(\((?:[^()]|\([^()]*\))*\)|[^\s\[\]]+)").match(text, position)
-        ):
-            tell("offset", number[1])
-            position = number.end()
+                fail("missing strides after `strides`", place, "write `strides [80][1]`, in elements")
+            add("strides", strides)
         elif word == "offset":
-            _fail("`offset` is not followed by a number", place, "write `offset 16`, counted in elements")
+            number = _OFFSET.match(text, position)
+            if not number:
+                fail("missing number after `offset`", place, "write `offset 16`, in elements")
+            add("offset", number[1])
+            position = number.end()
         elif name in KEYS:
-            _fail(f"`@hat {text}` is not understood", place, f"write `@hat {name}: …`, with a colon")
+            fail(f"missing colon after `@hat {name}`", place, f"write `@hat {name}: …`")
         else:
-            _fail(f"`{word or token.group()}` is not understood", place, _FORM)
+            fail(f"unknown word `{word or token.group()}`", place, _FORM)
     if position < len(text):
-        _fail(f"`{text[position:]}` is not understood", place, _FORM)
-    if "order" in told and "strides" in told:
-        _fail(f"`{name}` has both an order and strides", place, "keep one of them")
-    if extents is None and not told:
-        _fail(f"`@hat {text}` tells nothing of `{name}`", place, _FORM)
-    return ParameterNote(place=place, name=name, extents=extents, **told)
+        fail(f"unexpected `{text[position:]}`", place, _FORM)
+    if "order" in words and "strides" in words:
+        fail(f"`{name}` has both an order and strides", place, "keep one of them")
+    if extents is None and not words:
+        fail(f"`@hat {text}` says nothing about `{name}`", place, _FORM)
+    return ParameterAnnotation(place=place, name=name, extents=extents, **words)
 
 
 def _extents(text: str, position: int, place: Place) -> tuple[tuple[str, ...] | None, int]:
-    """The texts between the brackets that stand at ``position``, None where there are none, and where they end."""
+    """The texts in the brackets at ``position``, or None, and where they end."""
     extents: list[str] = []
-    while opening := re.compile(r"\s*\[").match(text, position):
+    while opening := _OPENING_BRACKET.match(text, position):
         depth, position = 1, opening.end()
         start = position
         while depth:
-            bracket = re.compile(r"[\[\]]").search(text, position)
+            bracket = _BRACKET.search(text, position)
             if not bracket:
-                _fail(f"a bracket in `{text}` is not closed", place, _FORM)
+                fail(f"unclosed bracket in `{text}`", place, _FORM)
             position = bracket.end()
             depth += 1 if bracket.group() == "[" else -1
         extents.append(text[start : position - 1].strip())
         if not extents[-1]:
-            _fail(f"`{text}` has empty brackets", place, "write how many elements there are, such as `[n]` or `[256]`")
+            fail(f"empty brackets in `{text}`", place, "write the number of elements, such as `[n]` or `[256]`")
     return tuple(extents) or None, position
 
 
@@ -310,5 +318,6 @@ def _collapsed(texts: list[str]) -> str:
     return " ".join(" ".join(texts).split())
 
 
-def _fail(message: str, place: Place, hint: str) -> NoReturn:
+def fail(message: str, place: Place, hint: str) -> NoReturn:
+    """Raise :class:`FormatError` for a mistake in a comment."""
     raise FormatError(message, where=str(place), hint=hint)

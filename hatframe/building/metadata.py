@@ -1,4 +1,4 @@
-"""What the .hat file of a package that is built says: the tables, and the C code of the header."""
+"""The document of a package built from C: its tables, and the C code of its header."""
 
 from __future__ import annotations
 
@@ -9,40 +9,39 @@ from typing import Any
 
 import msgspec
 
-from hatframe.building.describing import Described, Reading
-from hatframe.format.model import Parameter
+from hatframe.building.describing import FunctionDefinition
+from hatframe.format.model import Function, Parameter
 from hatframe.machine import Platform
 from hatframe.packages.dependencies import Dependency
 from hatframe.toolchain.compiled_for import CompiledFor
 
 
 def built_document(
-    reading: Reading,
-    chosen: Sequence[Described],
+    functions: Sequence[FunctionDefinition],
     libraries: Sequence[str],
     *,
+    description: dict[str, str],
     target: dict[str, Any],
     dynamic: Sequence[dict[str, str]],
     compiled_with: dict[str, Any],
 ) -> dict[str, Any]:
-    """The document of a package of the ``chosen`` functions.
+    """The document of a package with these functions.
 
-    The first of ``libraries`` is what programs link with, and the rest are deployed beside them; ``dynamic`` are the
-    libraries that it needs.
+    Programs link with the first of ``libraries``, and the others are deployed beside it. ``dynamic`` are the
+    libraries that it depends on.
     """
     link_target, *deployed = libraries
     return {
-        "description": {key: getattr(reading, key) for key in ("comment", "author", "version", "license_url")},
-        "functions": {described.function.name: _function(described) for described in chosen},
+        "description": description,
+        "functions": {definition.function.name: _function(definition.function) for definition in functions},
         "target": target,
         "dependencies": {"link_target": link_target, "deploy_files": deployed, "dynamic": list(dynamic)},
         "compiled_with": compiled_with,
-        "declaration": {"code": _code(chosen)},
+        "declaration": {"code": _code(functions)},
     }
 
 
-def _function(described: Described) -> dict[str, Any]:
-    function = described.function
+def _function(function: Function) -> dict[str, Any]:
     table = {
         "name": function.name,
         "description": function.description,
@@ -73,7 +72,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def target_table(platform: Platform, target: CompiledFor) -> dict[str, Any]:
-    """What a machine must have for code that was compiled for ``platform`` and ``target``."""
+    """The requirements of code compiled for ``platform`` and ``target``."""
     required: dict[str, Any] = {
         "os": platform.os,
         "CPU": {"architecture": platform.architecture, "extensions": list(target.extensions)},
@@ -84,21 +83,21 @@ def target_table(platform: Platform, target: CompiledFor) -> dict[str, Any]:
 
 
 def reference_table(dependency: Dependency, folder: Path) -> dict[str, str]:
-    """A library as a .hat file in ``folder`` names it: a path is one from there."""
+    """A library as a .hat file in ``folder`` refers to it, with paths relative to that folder."""
     if not dependency.file:
         return {"name": dependency.text, "version": "", "target_file": dependency.text}
     path = Path(os.path.relpath(dependency.file.path, folder)).as_posix()
-    # Without a slash it could be taken for the name of a library.
+    # A slash distinguishes a path from the name of a library.
     return {"name": dependency.file.path.name, "version": "", "target_file": path if "/" in path else f"./{path}"}
 
 
-def _code(chosen: Sequence[Described]) -> str:
-    """The C code of the header: what the prototypes need, and the prototypes, for C and C++."""
-    needed = list(dict.fromkeys(text for described in chosen for text in described.typedefs))
-    prototypes = [described.prototype for described in chosen]
+def _code(functions: Sequence[FunctionDefinition]) -> str:
+    """The C code of the header, for C and C++: the prototypes after what they need."""
+    needed = list(dict.fromkeys(text for definition in functions for text in definition.prerequisites))
     blocks = [
+        *(["\n".join(needed)] if needed else []),
         '#ifdef __cplusplus\nextern "C" {\n#endif',
-        "\n".join(prototypes),
+        "\n".join(definition.prototype for definition in functions),
         "#ifdef __cplusplus\n}\n#endif",
     ]
-    return "\n\n".join([*(["\n".join(needed)] if needed else []), *blocks]) + "\n"
+    return "\n\n".join(blocks) + "\n"

@@ -1,8 +1,7 @@
-"""Element types: what a C type name of a .hat file is in memory, in numpy and in a call."""
+"""Arithmetic types: what a C type name is in memory, in numpy and in a call, on this machine and on others."""
 
 from __future__ import annotations
 
-import ctypes
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class ElementType(msgspec.Struct, frozen=True):
-    """A C arithmetic type on this machine.
+    """A C arithmetic type on one platform.
 
-    ``kind`` is ``bool``, ``int``, ``uint``, ``float``, ``float16`` or ``bfloat16``, and ``size`` counts bytes.
+    ``kind`` is ``bool``, ``int``, ``uint``, ``float``, ``float16`` or ``bfloat16``; ``size`` is in bytes.
     """
 
     name: str
@@ -27,8 +26,13 @@ class ElementType(msgspec.Struct, frozen=True):
     size: int
 
     @property
+    def is_integer(self) -> bool:
+        """Whether it is an integer type; ``bool`` is none."""
+        return self.kind in ("int", "uint")
+
+    @property
     def abi_type(self) -> str:
-        """The C type of fixed width that it is passed as; a half-precision number goes as its 16 bits."""
+        """The C type of fixed width that is passed in calls: the 16 bits of a half-precision number."""
         if self.kind in ("float16", "bfloat16"):
             return "uint16_t"
         if self.kind == "float":
@@ -37,7 +41,7 @@ class ElementType(msgspec.Struct, frozen=True):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Its numpy dtype; that of ``bfloat16_t`` comes from ml_dtypes."""
+        """Its numpy dtype; ml_dtypes provides that of ``bfloat16_t``."""
         return _dtype(self.kind, self.size)
 
     @property
@@ -63,11 +67,31 @@ def _dtype(kind: str, size: int) -> np.dtype[Any]:
     return dtype
 
 
-def _own_types() -> dict[str, tuple[str, int]]:
-    # C leaves the sign of plain char to the platform: unsigned with Linux on ARM, signed elsewhere.
-    host = Platform.host()
-    plain_char = "uint" if host.os == "linux" and host.architecture in ("aarch64", "arm") else "int"
-    pointer = ctypes.sizeof(ctypes.c_void_p)
+_32_BIT = frozenset(("x86", "arm", "riscv32", "wasm32"))
+_UNSIGNED_CHAR = frozenset(("aarch64", "arm", "riscv32", "riscv64", "ppc64le", "s390x"))
+
+
+class DataModel(msgspec.Struct, frozen=True):
+    """What C leaves to the platform: the bytes of ``long`` and of pointers, and whether plain ``char`` has a sign."""
+
+    long: int
+    pointer: int
+    signed_char: bool = True
+
+    @classmethod
+    def of(cls, platform: Platform) -> DataModel:
+        """The data model of a platform: ``long`` has 32 bits on Windows, and the size of a pointer elsewhere."""
+        pointer = 4 if platform.architecture in _32_BIT else 8
+        return cls(
+            long=4 if platform.os == "windows" else pointer,
+            pointer=pointer,
+            signed_char=platform.os != "linux" or platform.architecture not in _UNSIGNED_CHAR,
+        )
+
+
+@cache
+def element_types(model: DataModel) -> dict[str, ElementType]:
+    """Every arithmetic type that the format knows, by its canonical name."""
     types = {
         "bool": ("bool", 1),
         "_Bool": ("bool", 1),
@@ -75,72 +99,60 @@ def _own_types() -> dict[str, tuple[str, int]]:
         "bfloat16_t": ("bfloat16", 2),
         "float": ("float", 4),
         "double": ("float", 8),
-        "char": (plain_char, 1),
+        "char": ("int" if model.signed_char else "uint", 1),
         "signed char": ("int", 1),
         "unsigned char": ("uint", 1),
-        "size_t": ("uint", ctypes.sizeof(ctypes.c_size_t)),
-        "ssize_t": ("int", ctypes.sizeof(ctypes.c_ssize_t)),
-        "ptrdiff_t": ("int", pointer),
-        "intptr_t": ("int", pointer),
-        "uintptr_t": ("uint", pointer),
+        "size_t": ("uint", model.pointer),
+        "ssize_t": ("int", model.pointer),
+        "ptrdiff_t": ("int", model.pointer),
+        "intptr_t": ("int", model.pointer),
+        "uintptr_t": ("uint", model.pointer),
         "intmax_t": ("int", 8),
         "uintmax_t": ("uint", 8),
     }
-    for bits in (8, 16, 32, 64):
-        types[f"int{bits}_t"] = ("int", bits // 8)
-        types[f"uint{bits}_t"] = ("uint", bits // 8)
-    for name, c_type in (
-        ("short", ctypes.c_short),
-        ("int", ctypes.c_int),
-        ("long", ctypes.c_long),
-        ("long long", ctypes.c_longlong),
-    ):
-        types[name] = ("int", ctypes.sizeof(c_type))
-        types[f"unsigned {name}"] = ("uint", ctypes.sizeof(c_type))
-    return types
+    for name, size in (("short", 2), ("int", 4), ("long", model.long), ("long long", 8)):
+        types[name] = ("int", size)
+        types[f"unsigned {name}"] = ("uint", size)
+    for size in (1, 2, 4, 8):
+        types[f"int{8 * size}_t"] = ("int", size)
+        types[f"uint{8 * size}_t"] = ("uint", size)
+    return {name: ElementType(name, kind, size) for name, (kind, size) in types.items()}
 
 
-_TYPES = _own_types()
-_QUALIFIERS = frozenset(
-    [
-        "const",
-        "volatile",
-        "restrict",
-        "__restrict",
-        "__restrict__",
-        "register",
-        "extern",
-        "static",
-        "_Nonnull",
-    ]
+_HOST_TYPES = element_types(DataModel.of(Platform.host()))
+_NOT_OF_TYPE = frozenset(
+    "const volatile restrict __restrict __restrict__ register extern static _Nonnull".split()  # noqa: SIM905
 )
-_INTEGER_WORDS = frozenset(["signed", "unsigned", "short", "int", "long"])
+_INTEGER_WORDS = frozenset(("signed", "unsigned", "short", "int", "long"))
 
 
 def element_type(name: str) -> ElementType:
-    """The element type of a C type name, whatever its spelling: ``long unsigned int`` is ``unsigned long``.
+    """The type that a C type name has on this machine, in any spelling: ``long unsigned int`` is ``unsigned long``.
 
-    Raises :class:`FormatError` for a name that is no arithmetic type of C or of the format.
+    Raises :class:`FormatError` for a name that neither C nor the format knows as an arithmetic type.
     """
-    canonical = _canonical(name)
-    if canonical not in _TYPES:
+    found = _HOST_TYPES.get(canonical_name(name))
+    if found is None:
         raise FormatError(
-            f"{name!r} is no element type",
-            hint="known are bool, (u)int8_t to (u)int64_t, float16_t, bfloat16_t, float, double and C's integer types",
+            f"unknown element type {name!r}",
+            hint="use bool, int8_t to int64_t, uint8_t to uint64_t, float16_t, bfloat16_t, float, double, or an "
+            "integer type of C",
         )
-    kind, size = _TYPES[canonical]
-    return ElementType(canonical, kind, size)
+    return found
 
 
-def _canonical(name: str) -> str:
-    words = [word for word in name.split() if word not in _QUALIFIERS]
-    if "char" in words or not words or not _INTEGER_WORDS.issuperset(words):
-        return " ".join(sorted(words, reverse=True)) if "char" in words else " ".join(words)
+def canonical_name(name: str) -> str:
+    """The shortest spelling of a C type name, without qualifiers."""
+    words = [word for word in name.split() if word not in _NOT_OF_TYPE]
+    if "char" in words:
+        return " ".join(sorted(words, reverse=True))
+    if not words or not _INTEGER_WORDS.issuperset(words):
+        return " ".join(words)
     size = " ".join(["long"] * words.count("long")) or ("short" if "short" in words else "int")
     return f"unsigned {size}" if "unsigned" in words else size
 
 
-_ARRAY_OF_DECLARATOR = re.compile(r"\[[^\]]*\]")
+_BRACKETS = re.compile(r"\[[^\]]*\]")
 
 
 def parse_declared_type(text: str) -> tuple[str, int]:
@@ -151,15 +163,15 @@ def parse_declared_type(text: str) -> tuple[str, int]:
     >>> parse_declared_type("int32_t**")
     ('int32_t', 2)
     """
-    levels = text.count("*")
-    base, arrays = _ARRAY_OF_DECLARATOR.subn("", text)
-    if arrays:
-        levels += 1
-    words = [word for word in base.replace("*", " ").split() if word not in _QUALIFIERS]
-    return " ".join(words), levels
+    base, arrays = _BRACKETS.subn("", text)
+    words = [word for word in base.replace("*", " ").split() if word not in _NOT_OF_TYPE]
+    return " ".join(words), text.count("*") + bool(arrays)
 
 
 def same_type(first: str, second: str) -> bool:
-    """Whether two C type names mean the same type on this machine; names that are not known compare as text."""
-    first, second = _canonical(first), _canonical(second)
-    return first == second or (first in _TYPES and _TYPES[first] == _TYPES.get(second))
+    """Whether two C type names mean the same type on this machine; unknown names compare as text."""
+    names = [canonical_name(name) for name in (first, second)]
+    known = [_HOST_TYPES.get(name) for name in names]
+    if known[0] and known[1]:
+        return (known[0].kind, known[0].size) == (known[1].kind, known[1].size)
+    return names[0] == names[1]

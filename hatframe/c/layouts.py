@@ -1,19 +1,21 @@
-"""Layouts: where the elements of an affine array lie, as ``shape``, ``affine_map`` and ``affine_offset`` tell."""
+"""Layouts: where the elements of an affine array lie, from its ``shape``, ``affine_map`` and ``affine_offset``."""
 
 from __future__ import annotations
+
+import math
 
 import msgspec
 
 from hatframe.errors import FormatError
 
-# Beyond this no machine has memory, and address arithmetic in C would overflow.
+# No machine has more memory, and address arithmetic in C would overflow.
 MAX_ELEMENTS = 1 << 60
 
 
 class Layout(msgspec.Struct, frozen=True):
     """An affine array: element ``(i, j, …)`` lies at ``offset + i * strides[0] + j * strides[1] + …``.
 
-    All three count elements, from the pointer that the function is given.
+    All three count elements, from the pointer that the function receives.
     """
 
     shape: tuple[int, ...]
@@ -46,10 +48,7 @@ class Layout(msgspec.Struct, frozen=True):
     @property
     def size(self) -> int:
         """The number of elements."""
-        size = 1
-        for extent in self.shape:
-            size *= extent
-        return size
+        return math.prod(self.shape)
 
     @property
     def first(self) -> int:
@@ -63,27 +62,27 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def before(self) -> int:
-        """The number of elements' room that it takes before the pointer; for negative offsets or strides."""
+        """The elements of room that it needs before the pointer, for negative offsets or strides."""
         return max(0, -self.first) if self.size else 0
 
     def bytes(self, itemsize: int) -> int:
-        """The memory from the lowest to the highest position, and from there to the pointer, in bytes."""
+        """The bytes of memory that hold the pointer and every element."""
         return (self.before + max(0, self.last + 1)) * itemsize if self.size else 0
 
     @property
     def row_major(self) -> bool:
-        """Whether the elements lie one after another from the pointer on, the last axis fastest."""
+        """Whether the elements are contiguous from the pointer on, the last axis fastest."""
         return self.offset == 0 and self.fits(row_major(self.shape))
 
     @property
     def column_major(self) -> bool:
-        """Whether the elements lie one after another from the pointer on, the first axis fastest."""
+        """Whether the elements are contiguous from the pointer on, the first axis fastest."""
         return self.offset == 0 and self.fits(row_major(self.shape[::-1])[::-1])
 
     def fits(self, strides: tuple[int, ...]) -> bool:
         """Whether an array of this shape with ``strides`` (in elements) has this layout.
 
-        The stride of an axis with one element does not matter, nor does any of an array without elements.
+        The stride of an axis with one element does not matter, and no stride does in an empty array.
         """
         return self.size == 0 or all(
             extent == 1 or step == given for (extent, step), given in zip(self._steps, strides, strict=True)

@@ -1,6 +1,6 @@
-"""Linkage: whether a function can be called from other files, and in the way that the platform calls functions.
+"""Linkage: whether other files can call a function, and by the platform's calling convention.
 
-All declarations of a function count together, as in C: what is ``static`` in one is static.
+All declarations of a function count together, as in C: one ``static`` makes it static.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hatframe.c.evaluation import UnsupportedDeclaration
-from hatframe.c.parsing import nodes_within, text_of
-from hatframe.c.scopes import declared_name
+from hatframe.c.syntax import UnsupportedDeclaration, declared_name, nodes_within, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -28,9 +26,9 @@ _ATTRIBUTES = ("attribute_specifier", "attribute_declaration", "ms_declspec_modi
 
 
 class Linkage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the declarations of a function say together.
+    """What all declarations of a function say.
 
-    ``attributes`` are their texts, and ``label`` is the name in the library where ``__asm__`` gives another.
+    ``attributes`` are their texts, and ``label`` is the symbol's name where ``__asm__`` gives another.
     """
 
     is_external: bool
@@ -39,7 +37,7 @@ class Linkage(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_functions(cls, nodes: Iterable[Node], names: Collection[str]) -> dict[str, Linkage]:
-        """The linkage of each function, from all declarations of a file at its outermost level."""
+        """The linkage of each named function, from the declarations at the outermost level of a file."""
         declarations: dict[str, list[Node]] = {name: [] for name in names}
         for node in nodes:
             if node.type in ("function_definition", "declaration"):
@@ -50,14 +48,14 @@ class Linkage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_linkage(linkage: Linkage) -> None:
-    """Raise :class:`UnsupportedDeclaration` for a function that is hidden or has another calling convention."""
+    """Raise :class:`UnsupportedDeclaration` for a hidden or renamed function, or another calling convention."""
     for text in linkage.attributes:
         if match := _CONVENTION.search(text):
-            raise UnsupportedDeclaration(f"`{match['name']}` changes how it is called")
+            raise UnsupportedDeclaration(f"`{match['name']}` changes its calling convention")
         if match := _HIDDEN.search(text):
-            raise UnsupportedDeclaration(f"its visibility is {match['kind']}, so that no library exports it")
+            raise UnsupportedDeclaration(f"its visibility is {match['kind']}, so a library cannot export it")
     if linkage.label:
-        raise UnsupportedDeclaration(f"its name in the library is {linkage.label}, not its own")
+        raise UnsupportedDeclaration(f"its symbol has another name: {linkage.label}")
 
 
 def _declared(node: Node) -> list[str]:
@@ -81,7 +79,7 @@ def _linkage(declarations: list[Node]) -> Linkage:
     is_static = any("static" in words for words in storages)
     inlines = [words for words in storages if "inline" in words or "__forceinline" in words]
     if any("gnu_inline" in text for text in attributes):
-        # The older rule is the other way round: with extern there is no definition for other files.
+        # Before C99, extern meant the opposite: no definition for other files.
         is_defined = not any("extern" in words for words in inlines)
     else:
         is_defined = len(inlines) < len(storages) or any("extern" in words for words in storages)

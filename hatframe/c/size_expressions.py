@@ -1,50 +1,55 @@
-"""Size expressions: the integer arithmetic by which a .hat file tells how many elements a runtime array has."""
+"""Size expressions: the integer arithmetic by which a .hat file gives the size of a runtime array."""
 
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Mapping
 
 from hatframe.errors import FormatError
 
 
-def _divide(left: int, right: int) -> int:
-    """Integer division as in C: towards zero."""
+def _quotient(left: int, right: int) -> int:
     quotient = abs(left) // abs(right)
     return quotient if (left < 0) == (right < 0) else -quotient
 
 
-_OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: _divide,
-    ast.Mod: lambda left, right: left - right * _divide(left, right),
+ARITHMETIC: dict[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": _quotient,
+    "%": lambda left, right: left - right * _quotient(left, right),
 }
+"""The operators of size expressions on integers, as C has them: division rounds towards zero."""
 
+_SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}
+
+# Far beyond any that describes an array; it bounds the work for a file of unknown origin.
 MAX_LENGTH = 1000
 
 
 class SizeExpression:
     """An expression such as ``M*K`` or ``(rows + 1) * lda``: integers, names, ``+ - * / %`` and parentheses.
 
-    ``/`` and ``%`` divide as C does. Raises :class:`FormatError` for anything else.
+    Raises :class:`FormatError` for anything else.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         if len(text) > MAX_LENGTH:
-            raise FormatError(f"the size expression has {len(text)} characters", hint=f"at most {MAX_LENGTH}")
+            raise FormatError(f"the size expression has {len(text)} characters; the limit is {MAX_LENGTH}")
         try:
-            self._tree = ast.parse(text.strip(), mode="eval").body
-            self.names = frozenset(_names(self._tree))
+            tree = ast.parse(text.strip(), mode="eval").body
+            self.names = frozenset(_names(tree))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise FormatError(
-                f"{text!r} is no size expression",
+                f"invalid size expression {text!r}",
                 hint="use integers, parameter names, + - * / % and parentheses",
             ) from None
-        self.factors = tuple(_factors(self._tree))
+        self._factors = _factors(tree)
+        self.factors = tuple(map(_simple, self._factors))
         """The factors of the product, each a name, an integer, or None where it is another expression."""
 
     def __repr__(self) -> str:
@@ -52,53 +57,47 @@ class SizeExpression:
 
     def value(self, values: Mapping[str, int]) -> int:
         """The value for given names; :class:`FormatError` where it divides by zero."""
-        return self._evaluate(self._tree, values)
+        return math.prod(self.factor_values(values))
 
     def factor_values(self, values: Mapping[str, int]) -> tuple[int, ...]:
-        """The value of each factor, in order: the axes that the array can be given with."""
-        return tuple(self._evaluate(node, values) for node in _factor_nodes(self._tree))
-
-    def _evaluate(self, node: ast.expr, values: Mapping[str, int]) -> int:
-        if isinstance(node, ast.Constant):
-            return int(node.value)  # type: ignore[arg-type]
-        if isinstance(node, ast.Name):
-            return int(values[node.id])
-        if isinstance(node, ast.UnaryOp):
-            return -self._evaluate(node.operand, values)
-        assert isinstance(node, ast.BinOp)
-        left, right = self._evaluate(node.left, values), self._evaluate(node.right, values)
+        """The value of each factor, in order: the shape that the array can be passed with."""
         try:
-            return _OPERATORS[type(node.op)](left, right)
+            return tuple(_evaluate(node, values) for node in self._factors)
         except ZeroDivisionError:
             raise FormatError(f"the size expression {self.text!r} divides by zero") from None
 
 
+def _evaluate(node: ast.expr, values: Mapping[str, int]) -> int:
+    if isinstance(node, ast.Constant):
+        return int(node.value)  # type: ignore[arg-type]
+    if isinstance(node, ast.Name):
+        return int(values[node.id])
+    if isinstance(node, ast.UnaryOp):
+        return -_evaluate(node.operand, values)
+    assert isinstance(node, ast.BinOp)
+    return ARITHMETIC[_SIGNS[type(node.op)]](_evaluate(node.left, values), _evaluate(node.right, values))
+
+
 def _names(node: ast.expr) -> list[str]:
-    """All names in the expression; ValueError where it holds anything that is not integer arithmetic."""
+    """All names in the expression; ValueError where it holds anything but integer arithmetic."""
     if isinstance(node, ast.Constant) and type(node.value) is int:
         return []
     if isinstance(node, ast.Name):
         return [node.id]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return _names(node.operand)
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+    if isinstance(node, ast.BinOp) and type(node.op) in _SIGNS:
         return _names(node.left) + _names(node.right)
     raise ValueError
 
 
-def _factor_nodes(node: ast.expr) -> list[ast.expr]:
+def _factors(node: ast.expr) -> list[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return _factor_nodes(node.left) + _factor_nodes(node.right)
+        return _factors(node.left) + _factors(node.right)
     return [node]
 
 
-def _factors(tree: ast.expr) -> list[str | int | None]:
-    factors: list[str | int | None] = []
-    for node in _factor_nodes(tree):
-        if isinstance(node, ast.Name):
-            factors.append(node.id)
-        elif isinstance(node, ast.Constant):
-            factors.append(int(node.value))  # type: ignore[arg-type]
-        else:
-            factors.append(None)
-    return factors
+def _simple(node: ast.expr) -> str | int | None:
+    if isinstance(node, ast.Name):
+        return node.id
+    return int(node.value) if isinstance(node, ast.Constant) else None  # type: ignore[arg-type]

@@ -1,43 +1,38 @@
-"""C types as data: arithmetic types, pointers and arrays, and how a declaration with them is written."""
+"""C types as data: arithmetic types, pointers, arrays and functions, and declarations that use them."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
 
-from hatframe.c.evaluation import SizeValue, UnsupportedDeclaration
-from hatframe.machine import Platform
+from hatframe.c.elements import ElementType
+from hatframe.c.expressions import Extent
+from hatframe.c.syntax import UnsupportedDeclaration
 
 
 class Scalar(msgspec.Struct, frozen=True):
-    """An arithmetic type: its name in the format, and how C must spell it where that is another type."""
+    """An arithmetic type: the one of the format, and how the code spells it."""
 
-    name: str
+    element: ElementType
     original: str
     qualifiers: tuple[str, ...] = ()
 
     @property
-    def is_integer(self) -> bool:
-        """Whether a size may refer to it."""
-        return self.name in INTEGERS
-
-    @property
-    def is_native_half(self) -> bool:
-        """Whether it is a half-precision number of the compiler's own, not the 16 bits that the format passes."""
-        return self.name in ("float16_t", "bfloat16_t") and self.original != self.name
+    def name(self) -> str:
+        """Its name in the format."""
+        return self.element.name
 
 
 class Void(msgspec.Struct, frozen=True):
-    """No type, or any."""
+    """``void``."""
 
     qualifiers: tuple[str, ...] = ()
 
 
 class Aggregate(msgspec.Struct, frozen=True):
-    """A struct or union; ``original`` is how it was written."""
+    """A struct or union; ``original`` is how the code spells it."""
 
     original: str
     qualifiers: tuple[str, ...] = ()
@@ -51,10 +46,10 @@ class Pointer(msgspec.Struct, frozen=True):
 
 
 class Array(msgspec.Struct, frozen=True):
-    """An array of ``extent`` elements; None where that is not told."""
+    """An array of ``extent`` elements; None for ``[]`` and ``[*]``."""
 
     of: CType
-    extent: SizeValue | None
+    extent: Extent | None
 
 
 class FunctionType(msgspec.Struct, frozen=True):
@@ -65,69 +60,39 @@ class FunctionType(msgspec.Struct, frozen=True):
 
 CType: TypeAlias = Scalar | Void | Aggregate | Pointer | Array | FunctionType
 
-_NARROW = frozenset(("x86", "arm", "riscv32", "wasm32"))
-
-
-class DataModel(msgspec.Struct, frozen=True):
-    """The bits of the types that platforms do not agree on."""
-
-    long: int
-    pointer: int
-
-    @classmethod
-    def of(cls, platform: Platform) -> DataModel:
-        """That of a platform: Windows has a ``long`` of 32 bits everywhere, others one as long as a pointer."""
-        pointer = 32 if platform.architecture in _NARROW else 64
-        return cls(long=32 if platform.os == "windows" else pointer, pointer=pointer)
-
-
-@functools.cache
-def integers(model: DataModel) -> dict[str, tuple[int, bool]]:
-    """The bits and whether it is unsigned, of each integer type that the format knows."""
-    known = {"char": (8, False), "signed char": (8, False), "unsigned char": (8, True)}
-    for name, bits in (("short", 16), ("int", 32), ("long", model.long), ("long long", 64)):
-        known[name] = (bits, False)
-        known[f"unsigned {name}"] = (bits, True)
-    for bits in (8, 16, 32, 64):
-        known[f"int{bits}_t"] = (bits, False)
-        known[f"uint{bits}_t"] = (bits, True)
-    known.update(intmax_t=(64, False), uintmax_t=(64, True), ptrdiff_t=(model.pointer, False))
-    known.update(intptr_t=(model.pointer, False), uintptr_t=(model.pointer, True), size_t=(model.pointer, True))
-    return known
-
-
-INTEGERS = frozenset(integers(DataModel(64, 64)))
-"""The names of the integer types that the format knows."""
-
-_HEADERS = {
+HEADERS = {
     **dict.fromkeys(("size_t", "ptrdiff_t"), "#include <stddef.h>"),
-    **{name: "#include <stdint.h>" for name in INTEGERS if name.endswith("_t") and "int" in name},
+    **{f"{sign}int{bits}_t": "#include <stdint.h>" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **dict.fromkeys(("intmax_t", "uintmax_t", "intptr_t", "uintptr_t"), "#include <stdint.h>"),
     "bool": "#include <stdbool.h>",
 }
-# The guard is Accera's, so that a header of its and one of ours can be included together.
-HALF_TYPES = (
+"""The header that declares each name of the format that C does not know by itself."""
+
+HALF_TYPES = ("float16_t", "bfloat16_t")
+# The guard is Accera's, so that a program can include its headers beside those that hatframe writes.
+_HALF_TYPEDEFS = (
     "#if !defined(ACCERA_FLOAT)\n#define ACCERA_FLOAT 1\n"
     "typedef uint16_t float16_t;\ntypedef uint16_t bfloat16_t;\n#endif // !defined(ACCERA_FLOAT)"
 )
 
 
 def scalar_of(c_type: CType) -> Scalar | None:
-    """The arithmetic type that a type is, points to, or has elements of."""
+    """The arithmetic type that a type is, points to, or has as its elements."""
     while isinstance(c_type, (Pointer, Array)):
         c_type = c_type.to if isinstance(c_type, Pointer) else c_type.of
     return c_type if isinstance(c_type, Scalar) else None
 
 
-def headers_of(c_type: CType) -> set[str]:
-    """What a prototype with this type needs before it."""
+def prerequisites(c_type: CType) -> set[str]:
+    """The includes and typedefs that a prototype with this type needs."""
     scalar = scalar_of(c_type)
-    if scalar and scalar.name in ("float16_t", "bfloat16_t"):
-        return {_HEADERS["uint16_t"], HALF_TYPES}
-    return {_HEADERS[scalar.name]} if scalar and scalar.name in _HEADERS else set()
+    if scalar and scalar.name in HALF_TYPES:
+        return {HEADERS["uint16_t"], _HALF_TYPEDEFS}
+    return {HEADERS[scalar.name]} if scalar and scalar.name in HEADERS else set()
 
 
-def written(c_type: CType, name: str, spelled: Callable[[Scalar], str]) -> str:
-    """The declaration of ``name`` with a type, in C; ``spelled`` says how to write the arithmetic types."""
+def declaration(c_type: CType, name: str, spelling: Callable[[Scalar], str]) -> str:
+    """The declaration of ``name`` with a type, in C; ``spelling`` gives the text of arithmetic types."""
     inner = name
     while True:
         if isinstance(c_type, Pointer):
@@ -140,13 +105,13 @@ def written(c_type: CType, name: str, spelled: Callable[[Scalar], str]) -> str:
             extent = "" if c_type.extent is None else str(c_type.extent)
             inner, c_type = f"{inner}[{extent}]", c_type.of
         elif isinstance(c_type, Scalar):
-            return " ".join([*c_type.qualifiers, spelled(c_type), inner]).rstrip()
+            return " ".join([*c_type.qualifiers, spelling(c_type), inner]).rstrip()
         else:
             return f"void {inner}".rstrip()
 
 
 def qualified(c_type: CType, qualifiers: tuple[str, ...]) -> CType:
-    """A type with more qualifiers; those of an array are its elements'."""
+    """A type with more qualifiers; an array passes them on to its elements."""
     if isinstance(c_type, Array):
         return Array(qualified(c_type.of, qualifiers), c_type.extent)
     if not qualifiers or isinstance(c_type, FunctionType):
@@ -154,12 +119,17 @@ def qualified(c_type: CType, qualifiers: tuple[str, ...]) -> CType:
     return msgspec.structs.replace(c_type, qualifiers=tuple(dict.fromkeys((*c_type.qualifiers, *qualifiers))))
 
 
-def check_by_value(c_type: Scalar) -> None:
-    """Raise :class:`UnsupportedDeclaration` for a number that cannot go by value."""
+def check_named(c_type: Scalar) -> None:
+    """Raise :class:`UnsupportedDeclaration` for an enum that a prototype cannot name."""
     if not c_type.original:
-        raise UnsupportedDeclaration("an enum without a name cannot be written in a prototype")
-    if c_type.is_native_half:
+        raise UnsupportedDeclaration("an unnamed enum cannot be part of a prototype")
+
+
+def check_by_value(c_type: Scalar) -> None:
+    """Raise :class:`UnsupportedDeclaration` for a type that cannot be passed by value."""
+    check_named(c_type)
+    if c_type.name in HALF_TYPES and c_type.original != c_type.name:
         raise UnsupportedDeclaration(
-            f"a `{c_type.original}` by value goes in another register than the 16 bits that the format passes; "
-            "pass a pointer"
+            f"a `{c_type.original}` passed by value uses a floating-point register, and the format passes its 16 bits "
+            "as an integer; pass a pointer"
         )

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from hatframe.c.declarations import parameter_counts
 from hatframe.c.elements import element_type, parse_declared_type, same_type
 from hatframe.c.layouts import Layout
-from hatframe.c.scanning import scan_functions
 from hatframe.c.size_expressions import SizeExpression
 from hatframe.calling.plans import plan_call
 from hatframe.errors import FormatError, PackageError
@@ -330,19 +330,17 @@ class _Validator:
             self.warn(path, "the C code does not leave #ifdef TOML: no C compiler sees it")
         else:
             self._check_quotes(path)
-        declared = scan_functions(bare_code(code))
+        declared = parameter_counts(bare_code(code))
         if host and not declared:
             self.warn(path, "the C code declares no function")
             return
         for name, function in host.items():
-            prototype = declared.get(name)
-            if prototype is None:
+            if name not in declared:
                 self.warn(("functions", name), f"the C code does not declare {name}")
-            elif prototype.parameters is not None and len(prototype.parameters) != len(function.arguments):
+            elif (count := declared[name]) is not None and count != len(function.arguments):
                 self.error(
                     ("functions", name, "arguments"),
-                    f"there are {len(function.arguments)} arguments, and the C code declares {name} with "
-                    f"{len(prototype.parameters)}",
+                    f"there are {len(function.arguments)} arguments, and the C code declares {name} with {count}",
                 )
 
     def _check_quotes(self, path: Keys) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hatframe.building.describing import Reading, read_functions
+from hatframe.building.describing import ParsedSource, read_functions
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 
@@ -27,7 +27,7 @@ def preprocessed(folder: Path, code: str, compiler: str = "", *flags: str) -> st
     ).stdout
 
 
-def read(code: str) -> Reading:
+def read(code: str) -> ParsedSource:
     """The reading of a file ``source.c`` that needs no preprocessor."""
     return read_functions(f'# 1 "source.c"\n{code}', ["source.c"], {"source.c": code})
 

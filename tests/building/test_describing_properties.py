@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hatframe.building.describing import Reading, read_functions
+from hatframe.building.describing import ParsedSource, read_functions
 from hatframe.c.size_expressions import SizeExpression
 from hatframe.calling.plans import plan_call
 from hatframe.errors import FormatError
@@ -54,7 +54,7 @@ def test_what_is_written_comes_back(
         lines = "".join(f"/// {line}\n" for _, line in written)
         code += f"{lines}void f{number}({', '.join(['int n', *(text for text, _ in written)])}) {{}}\n"
     reading = read_functions(preprocessed(tmp_path, code), ["source.c"])
-    assert not reading.refused
+    assert not reading.unsupported
     assert len(reading.functions) == len(functions)
     for described, parameters in zip(reading.functions, functions, strict=True):
         plan_call(described.function)
@@ -68,7 +68,7 @@ def test_what_is_written_comes_back(
                 assert argument.affine_map is not None
                 fastest = 0 if form == "column" else -1
                 assert argument.affine_map[fastest] == 1
-    exact = "\n".join(described.exact for described in reading.functions)
+    exact = "\n".join(described.redeclaration for described in reading.functions)
     compile_text(tmp_path, COMPILERS[0], f'#include "source.c"\n{exact}\n', "-Werror", "-std=gnu11")
 
 
@@ -121,7 +121,7 @@ def test_no_text_in_a_comment_fails_with_anything_but_a_format_error(text: str) 
         reading = read(code)
     except FormatError as error:
         where = error.where
-        reading = Reading()
+        reading = ParsedSource()
     else:
         where = "source.c:"
     assert where.startswith("source.c:")

@@ -7,8 +7,9 @@ import ctypes
 import numpy as np
 import pytest
 
-from hatframe.c.elements import element_type, parse_declared_type, same_type
+from hatframe.c.elements import DataModel, element_type, element_types, parse_declared_type, same_type
 from hatframe.errors import FormatError
+from hatframe.machine import Platform
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,8 @@ def test_every_spelling_has_its_dtype(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "void", "long double", "struct s", "float32", "int128_t"])
-def test_what_is_no_arithmetic_type_is_refused(name: str) -> None:
-    with pytest.raises(FormatError, match="is no element type"):
+def test_an_unknown_type_is_an_error(name: str) -> None:
+    with pytest.raises(FormatError, match=repr(name)):
         element_type(name)
 
 
@@ -56,6 +57,28 @@ def test_what_is_no_arithmetic_type_is_refused(name: str) -> None:
 )
 def test_a_declared_type_is_split(text: str, base: str, levels: int) -> None:
     assert parse_declared_type(text) == (base, levels)
+
+
+def test_the_types_of_this_machine_are_those_of_ctypes() -> None:
+    integers = {"short": ctypes.c_short, "int": ctypes.c_int, "long": ctypes.c_long, "long long": ctypes.c_longlong}
+    sizes = {name: ctypes.sizeof(c_type) for name, c_type in integers.items()}
+    assert {name: element_type(name).size for name in integers} == sizes
+    assert element_type("uintptr_t").size == ctypes.sizeof(ctypes.c_void_p)
+
+
+@pytest.mark.parametrize(
+    ("platform", "long", "pointer", "char"),
+    [
+        (Platform("linux", "x86_64"), 8, 8, "int"),
+        (Platform("linux", "aarch64"), 8, 8, "uint"),
+        (Platform("macos", "aarch64"), 8, 8, "int"),
+        (Platform("windows", "x86_64"), 4, 8, "int"),
+        (Platform("linux", "arm"), 4, 4, "uint"),
+    ],
+)
+def test_types_depend_on_the_platform(platform: Platform, long: int, pointer: int, char: str) -> None:
+    types = element_types(DataModel.of(platform))
+    assert (types["long"].size, types["size_t"].size, types["char"].kind) == (long, pointer, char)
 
 
 def test_types_that_are_the_same_here() -> None:

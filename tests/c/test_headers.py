@@ -1,4 +1,4 @@
-"""A header that is known to define only pointers of its functions is told from all others."""
+"""Headers that certainly define only pointers to functions, and all others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_headers_of_real_packages_define_only_aliases(name: str) -> None:
         ),
     ],
 )
-def test_declarations_and_aliases_are_all_that_passes(code: str, aliases: set[str]) -> None:
+def test_declarations_and_aliases_pass(code: str, aliases: set[str]) -> None:
     assert only_aliases(header(code), Path("/nowhere")) == aliases
 
 
@@ -66,23 +66,23 @@ def test_declarations_and_aliases_are_all_that_passes(code: str, aliases: set[st
         "int f(" + "int, " * 2000 + "int);",
     ],
 )
-def test_everything_else_is_compiled(code: str) -> None:
+def test_any_other_header_is_compiled(code: str) -> None:
     assert only_aliases(header(code), Path("/nowhere")) is None
 
 
-def test_a_header_of_the_package_may_take_the_place_of_the_systems(tmp_path: Path) -> None:
+def test_a_file_of_the_package_may_replace_a_system_header(tmp_path: Path) -> None:
     text = header("#include <stdint.h>")
     assert only_aliases(text, tmp_path) == set()
     (tmp_path / "stdint.h").write_text("int x = 1;")
     assert only_aliases(text, tmp_path) is None
 
 
-def test_what_stands_beside_the_metadata_counts(tmp_path: Path) -> None:
+def test_code_beside_the_metadata_counts(tmp_path: Path) -> None:
     assert only_aliases(header("") + "int x;\n", tmp_path) is None
     assert only_aliases(header("").replace("b =", 'c = "/*"\nb ='), tmp_path) is None
     assert only_aliases("#ifdef TOML\n#else\nint x;\n#endif\n", tmp_path) is None
 
 
 @given(st.text(alphabet="ab *(){};=\"'#/\\\n,[]0_", max_size=60))
-def test_no_text_is_an_error(code: str) -> None:
+def test_no_text_raises(code: str) -> None:
     only_aliases(header(code), Path("/nowhere"))

@@ -1,24 +1,24 @@
-"""Parsing preprocessed C: its syntax tree, its comments, and where each line of it was written.
+"""Preprocessed C: its code without comments and directives, its comments, and where each line was written.
 
-The text is what a preprocessor writes that keeps comments and line markers (``gcc -E -C``, ``cl /E /C``). Comments,
-line markers and other directives are blanked before parsing, so that none sits inside a signature; every byte keeps
-its place. What GNU C spells its own way is replaced by the standard's word, padded to the same length.
+The text is the output of a preprocessor that keeps comments and line markers (``gcc -E -C``, ``cl /E /C``). Comments,
+line markers and other directives become spaces, so that none stands inside a signature, and every byte keeps its
+place. The standard's keywords replace those of GNU C, padded to the same length.
 """
 
 from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Collection, Iterator, Mapping
-from functools import cache
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from hatframe.errors import FormatError
+from hatframe.c.syntax import parse
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node, Parser, Tree
+    from tree_sitter import Tree
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -34,7 +34,8 @@ class Place(msgspec.Struct, frozen=True, order=True):
 class Comment(msgspec.Struct, frozen=True):
     """A comment, or a run of ``//`` comments: its lines as written, each with its place.
 
-    ``start`` and ``end`` are its bytes in :attr:`Unit.code`; ``alone`` tells that nothing stands before it on its line.
+    ``start`` and ``end`` are its bytes in :attr:`TranslationUnit.code`; ``alone`` means that no code stands before it
+    on its line.
     """
 
     start: int
@@ -45,56 +46,42 @@ class Comment(msgspec.Struct, frozen=True):
 
     @property
     def is_run(self) -> bool:
-        """Whether it is made of ``//`` comments."""
+        """Whether it consists of ``//`` comments."""
         return self.lines[0].lstrip().startswith("//")
 
 
 _TOKEN = re.compile(
-    rb"""(?P<comment>//(?:[^\\\n]|\\[\s\S])*|/\*[\s\S]*?(?:\*/|\Z))|(?P<directive>\#[^\n]*)"""
+    rb"""(?P<comment>//(?:[^\\\n]|\\[\s\S])*|/\*[\s\S]*?(?:\*/|\Z))|(?P<directive>\#[^\\\n]*(?:\\[\s\S][^\\\n]*)*)"""
     rb"""|"(?:[^"\\\n]|\\[\s\S])*"|'(?:[^'\\\n]|\\[\s\S])*'"""
 )
 _MARKER = re.compile(rb'#[ \t]*(?:line[ \t]+)?(?P<line>\d+)(?:[ \t]+"(?P<file>(?:[^"\\]|\\.)*)")?')
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
-_STANDARD_WORDS = {
-    b"__restrict": b"restrict",
-    b"__restrict__": b"restrict",
-    b"__const": b"const",
-    b"__const__": b"const",
-    b"__volatile": b"volatile",
-    b"__volatile__": b"volatile",
-    b"__inline": b"inline",
-    b"__inline__": b"inline",
-    b"__signed": b"signed",
-    b"__signed__": b"signed",
-    b"__extension__": b"",
-    b"__w64": b"",
-    b"__unaligned": b"",
-}
-_GNU_WORD = re.compile(rb"__(?<!\w__)(?:restrict|const|volatile|inline|signed|extension|w64|unaligned)(?:__)?\b")
+_GNU_KEYWORD = re.compile(
+    rb"__(?<!\w__)(?:(?P<standard>restrict|const|volatile|inline|signed)(?:__)?|extension__|w64|unaligned)(?!\w)"
+)
 _PRAGMA = re.compile(rb"__pragma\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)")
 _NOT_NEWLINE = re.compile(rb"[^\n]")
 
 
 def files_of(text: str) -> list[str]:
-    """The files that a preprocessed text was made of, as its line markers name them, each once."""
-    data = text.replace("\r\n", "\n").encode("utf-8", "surrogatepass")
-    markers = (_MARKER.match(line) for line in data.split(b"\n") if line.startswith(b"#"))
+    """The files that a preprocessed text consists of, from its line markers."""
+    markers = (_MARKER.match(line) for line in _encoded(text).split(b"\n") if line.startswith(b"#"))
     return list(dict.fromkeys(_unescaped(marker["file"]) for marker in markers if marker and marker["file"]))
 
 
-class Unit:
+class TranslationUnit:
     """One preprocessed text.
 
-    ``sources`` are the files that count, as their names are spelled in the line markers; either slash will do.
-    ``originals`` are their texts as written, where known: by them an empty line is told from one that a directive or
-    an empty macro left empty.
+    ``sources`` are the files that count, as the line markers spell their names, with either slash. ``originals`` are
+    their texts as written, where known: they distinguish an empty line from one that a directive or an empty macro
+    left empty.
     """
 
-    def __init__(self, text: str, sources: Collection[str], originals: Mapping[str, str]) -> None:
-        data = text.replace("\r\n", "\n").encode("utf-8", "surrogatepass")
+    def __init__(self, text: str, sources: Collection[str], originals: Mapping[str, str] | None = None) -> None:
+        data = _encoded(text)
         self._sources = {_slashed(source) for source in sources}
         self._originals = {
-            _slashed(name): original.replace("\r\n", "\n").split("\n") for name, original in originals.items()
+            _slashed(name): original.replace("\r\n", "\n").split("\n") for name, original in (originals or {}).items()
         }
         self._line_starts = [0, *(match.end() for match in re.finditer(rb"\n", data))]
         self._mark_rows: list[int] = [0]
@@ -106,15 +93,15 @@ class Unit:
         for match in _TOKEN.finditer(data):
             if match.lastgroup is None:
                 continue
-            pieces += (data[position : match.start()], _blank(match.group()))
+            pieces += (data[position : match.start()], _blank(match))
             position = match.end()
             if match.lastgroup == "comment":
                 comments.append(match)
             else:
                 self._read_directive(match)
         pieces.append(data[position:])
-        self.code = _standard(b"".join(pieces))
-        # All marks must be known before a comment can be told from those of other files.
+        self.code = _GNU_KEYWORD.sub(_standard, _PRAGMA.sub(_blank, b"".join(pieces)))
+        # Only after all marks are known can it be said which comments are those of the sources.
         self.comments = _joined([comment for match in comments if (comment := self._comment(match))])
 
     def _read_directive(self, match: re.Match[bytes]) -> None:
@@ -142,7 +129,7 @@ class Unit:
         )
 
     def row(self, offset: int) -> int:
-        """The row of the preprocessed text that a byte stands in, from 0."""
+        """The row of the preprocessed text in which a byte stands, from 0."""
         return bisect.bisect_right(self._line_starts, offset) - 1
 
     def place(self, row: int) -> Place:
@@ -155,23 +142,13 @@ class Unit:
         """Whether a place is in one of the files that count."""
         return _slashed(place.file) in self._sources
 
-    @property
+    @cached_property
     def tree(self) -> Tree:
-        """The syntax tree of :attr:`code`; parsed on each access."""
-        return parser().parse(self.code)
-
-    def source_code(self) -> str:
-        """The code of the files that count, with that of others left out."""
-        ends = [*self._mark_rows[1:], len(self._line_starts)]
-        pieces: list[bytes] = []
-        for row, end, mark in zip(self._mark_rows, ends, self._marks, strict=True):
-            if row < len(self._line_starts) and self.is_source(mark):
-                stop = self._line_starts[end] if end < len(self._line_starts) else len(self.code)
-                pieces.append(self.code[self._line_starts[row] : stop])
-        return b"\n".join(pieces).decode("utf-8", "replace")
+        """The syntax tree of :attr:`code`."""
+        return parse(self.code)
 
     def comment_above(self, offset: int) -> Comment | None:
-        """The comment directly above what begins at ``offset``: no code and no empty line parts them."""
+        """The comment directly above what begins at ``offset``, with neither code nor an empty line between."""
         index = bisect.bisect_right(self.comments, offset, key=lambda comment: comment.start) - 1
         if index < 0:
             return None
@@ -192,61 +169,17 @@ class Unit:
         return place.line > len(lines) or not lines[place.line - 1].strip()
 
 
-def parser() -> Parser:
-    """A parser of C, for one thread; importing it is put off until it is needed."""
-    import tree_sitter
-
-    return tree_sitter.Parser(_language())
+def _encoded(text: str) -> bytes:
+    return text.replace("\r\n", "\n").encode("utf-8", "surrogatepass")
 
 
-@cache
-def _language() -> Language:
-    import tree_sitter
-    import tree_sitter_c
-
-    return tree_sitter.Language(tree_sitter_c.language())
-
-
-def text_of(node: Node) -> str:
-    """The text of a node, with its white space collapsed."""
-    return " ".join((node.text or b"").decode("utf-8", "replace").split())
-
-
-def nodes_within(node: Node) -> Iterator[Node]:
-    """A node and all below it, but for the bodies of functions."""
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        waiting += [child for child in reversed(current.children) if child.type != "compound_statement"]
-
-
-def parse_expression(text: str, place: Place) -> Node:
-    """The syntax tree of one C expression out of a comment; :class:`FormatError` where it is none."""
-    tree = parser().parse(b"int x = (" + text.encode("utf-8", "replace") + b"\n);")
-    children = tree.root_node.named_children
-    expression = None
-    if len(children) == 1 and not tree.root_node.has_error and children[0].type == "declaration":
-        declared = children[0].child_by_field_name("declarator")
-        value = declared.child_by_field_name("value") if declared else None
-        if value and value.type == "parenthesized_expression" and value.named_child_count == 1:
-            expression = value.named_child(0)
-    if expression is None:
-        raise FormatError(
-            f"`{text}` is no expression of C", where=str(place), hint="use integers, parameter names, + - * / % and ()"
-        )
-    return expression
-
-
-def _blank(data: bytes) -> bytes:
+def _blank(match: re.Match[bytes]) -> bytes:
+    data = match.group()
     return _NOT_NEWLINE.sub(b" ", data) if b"\n" in data else b" " * len(data)
 
 
-def _standard(code: bytes) -> bytes:
-    code = _PRAGMA.sub(lambda match: _blank(match.group()), code)
-    return _GNU_WORD.sub(
-        lambda match: _STANDARD_WORDS.get(match.group(), match.group()).ljust(len(match.group())), code
-    )
+def _standard(match: re.Match[bytes]) -> bytes:
+    return (match["standard"] or b"").ljust(len(match.group()))
 
 
 def _slashed(name: str) -> str:
@@ -254,7 +187,7 @@ def _slashed(name: str) -> str:
 
 
 def _unescaped(name: bytes) -> str:
-    """A file name as a line marker writes it: a backslash before quotes and backslashes, octal for other bytes."""
+    """A file name of a line marker, in which a backslash escapes quotes, backslashes and the octal value of a byte."""
 
     def character(match: re.Match[bytes]) -> bytes:
         escaped = match[1]
@@ -264,7 +197,7 @@ def _unescaped(name: bytes) -> str:
 
 
 def _joined(comments: list[Comment]) -> list[Comment]:
-    """Runs of ``//`` comments on lines that follow one another, as one comment each."""
+    """The comments, with ``//`` comments on consecutive lines joined into one."""
     joined: list[Comment] = []
     for comment in comments:
         before = joined[-1] if joined else None
