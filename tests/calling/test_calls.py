@@ -466,7 +466,7 @@ def test_an_unaligned_array_is_refused_where_it_is_seen(package: LoadedPackage) 
         ("unknown_size", "refers to 'rows', which is no element parameter"),
         ("returns_pointer", "does not tell who frees it"),
         ("by_value_output", "an output must be a pointer"),
-        ("long_double", "is no element type"),
+        ("long_double", "element type .long double"),
     ],
 )
 def test_metadata_that_would_make_a_call_go_wrong_are_refused(package: LoadedPackage, name: str, message: str) -> None:

@@ -39,7 +39,7 @@ def test_it_says_what_it_wrote_and_what_it_left_out(source: Path, tmp_path: Path
     assert done.returncode == 0
     assert done.stdout == f"wrote {tmp_path}/out.hat and {tmp_path}/out.so, made with gcc\n"
     assert f"left out bare ({source}:4): " in done.stderr
-    assert "does not tell its size" in done.stderr
+    assert "@hat x[n]" in done.stderr
 
 
 def test_json_tells_the_same(source: Path, tmp_path: Path) -> None:

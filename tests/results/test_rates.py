@@ -48,7 +48,7 @@ def test_without_the_key_no_operations_are_told() -> None:
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ("2*M*", "is no size expression"),
+        ("2*M*", "size expression"),
         ("2*M*Q*P", "refers to P, Q; its dimensions are K, M, N"),
         ("M/(K-30)", "divides by zero"),
         ("M-100", "is no number of operations"),
