@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hatframe_builtin.linkers.clang import Clang
 from hatframe_builtin.linkers.gcc import Gcc
@@ -18,6 +19,10 @@ from hatframe_builtin.linkers.zig import Zig
 from hatframe.backends import Linker
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# How long an example takes says more about what else the machine does.
+hypothesis.settings.register_profile("hatframe", deadline=None)
+hypothesis.settings.load_profile("hatframe")
 
 # A shell starts what runs in its background deaf to Ctrl-C, and so would be the commands that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

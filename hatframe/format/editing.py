@@ -1,10 +1,9 @@
 """Editing a .hat file so that a changed key changes its own lines and no other byte.
 
-The change is made on plain dicts; what differs afterwards is spliced into the text at the places that
-:mod:`hatframe.format.positions` finds. So comments, quotes, line endings, and the C code around the TOML stay
-as they are, and a package of 1,000 functions takes a fraction of a second. (A parser that keeps the style, such
-as tomlkit, writes a new table after the last ``#endif``, and with line endings of its own.) New lines stand
-directly beside a line of TOML, so that they never leave the ``#ifdef TOML`` that it stands in.
+The caller changes plain dicts; the differences are spliced into the text at the places that
+:mod:`hatframe.format.positions` finds. So comments, quotes, line endings, and the C code around the TOML stay as they
+are. (tomlkit, which also keeps the style, writes a new table after the last ``#endif``, and with its own line endings.)
+New lines stand directly beside a line of TOML, so that they never leave its ``#ifdef TOML``.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hatframe import files
 from hatframe.errors import FormatError, HatError
-from hatframe.format.positions import Item, Keys, Positions, Section, Span, Statement
+from hatframe.format.positions import Item, Keys, Positions, Section, Statement, items
 from hatframe.format.reading import parse_document, read_text
 from hatframe.format.rendering import (
     has_section,
@@ -31,11 +30,14 @@ from hatframe.format.rendering import (
     toml_value,
 )
 
-_LINE_BREAK = re.compile(r"\r?\n")
-_BLANK_LINES = re.compile(r"(?:\r?\n)?(?:[ \t]*\r?\n)*")
-_INDENT = re.compile(r"[ \t]*")
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_LINE_BREAK = re.compile(rb"\r?\n")
+_BLANK_LINES = re.compile(rb"(?:\r?\n)?(?:[ \t]*\r?\n)*")
+_INDENT = re.compile(rb"[ \t]*")
 _ABSENT = object()
-_IFDEF_TOML = re.compile(r"^[ \t]*#[ \t]*ifdef[ \t]+TOML\b[^\n]*\n", re.MULTILINE)
+_IFDEF_TOML = re.compile(rb"^[ \t]*#[ \t]*ifdef[ \t]+TOML\b[^\n]*\n", re.MULTILINE)
 
 
 @contextlib.contextmanager
@@ -100,12 +102,44 @@ def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: d
     if old is None:
         old = parse_document(text, where)
     new: dict[str, Any] = _plain(document, old)
-    if old.keys() == new.keys() and all(_is_same(value, new[key]) for key, value in old.items()):
+    keys = [key for key in {**old, **new} if not _is_same(old.get(key, _ABSENT), new.get(key, _ABSENT))]
+    if not keys:
         return text
-    changed = _Edit(text).apply(old, new)
-    if not same(parse_document(changed, where), new):
-        raise FormatError("the change cannot be made without touching the rest of the file", where=where)
-    return changed
+    for change in (_edit_table, _edit_whole):
+        changed = change(text, old, new, keys)
+        with contextlib.suppress(FormatError):
+            if same(parse_document(changed), new):
+                return changed
+    raise FormatError(
+        "the change cannot be made without touching the rest of the file",
+        where=where,
+        hint="does it use TOML 1.1, such as a time without seconds? write that in TOML 1.0",
+    )
+
+
+def _edit_whole(text: str, old: dict[str, Any], new: dict[str, Any], keys: list[str]) -> str:
+    return _Edit(text).apply(old, new)
+
+
+def _edit_table(text: str, old: dict[str, Any], new: dict[str, Any], keys: list[str]) -> str:
+    """Edit only the sections of the one table of the root that changes: most files consist of the others.
+
+    The text stays as it is where those sections cannot be found. What is found may still be wrong, for a string may
+    hold a copy of them.
+    """
+    key, *others = keys
+    if others or key not in old or key not in new:
+        return text
+    name = rf"[ \t]*\[\[?[ \t]*{re.escape(key)}[ \t]*[].]"
+    first = re.search(f"^{name}", text, re.MULTILINE)
+    if not first:
+        return text
+    following = re.compile(rf"^(?!{name})[ \t]*\[", re.MULTILINE).search(text, first.end())
+    start, end = first.start(), following.start() if following else len(text)
+    with contextlib.suppress(FormatError):
+        if end - start < len(text) / 2 and same(parse_document(text[start:end]), {key: old[key]}):
+            return text[:start] + _Edit(text[start:end]).apply({key: old[key]}, {key: new[key]}) + text[end:]
+    return text
 
 
 def _copied(value: Any) -> Any:
@@ -134,10 +168,10 @@ class _Edit:
     """One change of a text: collects what to cut and to insert, then does all of it in one pass."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
         self.positions = Positions(text)
-        first_break = _LINE_BREAK.search(text)
-        self.line_break = first_break.group() if first_break else "\n"
+        self.source = self.positions.source
+        first_break = _LINE_BREAK.search(self.source)
+        self.line_break = first_break.group().decode() if first_break else "\n"
         self.splices: list[tuple[int, int, str]] = []
         self.added: dict[Keys, dict[str, Any]] = {}
         self.added_sections: list[tuple[Keys, list[list[str]]]] = []
@@ -152,12 +186,12 @@ class _Edit:
             self._add(path, self.added[path])
         for path, sections in sorted(self.added_sections, key=lambda pair: -len(pair[0])):
             self._add_sections(path, sections)
-        parts: list[str] = []
+        parts: list[bytes] = []
         position = 0
         for start, end, inserted in sorted(self.splices, key=lambda splice: splice[:2]):
-            parts += (self.text[position:start], inserted)
+            parts += (self.source[position:start], inserted.encode())
             position = end
-        return "".join((*parts, self.text[position:]))
+        return b"".join((*parts, self.source[position:])).decode()
 
     # -------------------------------------------------------------------------------------------- differences
 
@@ -193,30 +227,30 @@ class _Edit:
         for index in range(len(old), len(new)):
             self.added_sections.append((path, toml_sections((*path, index), new[index])))
 
-    def _change_value(self, value: Span, old: Any, new: Any) -> None:
-        items = list(self.positions.items(value))
-        if isinstance(old, dict) and isinstance(new, dict) and all(len(item.keys) == 1 for item in items):
-            kept = [item for item in items if item.keys[0] in new]
+    def _change_value(self, value: Node, old: Any, new: Any) -> None:
+        inside = items(value)
+        if isinstance(old, dict) and isinstance(new, dict) and all(len(item.keys) == 1 for item in inside):
+            kept = [item for item in inside if item.keys[0] in new]
             pairs = [(old[item.keys[0]], new[item.keys[0]]) for item in kept]
             added = [f"{toml_key(key)} = {toml_value(new[key])}" for key in new if key not in old]
         elif isinstance(old, list) and isinstance(new, list):
-            kept = items[: len(new)]
+            kept = inside[: len(new)]
             pairs = list(zip(old, new, strict=False))
             added = [toml_value(item) for item in new[len(old) :]]
         else:
             kept = []
         if not kept:
-            self.splices.append((value.start, value.end, toml_value(new)))
+            self.splices.append((value.start_byte, value.end_byte, toml_value(new)))
             return
         for item, (before, after) in zip(kept, pairs, strict=True):
             if not same(before, after):
                 self._change_value(item.value, before, after)
-        self._cut_items(items, kept)
-        separator = ", "
-        if len(items) > 1 and "#" not in (between := self.text[items[-2].value.end : items[-1].start]):
+        self._cut_items(inside, kept)
+        separator = b", "
+        if len(inside) > 1 and b"#" not in (between := self.source[inside[-2].value.end_byte : inside[-1].start]):
             separator = between
-        end = kept[-1].value.end
-        self.splices += [(end, end, separator + text) for text in added]
+        end = kept[-1].value.end_byte
+        self.splices += [(end, end, separator.decode() + text) for text in added]
 
     def _cut_items(self, items: list[Item], kept: list[Item]) -> None:
         """Cut the items that are not kept, each with one comma, the one before it if it can be."""
@@ -226,7 +260,7 @@ class _Edit:
         starts = {item.start for item in kept}
         for before, item in itertools.pairwise(items[first_kept:]):
             if item.start not in starts:
-                self._cut(before.value.end, item.value.end)
+                self._cut(before.value.end_byte, item.value.end_byte)
 
     # ------------------------------------------------------------------------------------------------ removal
 
@@ -235,12 +269,12 @@ class _Edit:
         for section in self.positions.sections_under(path):
             self.removed.update(map(id, (section, *section.statements)))
             # The blank lines after it go too, or the rest would drift apart with each removal.
-            after = _BLANK_LINES.match(self.text, section.body_end)
+            after = _BLANK_LINES.match(self.source, section.body_end)
             self._cut(section.start, after.end() if after else section.body_end)
         for _, statement in self.positions.statements_under(path):
             if id(statement) not in self.removed:
                 self.removed.add(id(statement))
-                after = _LINE_BREAK.match(self.text, statement.end)
+                after = _LINE_BREAK.match(self.source, statement.end)
                 self._cut(statement.start, after.end() if after else statement.end)
 
     def _cut(self, start: int, end: int) -> None:
@@ -311,8 +345,8 @@ class _Edit:
         places: list[Statement | Section] = [*root.statements, *sections]
         if places:
             return min(place.start for place in places)
-        opening = _IFDEF_TOML.search(self.text)
-        return opening.end() if opening else int(self.text.startswith("\ufeff"))
+        opening = _IFDEF_TOML.search(self.source)
+        return opening.end() if opening else root.start
 
     def _insert_after(self, end: int, lines: Iterable[str], like: int) -> None:
         """Insert lines behind the line that ends at ``end``, indented as the line that starts at ``like``."""
@@ -325,8 +359,8 @@ class _Edit:
         self.splices.append((start, start, text))
 
     def _indent(self, start: int) -> str:
-        indent = _INDENT.match(self.text, start)
-        return indent.group() if indent else ""
+        indent = _INDENT.match(self.source, start)
+        return indent.group().decode() if indent else ""
 
 
 def _is_array_of_tables(value: Any) -> bool:

@@ -1,103 +1,65 @@
-"""Where each table, key and value of a TOML text stands; parsers of TOML give values without their places.
+"""Where each table, key and value of a TOML text stands, which parsers of TOML do not report.
 
-The text must be TOML that a parser accepted: what stands where is found without checking it again. A path is
-a tuple of keys and indices, such as ``("functions", "f", "arguments", 2, "usage")``; offsets count
-characters, and lines count from 1.
-
-A file of 1,000 functions has 4,000 headers and 30,000 statements, and few of their places are ever asked for. So
-at first only the headers are found, with one regular expression that passes over all that stands between two
-of them; statements are told apart where they are asked for.
+A path is a tuple of keys and indices, such as ``("functions", "f", "arguments", 2, "usage")``. Offsets count bytes of
+UTF-8, and lines count from 1. tree-sitter reads TOML 1.0; what it cannot read of a later version (a time without
+seconds) has no place, and the rest still has.
 """
 
 from __future__ import annotations
 
-import bisect
 import functools
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
 Keys = tuple[str | int, ...]
 
-# In each pattern the choices differ by their first character, and what repeats ends where a choice can begin: so
-# none is tried twice, and what fits none is known in a time that grows with its length only.
-_BASIC = r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
-_LITERAL = r"'[^'\n]*'"
-_STRING = rf"""(?!"{{3}}){_BASIC}|(?!'{{3}}){_LITERAL}"""
-_COMMENT = r"#[^\n]*"
-
-
-def _bracketed(depth: int) -> str:
-    """An array or an inline table, with so many levels of them inside, and without strings over several lines."""
-    # With its line break, as a comment must not be given up from its middle on for a bracket in it.
-    inside = rf"{_STRING}|{_COMMENT}\n" + (f"|{_bracketed(depth - 1)}" if depth else "")
-    return rf"""[\[{{][^\[\]{{}}"'#]*(?:(?:{inside})[^\[\]{{}}"'#]*)*[\]}}]"""
-
-
-_KEY = rf"(?:[A-Za-z0-9_-]+|{_BASIC}|{_LITERAL})[ \t]*"
-# Dates may have a space inside.
-_VALUE = rf"""{_STRING}|[^\s\[\]{{}}"'#,]+(?:[ \t]+[^\s\[\]{{}}"'#,]+)*|{_bracketed(3)}"""
-_BLANK = re.compile(rf"(?:[ \t\r\n]+|{_COMMENT})*")
-_SPACES = re.compile(r"[ \t]*")
-_REST_OF_LINE = re.compile(r"[^\r\n]*")
-_KEY_PART = re.compile(rf"[ \t]*(?:([A-Za-z0-9_-]+)|({_BASIC})|({_LITERAL}))[ \t]*")
-_PLAIN_VALUE = re.compile(_VALUE)
-# Whole statements, and the header behind them if it has no quotes.
-_STATEMENTS = re.compile(
-    rf"(?:{_KEY}(?:\.[ \t]*{_KEY})*=[ \t]*(?:{_VALUE})[ \t\r\n]*|[ \t\r\n]+|{_COMMENT})*"
-    rf"(?:(\[\[?)([A-Za-z0-9_.-]+)\][^\r\n]*)?"
-)
-# All that may stand between two brackets, save strings over several lines.
-_INSIDE = re.compile(rf"""(?:[^\[\]{{}}"'#]+|{_STRING}|{_COMMENT})+""")
-# Up to two quotes may stand directly before the three that close a multi-line string.
-_CLOSE = {'"""': re.compile(r'\\.|"{3,5}', re.DOTALL), "'''": re.compile(r"'{3,5}")}
-
-
-class Span(msgspec.Struct, frozen=True):
-    """A part of the text, from offset ``start`` up to ``end``."""
-
-    start: int
-    end: int
+_KEYS = frozenset(("bare_key", "quoted_key", "dotted_key"))
 
 
 class Item(msgspec.Struct, frozen=True):
-    """A value inside an array or an inline table: its keys or index, its start (with its key), its value."""
+    """A value inside an array or inline table: its keys or index, where it starts (with its key), and its node."""
 
     keys: Keys
     start: int
-    value: Span
+    value: Node
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """``key = value``: ``path`` is the whole path of the value.
+    """``key = value``, with the whole path of the value.
 
-    ``start`` is where its line starts, and ``end`` is where its last line ends, without the line break.
+    ``start`` is the start of its first line, and ``end`` the end of its last line, without the line break.
     """
 
     path: Keys
     start: int
-    value: Span
+    value: Node
     end: int
 
 
 class Section(msgspec.Struct, frozen=True, dict=True):
     """A header such as ``[a.b]`` or ``[[a.b]]`` with the statements under it; the root has an empty path.
 
-    The path of an array's table ends with its index. ``start`` is where the header's line starts, and ``end``
-    where it ends, without the line break. ``text`` is the whole text, up to the next header at ``limit``.
+    The path of an array's table ends with its index. ``start`` and ``end`` are those of the header's line.
     """
 
     path: Keys
     start: int
     end: int
-    text: str
-    limit: int
+    pairs: list[Node]
+    source: bytes
 
     @functools.cached_property
     def statements(self) -> list[Statement]:
         """The statements under the header, in the order of the text."""
-        return list(_statements(self))
+        return [
+            Statement((*self.path, *keys), _line_start(self.source, start), value, _line_end(self.source, value))
+            for keys, start, value in map(_pair, self.pairs)
+        ]
 
     @functools.cached_property
     def under(self) -> dict[Keys, list[Statement]]:
@@ -110,41 +72,34 @@ class Section(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def body_end(self) -> int:
-        """Where the last line of the section ends, without the line break."""
+        """The end of the section's last line, without the line break."""
         return self.statements[-1].end if self.statements else self.end
 
 
 class Positions:
-    """The places of everything in ``text``, which must be valid TOML; a byte order mark may lead it.
+    """The places of everything in ``text``, which a TOML parser accepts; it may start with a byte order mark.
 
     ``sections`` are in the order of the text; the first is the root, with an empty span.
     """
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.sections = list(_sections(text))
+        self.source = text.encode()
+        # The escapes of TOML 1.1 would keep tree-sitter from reading what follows; these have the same length.
+        readable = self.source.replace(b"\\e", b"\\t").replace(b"\\x", b"\\t")
+        self.sections = list(_sections(_parser().parse(readable).root_node, self.source))
         self._headers = {section.path: section for section in self.sections}
-
-    @functools.cached_property
-    def _line_starts(self) -> list[int]:
-        return [0, *(match.end() for match in re.finditer("\n", self.text))]
 
     @functools.cached_property
     def _under(self) -> dict[Keys, list[Section]]:
         found: dict[Keys, list[Section]] = {}
         for section in self.sections:
-            path = section.path
-            for length in range(len(path) + 1):
-                found.setdefault(path[:length], []).append(section)
+            for length in range(len(section.path) + 1):
+                found.setdefault(section.path[:length], []).append(section)
         return found
 
     def line(self, path: Keys) -> int:
-        """The line of a table or key; for a path that is not there, that of the closest around it."""
-        return self.line_of(self._offset(tuple(path)))
-
-    def line_of(self, offset: int) -> int:
-        """The line of an offset into the text."""
-        return bisect.bisect_right(self._line_starts, offset)
+        """The line of a table or key, or of the closest one around a path that does not exist."""
+        return self.source.count(b"\n", 0, self._offset(tuple(path))) + 1
 
     def header(self, path: Keys) -> Section | None:
         """The section whose header names exactly ``path``, or None."""
@@ -167,73 +122,83 @@ class Positions:
             for statement in section.under.get(path, ())
         ]
 
-    def items(self, value: Span) -> Iterator[Item]:
-        """What is directly in the array or inline table at ``value``; nothing for other values."""
-        return _items(self.text, value)
-
     def _offset(self, path: Keys) -> int:
         for length in range(len(path), -1, -1):
             if header := self._headers.get(path[:length]):
                 return header.start
             if statement := self.statement(path[:length]):
-                return self._offset_inside(statement.value, path[length:], statement.start)
-            # What no header or statement defines stands where it is first used: [a.b.c] makes a and a.b.
+                return _offset_inside(statement.value, path[length:], statement.start)
+            # A table without a header stands where it is first used: [a.b.c] makes a and a.b.
             used = [statement.start for _, statement in self.statements_under(path[:length])]
             used += [section.start for section in self.sections_under(path[:length])[:1]]
             if used:
                 return min(used)
         return 0
 
-    def _offset_inside(self, value: Span, rest: Keys, known: int) -> int:
-        if not rest:
-            return known
-        for item in self.items(value):
-            shared = min(len(item.keys), len(rest))
-            if item.keys[:shared] == rest[:shared]:
-                return self._offset_inside(item.value, rest[shared:], item.start)
-        return known
+
+def items(value: Node) -> list[Item]:
+    """The items directly in an array or inline table; none for other values."""
+    if value.type == "array":
+        found = [node for node in value.named_children if node.type != "comment"]
+        return [Item((index,), node.start_byte, node) for index, node in enumerate(found)]
+    if value.type == "inline_table":
+        return [Item(*_pair(node)) for node in _pairs(value.named_children)]
+    return []
 
 
-def _sections(text: str) -> Iterator[Section]:
-    first = int(text.startswith("\ufeff"))
-    path: Keys = ()
-    start = end = position = first
+@functools.cache
+def _parser() -> Parser:
+    import tree_sitter
+    import tree_sitter_toml
+
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_toml.language()))
+
+
+def _offset_inside(value: Node, rest: Keys, known: int) -> int:
+    for item in items(value) if rest else ():
+        shared = min(len(item.keys), len(rest))
+        if item.keys[:shared] == rest[:shared]:
+            return _offset_inside(item.value, rest[shared:], item.start)
+    return known
+
+
+def _sections(root: Node, source: bytes) -> Iterator[Section]:
+    first = 3 if source.startswith(b"\xef\xbb\xbf") else 0
+    yield Section((), first, first, _pairs(root.children), source)
     counts: dict[Keys, int] = {}
-    while match := _STATEMENTS.match(text, position):
-        opening, plain = match.groups()
-        position = match.start(1) if opening else match.end()
-        if position == len(text):
-            break
-        if text[position] != "[":
-            _, position = _keys(text, position)
-            position = _value_end(text, _match_end(_SPACES, text, position + 1))
+    for node in root.children:
+        if node.type not in ("table", "table_array_element"):
             continue
-        line_start = max(text.rfind("\n", 0, position) + 1, first)
-        yield Section(path, start, end, text, line_start)
-        start = line_start
-        if opening:
-            keys, end = tuple(plain.split(".")), match.end()
-        else:
-            opening = "[[" if text.startswith("[[", position) else "["
-            keys, end = _keys(text, position + len(opening))
-            end = _match_end(_REST_OF_LINE, text, end)
+        _, name, *inside = node.children
+        keys = _keys(name)
         path = (*_resolve(keys[:-1], counts), keys[-1])
-        if opening == "[[":
+        if node.type == "table_array_element":
             counts[path] = counts.get(path, -1) + 1
             path = (*path, counts[path])
-        position = end
-    yield Section(path, start, end, text, len(text))
+        yield Section(path, _line_start(source, node.start_byte), _line_end(source, name), _pairs(inside), source)
 
 
-def _statements(section: Section) -> Iterator[Statement]:
-    text, position = section.text, section.end
-    while (position := _match_end(_BLANK, text, position)) < section.limit:
-        line_start = max(text.rfind("\n", 0, position) + 1, section.end)
-        keys, position = _keys(text, position)
-        start = _match_end(_SPACES, text, position + 1)
-        stop = _value_end(text, start)
-        position = _match_end(_REST_OF_LINE, text, stop)
-        yield Statement((*section.path, *keys), line_start, Span(start, stop), position)
+def _pairs(nodes: Iterable[Node]) -> list[Node]:
+    return [node for node in nodes if node.type == "pair" and not any(part.is_error for part in node.named_children)]
+
+
+def _pair(node: Node) -> tuple[Keys, int, Node]:
+    name, value, *_comment = node.named_children
+    return _keys(name), node.start_byte, value
+
+
+def _keys(name: Node) -> Keys:
+    if name.type == "dotted_key":
+        return tuple(key for part in name.children if part.type in _KEYS for key in _keys(part))
+    assert name.text is not None
+    text = name.text.decode()
+    if name.type == "bare_key":
+        return (text,)
+    if "\\" in text:
+        import rtoml
+
+        return (rtoml.loads(f"key = {text}")["key"],)
+    return (text[1:-1],)
 
 
 def _resolve(keys: Keys, counts: dict[Keys, int]) -> Keys:
@@ -248,78 +213,13 @@ def _resolve(keys: Keys, counts: dict[Keys, int]) -> Keys:
     return path
 
 
-def _match_end(pattern: re.Pattern[str], text: str, position: int) -> int:
-    match = pattern.match(text, position)
-    return match.end() if match else position
+def _line_start(source: bytes, offset: int) -> int:
+    start = source.rfind(b"\n", 0, offset) + 1
+    return start or (3 if source.startswith(b"\xef\xbb\xbf") else 0)
 
 
-def _keys(text: str, position: int) -> tuple[tuple[str, ...], int]:
-    """The parts of a dotted key, and where it ends (after blanks): at ``=`` or ``]``."""
-    keys: list[str] = []
-    while True:
-        match = _KEY_PART.match(text, position)
-        if match is None:
-            raise ValueError(f"no key at offset {position}")
-        bare, basic, literal = match.groups()
-        if basic and "\\" in basic:
-            import tomli
-
-            keys.append(tomli.loads(f"key = {basic}")["key"])
-        else:
-            keys.append(bare or (basic or literal)[1:-1])
-        position = match.end()
-        if not text.startswith(".", position):
-            return tuple(keys), position
-        position += 1
-
-
-def _value_end(text: str, position: int) -> int:
-    plain = _PLAIN_VALUE.match(text, position)
-    if plain:
-        return plain.end()
-    depth = 0
-    while True:
-        character = text[position]
-        if character in "[{":
-            depth += 1
-            position += 1
-        elif character in "]}":
-            depth -= 1
-            position += 1
-        else:
-            position = _multi_line_end(text, position)
-        if not depth:
-            return position
-        position = _match_end(_INSIDE, text, position)
-
-
-def _multi_line_end(text: str, position: int) -> int:
-    quotes = text[position : position + 3]
-    for match in _CLOSE[quotes].finditer(text, position + 3):
-        if match.group().startswith(quotes):
-            return match.end()
-    raise ValueError(f"the string at offset {position} has no end")
-
-
-def _items(text: str, value: Span) -> Iterator[Item]:
-    kind = text[value.start]
-    if kind not in "[{":
-        return
-    position = value.start + 1
-    index = 0
-    while True:
-        position = _match_end(_BLANK, text, position)
-        if text[position] == ",":
-            position += 1
-            continue
-        if text[position] in "]}":
-            return
-        start = position
-        keys: Keys = (index,)
-        if kind == "{":
-            keys, position = _keys(text, position)
-            position = _match_end(_BLANK, text, position + 1)
-        end = _value_end(text, position)
-        yield Item(keys, start, Span(position, end))
-        position = end
-        index += 1
+def _line_end(source: bytes, node: Node) -> int:
+    end = source.find(b"\n", node.end_byte)
+    if end < 0:
+        return len(source)
+    return end - 1 if source[end - 1] == 0x0D else end

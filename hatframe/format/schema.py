@@ -196,11 +196,11 @@ def _json_reference(name: str) -> dict[str, Any]:
 
 def _comments() -> dict[Keys, str]:
     """The comment directly above each header of the schema, as one line."""
-    text = schema_text()
+    positions = Positions(schema_text())
     comments = {}
-    for section in Positions(text).sections:
+    for section in positions.sections:
         lines: list[str] = []
-        for line in reversed(text[: section.start].splitlines()):
+        for line in reversed(positions.source[: section.start].decode().splitlines()):
             if not line.lstrip().startswith("# "):
                 break
             lines.insert(0, line.strip().removeprefix("# "))

@@ -345,8 +345,9 @@ class _Validator:
 
     def _check_quotes(self, path: Keys) -> None:
         statement = self.positions.statement(path)
-        first_line = self.text[statement.value.start : statement.value.end].partition("\n")[0] if statement else ""
-        if first_line.count('"') % 2 or first_line.count("'") % 2:
+        value = statement.value.text if statement else None
+        first_line = (value or b"").partition(b"\n")[0]
+        if first_line.count(b'"') % 2 or first_line.count(b"'") % 2:
             self.warn(
                 path,
                 "C compilers warn here of a quote that is not closed",

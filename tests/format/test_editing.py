@@ -173,6 +173,23 @@ def test_what_toml_cannot_hold_is_refused(key: str, value: Any) -> None:
             edit_text(text, {**tomli.loads(text), key: value})
 
 
+def test_toml_1_1_is_edited_around_what_only_it_allows() -> None:
+    text = 'a = "\\e"\n[b]\nx = {\n  y = 1, # one\n}\n[c]\nz = 1\n'
+    document = tomli.loads(text)
+    document["b"]["x"]["y"] = 2
+    document["c"]["z"] = 2
+    assert edit_text(text, document) == text.replace("y = 1", "y = 2").replace("z = 1", "z = 2")
+    with pytest.raises(FormatError):
+        edit_text("a = 07:32\nb = 1\n", {"a": 1, "b": 1})
+
+
+def test_a_text_that_looks_like_the_table_is_not_taken_for_it() -> None:
+    table = "[b]\nx = 1\n[c]\n"
+    text = f"a = '''\n{table}'''\n" + "\n".join(f"k{index} = 0" for index in range(20)) + f"\n{table}"
+    changed = edit_text(text, {**tomli.loads(text), "b": {"x": 2}})
+    assert changed == text.removesuffix(table) + table.replace("1", "2")
+
+
 # ------------------------------------------------------------------------------------------------- properties
 
 
@@ -210,10 +227,11 @@ def test_any_edit_gives_what_was_asked_for_and_keeps_every_other_statement(
     assert same(tomli.loads(result.removeprefix("\ufeff")), new)
     if "\r\n" in text:
         assert not re.search(r"(?<!\r)\n", result)
-    for section in Positions(text).sections:
+    positions = Positions(text)
+    for section in positions.sections:
         for statement in section.statements:
             if _stays(old, new, statement.path):
-                assert text[statement.start : statement.end] in result
+                assert positions.source[statement.start : statement.end] in result.encode()
 
 
 def _stays(old: Any, new: Any, path: Keys) -> bool:

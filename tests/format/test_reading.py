@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import datetime
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +18,7 @@ from toml_styles import TABLES, styled
 
 from hatframe.errors import FormatError
 from hatframe.format.model import HatFile, LogicalType, Usage
-from hatframe.format.reading import parse_hat, read_hat
+from hatframe.format.reading import parse_document, parse_hat, read_hat
 from hatframe.format.rendering import same
 
 DATA = Path(__file__).parent.parent / "data"
@@ -69,6 +72,20 @@ def test_line_endings_and_a_byte_order_mark_make_no_difference() -> None:
     assert parse_hat("\ufeff" + text.replace("\n", "\r\n")) == parse_hat(text)
 
 
+@given(styled())
+def test_every_style_of_toml_gives_what_tomli_reads(case: tuple[str, dict[str, Any]]) -> None:
+    text, document = case
+    assert same(tomli.loads(text.removeprefix("\ufeff")), document)
+    assert same(parse_document(text), document)
+
+
+def test_a_date_with_a_time_zone_can_be_copied_and_pickled() -> None:
+    hat = parse_hat("[[x]]\na = 1979-05-27T07:32:00Z\nb = 1979-05-27T07:32:00.5+01:30\n")
+    assert copy.deepcopy(hat) == hat
+    assert pickle.loads(pickle.dumps(hat)) == hat
+    assert hat.document["x"][0]["b"].utcoffset() == datetime.timedelta(hours=1.5)
+
+
 def test_what_a_file_leaves_out_has_a_default() -> None:
     hat = parse_hat("")
     assert hat == HatFile(document={})
@@ -96,8 +113,8 @@ def test_paths_are_relative_to_the_folder_of_the_file(tmp_path: Path) -> None:
         ("[dependencies]\nlink_target = 1\n", "dependencies.link_target: expected `str`, got `int`"),
         ("[target.required.CPU]\nextensions = 'avx'\n", "target.required.CPU.extensions: expected `array`"),
         ("functions = 1\n", "functions: expected `object`"),
-        ("a = \n", "not TOML: .*line 1"),
-        ("a = " + "[" * 10_000, "not TOML|nested too deep"),
+        ("a = \n", "line 1"),
+        ("a = " + "[" * 100_000, "line 1"),
     ],
 )
 def test_what_the_model_cannot_take_is_an_error_with_the_path_to_it(text: str, message: str) -> None:
@@ -114,7 +131,7 @@ def test_unreadable_files_are_errors_that_say_what_to_do(tmp_path: Path) -> None
     with pytest.raises(FormatError, match=r"byte 6 is not UTF-8.*name the \.hat file"):
         read_hat(tmp_path / "p.so")
     (tmp_path / "nul.hat").write_bytes(b"a = 1\0\n")
-    with pytest.raises(FormatError, match="not TOML"):
+    with pytest.raises(FormatError, match="line 1"):
         read_hat(tmp_path / "nul.hat")
 
 
