@@ -1,13 +1,13 @@
-"""Every deviation of a .hat file from the format: what breaks its use, and what only strays. No code is run.
+"""Every deviation of a .hat file from the format, found without running its code.
 
-What the schema can say is checked by it; here are the rules across fields and files. Whether a function can
-be called is decided by the same code that decides it at a call.
+The schema checks single values; this module checks the rules across fields and files. Whether a function can be
+called is decided by the code that prepares a call.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +29,8 @@ from hatframe.packages.confinement import confined
 Severity = Literal["error", "warning"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_NEEDED = frozenset(["arguments", "logical_type"])
+# Without these keys a function cannot be called; other required keys have a default.
+_REQUIRED_FOR_CALLS = frozenset(["arguments", "logical_type"])
 
 
 class Deviation(msgspec.Struct, frozen=True):
@@ -50,8 +51,8 @@ class Deviation(msgspec.Struct, frozen=True):
 def validate(path: str | Path, runtimes: Collection[str] | None = None) -> list[Deviation]:
     """Every deviation of the .hat file at ``path``, in the order of its lines.
 
-    ``runtimes`` are those that the installed loaders serve; None leaves them unchecked. Raises
-    :class:`FormatError` only where the file is not there, is no text, or cannot be read.
+    ``runtimes`` are those that the installed loaders serve; None skips that check. Raises :class:`FormatError` only
+    if the file cannot be read as text.
     """
     path = Path(path)
     text = read_text(path)
@@ -60,7 +61,7 @@ def validate(path: str | Path, runtimes: Collection[str] | None = None) -> list[
     except FormatError as error:
         return [Deviation("error", "", "", _line_of_error(error.message, text), error.message, error.hint)]
     validator = _Validator(path, text, document, runtimes)
-    validator.check_all()
+    validator.validate()
     return sorted(validator.deviations, key=lambda deviation: deviation.line)
 
 
@@ -80,25 +81,25 @@ class _Validator:
         self.broken: set[Keys] = set()
 
     def error(self, path: Keys, message: str, hint: str = "") -> None:
-        # A rule that takes a broken table for a sound one would only say the same again.
+        # Further rules would only report the same error again.
         self.broken.update(path[:length] for length in range(len(path) + 1))
-        self._add("error", path, message, hint)
+        self._report("error", path, message, hint)
 
     def warn(self, path: Keys, message: str, hint: str = "") -> None:
-        self._add("warning", path, message, hint)
+        self._report("warning", path, message, hint)
 
-    def _add(self, severity: Severity, path: Keys, message: str, hint: str) -> None:
+    def _report(self, severity: Severity, path: Keys, message: str, hint: str) -> None:
         key_at = max((at for at, key in enumerate(path) if isinstance(key, str)), default=0)
-        table, key = _written(path[:key_at]), _written(path[key_at:])
+        table, key = _dotted(path[:key_at]), _dotted(path[key_at:])
         self.deviations.append(Deviation(severity, table, key, self.positions.line(path), message, hint))
 
-    def check_all(self) -> None:
-        for stray in check(self.document):
-            self._check_stray(stray)
+    def validate(self) -> None:
+        for violation in check(self.document):
+            self._report_violation(violation)
         host = self._functions("functions")
         device = self._functions("device_functions")
         if not host and not device and not self._table("functions"):
-            self.warn(("functions",), "it describes no functions")
+            self.warn(("functions",), "the file describes no functions")
         for name, function in host.items():
             self._check_function(("functions", name), function)
             self._check_launch(("functions", name), function)
@@ -106,7 +107,7 @@ class _Validator:
             self._check_function(("device_functions", name), function)
             self._check_device_function(("device_functions", name), function)
         if device and "GPU" not in self._table("target", "required"):
-            self.warn(("target", "required"), "it has device functions, and does not tell the GPU that they need")
+            self.warn(("target", "required"), "missing table GPU, which describes the GPU for the device functions")
         self._check_runtime(("target", "required", "GPU", "runtime"))
         self._check_files(any(not function.runtime for function in host.values()))
         self._check_declarations(host)
@@ -118,28 +119,25 @@ class _Validator:
 
     # ------------------------------------------------------------------------------------------------- schema
 
-    def _check_stray(self, stray: Violation) -> None:
-        key = stray.path[-1] if stray.path else ""
-        if stray.kind is Kind.UNKNOWN:
-            self.warn(stray.path, f"{stray.message} to the format", "remove it, or put it into auxiliary")
-        elif stray.kind is Kind.MISSING:
-            (self.error if key in _NEEDED else self.warn)(stray.path, stray.message)
-        elif key == "calling_convention" and stray.kind is Kind.VALUE:
-            self._check_convention(stray)
-        elif key == "os" and stray.kind is Kind.VALUE:
-            self.warn(stray.path, stray.message)
+    def _report_violation(self, violation: Violation) -> None:
+        path, message = violation.path, violation.message
+        key = path[-1] if path else ""
+        if violation.kind is Kind.UNKNOWN:
+            self.warn(path, message, "remove it, or move it to auxiliary")
+        elif violation.kind is Kind.MISSING:
+            (self.error if key in _REQUIRED_FOR_CALLS else self.warn)(path, message)
+        elif key == "calling_convention" and violation.kind is Kind.VALUE:
+            table, name, _ = map(str, path)
+            convention = self._table(table, name)["calling_convention"].lower()
+            convention = "device" if convention == "devicecall" else convention or "cdecl"
+            if convention in ("cdecl", "stdcall", "fastcall", "vectorcall", "device"):
+                self.warn(path, message, f"write it as {convention!r}")
+            else:
+                self.error(path, message)
+        elif key == "os" and violation.kind is Kind.VALUE:
+            self.warn(path, message)
         else:
-            self.error(stray.path, stray.message)
-
-    def _check_convention(self, stray: Violation) -> None:
-        table, name, key = map(str, stray.path)
-        value = self._table(table, name)[key].lower()
-        if value == "devicecall":
-            self.warn(stray.path, stray.message, "write it as 'device'")
-        elif value in ("cdecl", "stdcall", "fastcall", "vectorcall", "device", ""):
-            self.warn(stray.path, stray.message, f"write it as {value or 'cdecl'!r}")
-        else:
-            self.error(stray.path, stray.message)
+            self.error(path, message)
 
     def _table(self, *path: str) -> dict[str, Any]:
         table: Any = self.document
@@ -148,12 +146,12 @@ class _Validator:
         return table if isinstance(table, dict) else {}
 
     def _functions(self, table: str) -> dict[str, Function]:
-        """The functions that the model takes; the schema has told what is wrong with the others."""
-        functions = {}
-        for name, value in self._table(table).items():
-            if (table, name) not in self.broken:
-                functions[name] = msgspec.convert(value, Function)
-        return functions
+        """The functions without violations of the schema."""
+        return {
+            name: msgspec.convert(value, Function)
+            for name, value in self._table(table).items()
+            if (table, name) not in self.broken
+        }
 
     # ---------------------------------------------------------------------------------------------- functions
 
@@ -163,49 +161,48 @@ class _Validator:
         if name != key:
             self.error((*path, "name"), f"the name {name!r} is not the key of its table, {key!r}")
         if not _IDENTIFIER.fullmatch(name):
-            self.error((*path, "name"), f"{name!r} is no name of a C function")
+            self.error((*path, "name"), f"{name!r} is not a C identifier")
         self._check_runtime((*path, "runtime"))
         if unnamed := [str(index) for index, argument in enumerate(function.arguments) if not argument.name]:
             which = f"argument {unnamed[0]} has" if len(unnamed) == 1 else f"arguments {', '.join(unnamed)} have"
-            self.warn(
-                (*path, "arguments"), f"{which} no name", f"calls name them arg{unnamed[0]} and so on, by position"
-            )
+            hint = f"in calls, their names are arg{unnamed[0]} and so on, by position"
+            self.warn((*path, "arguments"), f"{which} no name", hint)
         names = [argument.name for argument in function.arguments]
         for index, argument in enumerate(function.arguments):
             where = (*path, "arguments", index)
             if argument.name and argument.name in names[:index]:
-                self.error((*where, "name"), f"several arguments are named {argument.name!r}")
+                self.error((*where, "name"), f"duplicate argument name {argument.name!r}")
             if where not in self.broken:
                 self._check_parameter(where, argument, function)
         self._check_call(path, function)
 
     def _check_parameter(self, path: Keys, parameter: Parameter, function: Function) -> None:
         errors = len(self.deviations)
-        kind = parameter.logical_type
-        if kind is LogicalType.AFFINE_ARRAY:
+        logical_type = parameter.logical_type
+        if logical_type is LogicalType.AFFINE_ARRAY:
             self._try(
                 path,
                 "affine_map" if parameter.shape and parameter.affine_map else "shape",
                 lambda: Layout.of(parameter.shape, parameter.affine_map, parameter.affine_offset),
             )
             if parameter.affine_offset < 0:
-                self.error((*path, "affine_offset"), f"the offset {parameter.affine_offset} lies before the array")
+                self.error((*path, "affine_offset"), f"negative affine_offset {parameter.affine_offset}")
         elif parameter.shape is not None:
-            self.warn((*path, "shape"), f"a shape belongs to an affine_array, and this is of logical_type {kind}")
-        if kind is LogicalType.RUNTIME_ARRAY:
+            self.warn((*path, "shape"), f"a shape is for affine_array, not for {logical_type}")
+        if logical_type is LogicalType.RUNTIME_ARRAY:
             self._check_size(path, parameter, function)
         elif parameter.size is not None:
-            self.warn((*path, "size"), f"a size belongs to a runtime_array, and this is of logical_type {kind}")
+            self.warn((*path, "size"), f"a size is for runtime_array, not for {logical_type}")
         base, _ = parse_declared_type(parameter.declared_type)
-        if parameter.element_type and kind is not LogicalType.VOID:
+        if parameter.element_type and logical_type is not LogicalType.VOID:
             self._try(path, "element_type", lambda: element_type(parameter.element_type))
             if base and path not in self.broken and not same_type(base, parameter.element_type):
                 self.error(
                     (*path, "element_type"),
-                    f"{parameter.element_type!r} contradicts declared_type {parameter.declared_type!r}",
+                    f"element_type {parameter.element_type!r} contradicts declared_type {parameter.declared_type!r}",
                 )
         if len(self.deviations) == errors:
-            # The rest is decided as for a call: pointers, usages, and types that only the declaration tells.
+            # Pointers, usages, and types that only declared_type gives.
             alone = msgspec.structs.replace(parameter, size=parameter.size and "1")
             single = Function(name=function.name, arguments=(alone,))
             self._try(path, "declared_type", lambda: plan_call(single))
@@ -213,7 +210,7 @@ class _Validator:
     def _check_size(self, path: Keys, parameter: Parameter, function: Function) -> None:
         where = (*path, "size")
         if not parameter.size:
-            self.error(where, "a runtime_array has no size", "name the parameters that tell it, such as 'M*K'")
+            self.error(where, "missing size of a runtime_array", "write an expression over parameters, such as 'M*K'")
             return
         try:
             expression = SizeExpression(parameter.size)
@@ -224,29 +221,27 @@ class _Validator:
         for name in sorted(expression.names):
             dimension = by_name.get(name)
             if dimension is None:
-                self.error(where, f"it refers to {name!r}, and no argument has that name")
+                self.error(where, f"the size refers to {name!r}, which is not an argument")
             elif dimension.logical_type is not LogicalType.ELEMENT:
-                self.error(where, f"it refers to {name!r}, which is of logical_type {dimension.logical_type}")
+                self.error(
+                    where,
+                    f"the size refers to {name!r}, whose logical_type is {dimension.logical_type}",
+                )
 
     def _check_call(self, path: Keys, function: Function) -> None:
-        """What is wrong beside the single arguments, decided as for a call."""
-        if path[0] == "functions":
-            without = msgspec.structs.replace(function, name=str(path[-1]), arguments=())
-            self._try(
-                path,
-                "return",
-                lambda: plan_call(msgspec.structs.replace(without, calling_convention="cdecl")),
-            )
-            if (*path, "calling_convention") not in self.broken:
-                self._try(
-                    path,
-                    "calling_convention",
-                    lambda: plan_call(msgspec.structs.replace(without, return_value=VOID)),
-                )
-            if path not in self.broken:
-                self._try(path[:-1], str(path[-1]), lambda: plan_call(function))
+        """Check the return value, the calling convention, and then the whole function, as a call does."""
+        if path[0] != "functions":
+            return
+        plain = msgspec.structs.replace(function, name=str(path[-1]), arguments=(), calling_convention="cdecl")
+        self._try(path, "return", lambda: plan_call(plain))
+        if (*path, "calling_convention") not in self.broken:
+            convention = function.calling_convention
+            other = msgspec.structs.replace(plain, calling_convention=convention, return_value=VOID)
+            self._try(path, "calling_convention", lambda: plan_call(other))
+        if path not in self.broken:
+            self._try(path[:-1], str(path[-1]), lambda: plan_call(function))
 
-    def _try(self, path: Keys, key: str, action: Any) -> None:
+    def _try(self, path: Keys, key: str, action: Callable[[], object]) -> None:
         try:
             action()
         except FormatError as error:
@@ -258,33 +253,29 @@ class _Validator:
         if not isinstance(runtime, str) or not runtime:
             return
         if runtime != runtime.lower():
-            self.warn(path, f"runtime {runtime!r} is not in lower case", f"write it as {runtime.lower()!r}")
+            self.warn(path, f"runtime {runtime!r} is not lowercase", f"write it as {runtime.lower()!r}")
         if self.runtimes is not None and path[0] != "target" and runtime.lower() not in self.runtimes:
-            self.warn(
-                path,
-                f"no installed loader serves runtime {runtime!r}",
-                "install a plugin that does, or call it elsewhere",
-            )
+            self.warn(path, f"no installed loader supports runtime {runtime!r}", "install a plugin with such a loader")
 
     def _check_launch(self, path: Keys, function: Function) -> None:
         if function.launches and function.launches not in self._table("device_functions"):
-            self.error((*path, "launches"), f"there is no device function {function.launches!r}")
+            self.error((*path, "launches"), f"unknown device function {function.launches!r}")
         if function.runtime and not function.launches:
-            self.warn(path, "it has a runtime, and launches no device function")
+            self.warn(path, "a function with a runtime must launch a device function")
 
     def _check_device_function(self, path: Keys, function: Function) -> None:
         if len(function.launch_parameters) != 6 or not all(extent > 0 for extent in function.launch_parameters):
             self.error(
                 (*path, "launch_parameters"),
-                f"{list(function.launch_parameters)} are no launch parameters",
-                "they are six numbers above 0: the grid's extents along x, y and z, and those of a block",
+                f"invalid launch_parameters {list(function.launch_parameters)}",
+                "write six positive integers: the extents of the grid along x, y and z, and those of a block",
             )
         if not function.runtime:
-            self.error((*path, "runtime"), "a device function does not tell its runtime")
+            self.error((*path, "runtime"), "missing runtime of a device function")
         if not function.provider:
-            self.error((*path, "provider"), "a device function does not name the file that provides it")
+            self.error((*path, "provider"), "missing provider of a device function")
         elif not (self.folder / function.provider).is_file():
-            self.error((*path, "provider"), f"there is no file {function.provider!r} beside the .hat file")
+            self.error((*path, "provider"), f"file not found beside the .hat file: {function.provider!r}")
 
     # -------------------------------------------------------------------------------------------------- files
 
@@ -293,29 +284,29 @@ class _Validator:
         target = dependencies.get("link_target", "")
         where: Keys = ("dependencies", "link_target")
         if target == "" and has_host_functions:
-            self.error(where, "it has host functions, and names no library")
-        elif not isinstance(target, str) or not target or self._leaves(where, target):
-            pass
-        elif not (self.folder / target).is_file():
-            self.error(where, f"there is no library {target!r} beside the .hat file")
+            self.error(where, "missing link_target, the library of the host functions")
+        elif (
+            isinstance(target, str)
+            and target
+            and not self._is_outside(where, target)
+            and not (self.folder / target).is_file()
+        ):
+            self.error(where, f"library not found beside the .hat file: {target!r}")
         for index, name in enumerate(_list(dependencies.get("deploy_files"))):
             where = ("dependencies", "deploy_files", index)
-            if isinstance(name, str) and not self._leaves(where, name) and not (self.folder / name).exists():
-                self.warn(where, f"there is no file {name!r} beside the .hat file")
+            if isinstance(name, str) and not self._is_outside(where, name) and not (self.folder / name).exists():
+                self.warn(where, f"file not found beside the .hat file: {name!r}")
         for index, reference in enumerate(_list(dependencies.get("dynamic"))):
             name = reference.get("target_file") if isinstance(reference, dict) else None
             if isinstance(name, str) and Path(name).is_absolute() and not Path(name).exists():
-                self.warn(
-                    ("dependencies", "dynamic", index, "target_file"),
-                    f"there is no file {name!r} on this machine",
-                )
+                self.warn(("dependencies", "dynamic", index, "target_file"), f"file not found: {name!r}")
 
-    def _leaves(self, path: Keys, text: str) -> bool:
-        """Whether a path leaves the folder of the package, which is told: nobody else has what lies there."""
+    def _is_outside(self, path: Keys, text: str) -> bool:
+        """Whether a path leaves the package's folder; other machines do not have such files."""
         try:
             confined(self.folder.absolute(), text, "")
         except PackageError as error:
-            self.warn(path, error.message, "put the file into the folder; --allow-outside takes it where it is")
+            self.warn(path, error.message, "move the file into the folder, or pass --allow-outside")
             return True
         return False
 
@@ -325,14 +316,14 @@ class _Validator:
         if not isinstance(code, str):
             return
         if not re.search(r"^[ \t]*#[ \t]*ifdef[ \t]+TOML\b", self.text, re.MULTILINE):
-            self.warn((), "the TOML does not stand in #ifdef TOML: no C compiler takes this file")
+            self.warn((), "the TOML is not inside #ifdef TOML, so C compilers cannot read this file")
         elif code.strip() and bare_code(code) == code:
-            self.warn(path, "the C code does not leave #ifdef TOML: no C compiler sees it")
+            self.warn(path, "the C code is inside #ifdef TOML, so C compilers skip it")
         else:
             self._check_quotes(path)
         declared = parameter_counts(bare_code(code))
         if host and not declared:
-            self.warn(path, "the C code declares no function")
+            self.warn(path, "the C code declares no functions")
             return
         for name, function in host.items():
             if name not in declared:
@@ -340,7 +331,7 @@ class _Validator:
             elif (count := declared[name]) is not None and count != len(function.arguments):
                 self.error(
                     ("functions", name, "arguments"),
-                    f"there are {len(function.arguments)} arguments, and the C code declares {name} with {count}",
+                    f"{len(function.arguments)} arguments here, but {count} in the C declaration of {name}",
                 )
 
     def _check_quotes(self, path: Keys) -> None:
@@ -350,17 +341,17 @@ class _Validator:
         if first_line.count(b'"') % 2 or first_line.count(b"'") % 2:
             self.warn(
                 path,
-                "C compilers warn here of a quote that is not closed",
+                "C compilers warn of an unclosed quote here",
                 "open the code with '''//' and close it with //'''",
             )
 
 
-def _written(path: Iterable[str | int]) -> str:
+def _dotted(path: Iterable[str | int]) -> str:
     """A path as text: ``functions.f.arguments[2]``."""
-    written = ""
+    text = ""
     for key in path:
-        written += f"[{key}]" if isinstance(key, int) else f".{toml_key(key)}" if written else toml_key(key)
-    return written
+        text += f"[{key}]" if isinstance(key, int) else f".{toml_key(key)}" if text else toml_key(key)
+    return text
 
 
 def _list(value: Any) -> list[Any]:

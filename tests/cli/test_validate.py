@@ -53,7 +53,7 @@ def test_warnings_are_lines_and_fail_only_with_strict(straying: Path) -> None:
     done = hatframe("validate", straying)
     assert done.returncode == 0
     first, second = done.stdout.splitlines()
-    assert first == f"{straying}:12: warning: functions: it describes no functions"
+    assert first.startswith(f"{straying}:12: warning: functions: ")
     assert second.startswith(f"{straying}:34: warning: declaration.code: ")
     assert hatframe("validate", straying, "--strict").returncode == 1
 
