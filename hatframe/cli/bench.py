@@ -151,7 +151,7 @@ def bench(
         str | None,
         typer.Option("--working-dir", "--working_dir", metavar="DIR", help="Accepted for scripts of hatlib."),
     ] = None,
-    **sink_options: str | bool | None,
+    **sink_options: Any,
 ) -> None:
     """Measure the functions of packages and name the fastest.
 
@@ -166,34 +166,33 @@ def bench(
         log.info("--cpp is accepted and changes nothing: the loader chooses how its functions are timed")
     if working_dir is not None:
         log.info("--working-dir is accepted and changes nothing: what is compiled goes to the user's cache")
-    kernel = kernel_of(context)
-    options = _options(
-        kernel,
-        functions=functions,
+    observer = _Report(bar=sys.stderr.isatty() and not json, verbose=verbose)
+    document = kernel_of(context).bench(
+        *packages,
+        functions=functions or (),
         loader=loader,
-        sink=sink,
+        sink=sink or (),
         min_time=min_time,
         batches=batches,
         min_iterations=min_iterations,
         precision=precision / 100,
         max_time=max_time,
         race=race,
-        timer=timer,
         cache=cache,
         input_data=input_data,
+        input_sets_size=None if input_sets_minimum_size is None else int(input_sets_minimum_size * 1e6),
+        seed=seed,
+        size=size or (),
+        threads=threads,
         timeout=timeout,
         cpu=cpu,
         resume=resume,
-        input_sets_minimum_size=input_sets_minimum_size,
-        seed=seed,
-        size=size,
-        threads=threads,
         force=force,
         allow_outside=allow_outside,
-        sink_options=sink_options,
+        observers=observer,
+        timer=timer,
+        **sink_options,
     )
-    observer = _Report(bar=sys.stderr.isatty() and not json, verbose=verbose)
-    document = kernel.bench(packages, options, [observer])
     for name, reason in document.skipped.items():
         log.warning(f"skipped {name}: {reason}")
     if json:
@@ -283,55 +282,6 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 def _is_package(argument: str) -> bool:
     return argument.endswith(".hat") or is_archive(argument) or Path(argument).is_dir()
-
-
-def _options(
-    kernel: Kernel,
-    *,
-    sink: list[str] | None,
-    size: list[str] | None,
-    functions: list[str] | None,
-    input_sets_minimum_size: float | None,
-    sink_options: dict[str, str | bool | None],
-    **plain: Any,
-) -> Any:
-    from hatframe.bench.options import BenchOptions, SinkChoice
-
-    paths: dict[str, Path | None] = {}
-    for text in sink or ():
-        name, equals, path = text.partition("=")
-        if equals and not path:
-            raise UsageError(f"{text!r} names no path", where="--sink", hint="write --sink NAME or --sink NAME=PATH")
-        if name in paths:
-            raise UsageError(f"sink {name!r} is given twice", where="--sink")
-        kernel.registry.sinks.get(name)
-        paths[name] = Path(path) if path else None
-    given: dict[str, dict[str, str]] = {}
-    for backend in kernel.registry.sinks.all():
-        for option in backend.options:
-            value = sink_options.get(option.key)
-            if value is not None and value is not False:
-                given.setdefault(backend.name, {})[option.key] = "true" if value is True else str(value)
-                paths.setdefault(backend.name, None)
-    return BenchOptions(
-        functions=tuple(functions or ()),
-        sinks=tuple(SinkChoice(name, path, given.get(name, {})) for name, path in paths.items()),
-        input_sets_size=None if input_sets_minimum_size is None else int(input_sets_minimum_size * 1e6),
-        sizes=tuple(_parse_sizes(text) for text in size or ()),
-        **plain,
-    )
-
-
-def _parse_sizes(text: str) -> dict[str, int]:
-    sizes = {}
-    for part in text.split(","):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not name or not equals or not value.isdecimal():
-            raise UsageError(f"{part!r} is no size", where="--size", hint="write --size M=256,N=1024")
-        if name in sizes:
-            raise UsageError(f"{name} is given twice in {text!r}", where="--size")
-        sizes[name] = int(value)
-    return sizes
 
 
 # ------------------------------------------------------------------------------------------------------- showing

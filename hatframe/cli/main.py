@@ -103,7 +103,8 @@ def main() -> NoReturn:
     debug = len(arguments) < len(sys.argv) - 1
     root = logging.getLogger("hatframe")
     root.setLevel(logging.INFO)
-    root.addHandler(StderrHandler())
+    if not any(isinstance(handler, StderrHandler) for handler in root.handlers):
+        root.addHandler(StderrHandler())
     try:
         # Read before typer does: what the plugins are decides which options and commands there are.
         kernel = Kernel(disabled=_values_of("--disable-plugin", arguments))

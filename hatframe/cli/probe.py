@@ -22,7 +22,7 @@ def probe(
     A benchmark sizes its inputs by the caches, and a package that needs an instruction set that is known to
     be missing is refused. What the operating system does not tell is left out.
     """
-    machine = kernel_of(context).machine
+    machine = kernel_of(context).probe()
     if json:
         print_json(machine)
         return
