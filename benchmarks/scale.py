@@ -33,6 +33,7 @@ FIRST_SAMPLE = """
 import contextlib, sys, time
 from hatframe import Kernel
 from hatframe.backends import Observer
+from hatframe.bench.options import BenchOptions
 
 class Enough(BaseException):
     pass
@@ -43,7 +44,7 @@ class First(Observer):
         raise Enough
 
 with contextlib.suppress(Enough):
-    Kernel().bench(sys.argv[1], observers=First())
+    Kernel().bench([sys.argv[1]], BenchOptions(), [First()])
 """
 
 GOOD = ("good_first", "good_middle", "good_last")

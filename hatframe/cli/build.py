@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import LinkerName, kernel_of, log, print_converted, waiting
+from hatframe.cli.common import kernel_of, log, print_converted, waiting
+from hatframe.cli.options import Json, LinkerName
+from hatframe.errors import UsageError
 
 
 def build(
@@ -15,91 +19,93 @@ def build(
     sources: Annotated[list[Path], typer.Argument(metavar="SRC.c...", help="The C files.")],
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", metavar="OUT.hat", help="The .hat file to write, or a folder to write it to."),
+        typer.Option("-o", "--output", metavar="OUT.hat", help="The .hat file to write, or the folder to write it to."),
     ],
-    function: Annotated[
+    functions: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Describe only this function; a name or a glob, repeatable.", show_default="all"
+            *("--functions", "--function"),
+            metavar="NAME...",
+            help="Describe only these functions: names or globs.",
         ),
     ] = None,
-    static: Annotated[
-        bool, typer.Option("--static/--dynamic", help="Make a static library, or a dynamic one.")
-    ] = False,
+    static: Annotated[bool, typer.Option("--static/--dynamic", help="Make a static or a dynamic library.")] = False,
     linker: LinkerName = None,
     target: Annotated[
         str | None,
         typer.Option(
             metavar="PLATFORM",
-            help="Build for another platform: x86_64-windows, aarch64-linux, aarch64-macos, x86_64-linux-musl ...",
+            help="Build for another platform, such as x86_64-windows, aarch64-linux or x86_64-linux-musl.",
             show_default="this machine",
         ),
     ] = None,
-    optimize: Annotated[int, typer.Option("--optimize", "-O", min=0, max=3, help="The level of optimization.")] = 3,
+    optimize: Annotated[
+        int, typer.Option("-O", "--optimize", min=0, max=3, metavar="LEVEL", help="The optimization level, 0 to 3.")
+    ] = 3,
     processor: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Use what this processor can do: native, or the compiler's name of one; none for any processor.",
+            help="Use the instructions of this processor: native, a name that the compiler knows, or none.",
             show_default="native, and none with --target",
         ),
     ] = None,
     cflags: Annotated[
         list[str] | None,
-        typer.Option(metavar="FLAGS", help="More flags for the compiler, as one text: --cflags '-std=c11 -fopenmp'."),
+        typer.Option(metavar="FLAGS", help="Flags for the compiler, as one argument: --cflags '-std=c11 -fopenmp'."),
     ] = None,
     include: Annotated[
-        list[Path] | None, typer.Option("-I", "--include", metavar="DIR", help="Look for headers here; repeatable.")
+        list[Path] | None,
+        typer.Option("-I", "--include", metavar="DIR", help="Look for headers in this folder. Repeatable."),
     ] = None,
     define: Annotated[
-        list[str] | None, typer.Option("-D", "--define", metavar="NAME[=VALUE]", help="Define a macro; repeatable.")
+        list[str] | None, typer.Option("-D", "--define", metavar="NAME[=VALUE]", help="Define a macro. Repeatable.")
     ] = None,
     library: Annotated[
         list[str] | None,
-        typer.Option("-l", "--library", metavar="LIB", help="Link this: a library's name or path; repeatable."),
+        typer.Option("-l", "--library", metavar="LIB", help="Link this library, given by name or path. Repeatable."),
     ] = None,
     library_folder: Annotated[
         list[Path] | None,
-        typer.Option("-L", "--library-folder", metavar="DIR", help="Look for libraries here; repeatable."),
+        typer.Option("-L", "--library-folder", metavar="DIR", help="Look for libraries in this folder. Repeatable."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print what was made and what was left out as JSON.")] = False,
+    json: Json = False,
+    **options: str,
 ) -> None:
-    """Build a package from C: compile it, and describe the functions that it defines.
+    """Build a package from C: compile the sources, and derive the metadata.
 
-    hatframe build gemm.c -o gemm.hat
+    Declarations give most of the metadata: float A[64][32] is an array of that shape, int n, const double x[n] an array
+    whose size is an argument, and const marks an input. A comment above a function adds what C cannot express:
 
-    The declarations tell the metadata: float A[64][32] is an array of that shape, int n, const double x[n] one
-    whose size is an argument, const makes an input. What C cannot say stands in the comment above a function:
+        @hat y[n] output              the size of a pointer that is only written
+        @hat A[64][64] column-major   or a layout: strides [80][1] offset 160
+        @hat count output             a number that the function sets
+        @hat found[count] output      an array that the function allocates
+        @hat flops: 2*m*n             the number of operations
+        @hat author: Name             likewise version, license and comment
 
-    - `@hat y[n] output` tells the size of a bare pointer, and that it is written only
+    Functions that cannot be described are left out and listed with the reason. See docs/building.md.
 
-    - `@hat A[64][64] column-major`, or `strides [80][1] offset 160`, tells another layout
-
-    - `@hat count output` is a number that is set, and `@hat found[count] output` an array that is allocated
-
-    - `@hat flops: 2*m*n` counts operations; `author:`, `version:`, `license:` and `comment:` are the package's
-
-    Functions that cannot be described are listed with the reason, and left out. docs/building.md tells all of it.
-
-    hatframe build stencil.c reduce.c -o kernels.hat --static --cflags "-std=c11 -fopenmp" -l gomp
-
-    hatframe build gemm.c -o gemm_windows.hat --linker zig --target x86_64-windows
+        hatframe build gemm.c -o gemm.hat
+        hatframe build a.c b.c -o ab.hat --static --cflags "-O2 -fopenmp" -l gomp
+        hatframe build gemm.c -o gemm.hat --linker zig --target x86_64-windows
     """
+    kernel = kernel_of(context)
+    flags = [*(f"-D{text}" for text in define or ()), *_split(cflags or ())]
     with waiting(f"building {output}", json):
-        built = kernel_of(context).build(
+        built = kernel.build(
             sources,
             output,
-            functions=function or (),
-            static=static,
             linker=linker,
             target=target,
+            static=static,
             optimize=optimize,
-            processor=processor,
-            cflags=" ".join(cflags or ()),
-            include=include or (),
-            define=define or (),
-            library=library or (),
-            library_folder=library_folder or (),
+            processor={None: None, "none": ""}.get(processor, processor),
+            flags=flags,
+            include_folders=include or (),
+            functions=functions or (),
+            libraries=library or (),
+            library_folders=library_folder or (),
         )
     print_converted(
         built.written, json, functions=built.functions, refused=[_as_json(refused) for refused in built.refused]
@@ -114,3 +120,10 @@ def _as_json(refused: object) -> dict[str, object]:
 
     table: dict[str, object] = msgspec.to_builtins(refused)
     return table
+
+
+def _split(texts: Sequence[str]) -> list[str]:
+    try:
+        return [word for text in texts for word in shlex.split(text)]
+    except ValueError as error:
+        raise UsageError(f"invalid flags: {str(error).lower()}", where="--cflags") from None

@@ -1,4 +1,4 @@
-"""``hatframe cache``: what hatframe keeps for the user, and clearing it."""
+"""``hatframe cache``: list and clear what hatframe keeps for the user."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from hatframe import files
 from hatframe.cli.common import console, log, print_json
+from hatframe.cli.options import Json
 from hatframe.cli.probe import size_text
 from hatframe.packages.store import KINDS, Cleared, Kept, clear, kept
 
@@ -19,30 +20,26 @@ _NAMES = ", ".join(kind.name for kind in KINDS)
 
 
 def in_terminal() -> bool:
-    """Whether a person reads what is printed."""
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def commands() -> typer.Typer:
-    """The application of ``hatframe cache``, with a command for each thing to do."""
-    app = typer.Typer(
-        no_args_is_help=True, help="Show what hatframe keeps, or clear it.", short_help="Show or clear what is kept."
-    )
+    """The application of ``hatframe cache``, with a command for each action."""
+    app = typer.Typer(no_args_is_help=True, help="List or clear what hatframe keeps.")
     app.command("list")(list_kept)
     app.command("clear")(clear_kept)
     return app
 
 
 def list_kept(
-    json: Annotated[
-        bool, typer.Option("--json", help="Print every single thing as JSON, with sizes in bytes and ages in seconds.")
-    ] = False,
+    json: Json = False,
 ) -> None:
-    """Show what hatframe keeps: how many of each kind, their size, and when they were last used.
+    """List what hatframe keeps: how much of each kind, and when it was last used.
 
-    Libraries, timers, packages and what compilers keep lie in the cache folder (HATFRAME_CACHE_DIR) and are made
-    again when they are needed; runs and locks lie in the state folder (HATFRAME_STATE_DIR). In a pipe there is a line
-    for each kind, with bytes and seconds between tabs.
+    Libraries, timers, packages and the caches of compilers lie in the cache folder (HATFRAME_CACHE_DIR); hatframe makes
+    them again as needed. Interrupted runs and locks lie in the state folder (HATFRAME_STATE_DIR). In a pipe, each kind
+    is a line of tab-separated values, in bytes and seconds.
     """
     found = kept()
     if json:
@@ -72,39 +69,43 @@ def clear_kept(
     kinds: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KIND...]", help=f"What to clear: {_NAMES}. See: hatframe cache list", show_default=False
+            metavar="KIND...", help=f"What to clear: {_NAMES}.", autocompletion=lambda: [kind.name for kind in KINDS]
         ),
     ] = None,
     older_than: Annotated[
-        float, typer.Option(min=0.0, metavar="DAYS", help="Clear only what was not used for so many days.")
+        float, typer.Option(min=0.0, metavar="DAYS", help="Clear only what was not used for this many days.")
     ] = 0.0,
-    json: Annotated[bool, typer.Option("--json", help="Print what was removed and what was left as JSON.")] = False,
+    json: Json = False,
 ) -> None:
-    """Remove what hatframe keeps; without a KIND all that is made again when it is needed.
+    """Clear what hatframe keeps.
 
-    hatframe cache clear libraries packages --older-than 30
+    Without a KIND, this removes everything that hatframe makes again as needed. Interrupted runs and locks are removed
+    only by name. Entries in use stay, as do files that hatframe did not make.
 
-    Runs that could be resumed, and locks, are removed only by name. What a process uses at the moment is left, and so
-    is whatever else lies in the folder: nothing is removed that hatframe did not make, and no link is followed.
+        hatframe cache clear libraries packages --older-than 30
     """
     cleared = clear(kinds or (), older_than * _DAY)
     reasons: dict[tuple[str, str], list[Kept]] = {}
     for left in cleared.left:
         reasons.setdefault((left.kept.kind, left.reason), []).append(left.kept)
     for (kind, reason), entries in reasons.items():
-        log.info(f"left {entries[0].path if len(entries) == 1 else f'{len(entries)} of {kind}'}: {reason}")
+        log.info(f"left {entries[0].path if len(entries) == 1 else f'{len(entries)} {kind}'}: {reason}")
     if json:
         print_json(cleared)
     else:
-        print(_told(cleared))
+        print(_summary(cleared))
 
 
-def _told(cleared: Cleared) -> str:
+def _summary(cleared: Cleared) -> str:
     if not cleared.removed:
         return "removed nothing"
     numbers = Counter(entry.kind for entry in cleared.removed)
-    listed = ", ".join(f"{number} of {kind}" for kind, number in numbers.items())
-    return f"removed {size_text(_size(cleared.removed))}: {listed}"
+    listed = ", ".join(f"{number} {kind if number > 1 else _singular(kind)}" for kind, number in numbers.items())
+    return f"removed {listed} ({size_text(_size(cleared.removed))})"
+
+
+def _singular(kind: str) -> str:
+    return f"{kind[:-3]}y" if kind.endswith("ies") else kind.removesuffix("s")
 
 
 def _size(entries: list[Kept] | tuple[Kept, ...]) -> int:
@@ -112,6 +113,6 @@ def _size(entries: list[Kept] | tuple[Kept, ...]) -> int:
 
 
 def _age_text(seconds: float) -> str:
-    """A time for people, in the largest unit that it holds twice: ``3 days``, ``90 minutes``."""
+    """A duration in the largest unit of which it has two or more: ``3 days``, ``90 minutes``."""
     least = next(entry for entry in _AGES if seconds >= entry[0])
     return f"{int(seconds / least[1])} {least[2]}"

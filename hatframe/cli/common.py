@@ -1,4 +1,4 @@
-"""What the commands share: the kernel, and printing that is pleasant in a terminal and plain in a pipe."""
+"""What the commands share: the kernel, and output that is pleasant in a terminal and plain in a pipe."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,32 +15,15 @@ from hatframe.results.text import duration as duration
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from hatframe.converting.conversion import Converted
     from hatframe.kernel import Kernel
-    from hatframe.outcomes import Converted
     from hatframe.results.model import ResultsDocument
 
 log = logging.getLogger("hatframe.cli")
 
-AllowOutside = Annotated[
-    bool,
-    typer.Option("--allow-outside", help="Take libraries and files that lie outside of the package's folder."),
-]
-AllowLinkFlag = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-link-flag",
-        metavar="FLAG",
-        help="Pass this flag of the package's dependencies on to the linker: --allow-link-flag=-Wl,-z,now; repeatable.",
-    ),
-]
-LinkerName = Annotated[
-    str | None,
-    typer.Option("--linker", metavar="NAME", help="The linker; without it the first that can make it here."),
-]
-
 
 class TerminatedError(BaseException):
-    """The process was asked to end by a signal; no error of the program, and so no Exception."""
+    """A signal terminates the process. This is not an error of the program, and so not an Exception."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -48,13 +31,13 @@ class TerminatedError(BaseException):
 
 
 def kernel_of(context: typer.Context) -> Kernel:
-    """The kernel of this call, with the plugins that the global options leave in."""
+    """The kernel of this command line, without the plugins that it disables."""
     kernel: Kernel = context.find_root().obj
     return kernel
 
 
 def console(stderr: bool = False) -> Console:
-    """A console; in a pipe it writes no colours and does not wrap lines at 80 columns."""
+    """A console; in a pipe it writes neither colours nor line breaks at 80 columns."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -72,8 +55,8 @@ def print_json(value: Any) -> None:
 
 @contextlib.contextmanager
 def waiting(text: str, json: bool) -> Iterator[None]:
-    """Show on a terminal that something is done, and for how long: a compiler may take a minute for its first work."""
-    if json or not sys.stderr.isatty():
+    """Show a spinner on a terminal: a compiler may take a minute for its first work."""
+    if json or not sys.stderr.isatty() or not log.isEnabledFor(logging.INFO):
         yield
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -85,7 +68,7 @@ def waiting(text: str, json: bool) -> Iterator[None]:
 
 
 def print_converted(made: Converted, json: bool, **more: Any) -> None:
-    """Tell what a conversion or a build wrote, as a line or as JSON, which has ``more`` in it."""
+    """Print what a conversion or a build wrote, as a line or as JSON, which also contains ``more``."""
     if json:
         print_json(
             {
@@ -105,14 +88,6 @@ def print_converted(made: Converted, json: bool, **more: Any) -> None:
     if extra := made.extra_exports:
         rest = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
         log.warning(f"{made.linker} cannot leave these out of the exports: {', '.join(extra[:5])}{rest}")
-
-
-class StderrHandler(logging.Handler):
-    """Shows what is logged as ``hatframe: warning: …`` on stderr, whatever that is at the time."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        kind = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        print(f"hatframe: {kind}{record.getMessage()}", file=sys.stderr)
 
 
 def log_failures(document: ResultsDocument, level: int) -> bool:

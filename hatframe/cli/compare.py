@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hatframe.cli.common import AllowOutside, console, kernel_of, log, log_failures, print_json
+from hatframe.cli.common import console, kernel_of, log, log_failures, print_json
+from hatframe.cli.options import AllowOutside, Functions
 from hatframe.errors import UsageError
 from hatframe.packages.package import is_archive, read_packages
 from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text, sized_name
 
 if TYPE_CHECKING:
+    from hatframe.bench.options import BenchOptions
     from hatframe.kernel import Kernel
     from hatframe.results.matching import ComparedFunction, ComparedSets, ResultSet
     from hatframe.results.model import FunctionResult, Ratio
@@ -37,39 +39,41 @@ def compare(
         list[str],
         typer.Argument(
             metavar="A B...",
-            help="Results that hatframe wrote as JSON or CSV; or .hat files, folders and .zip files, to measure now.",
+            help="Results as JSON or CSV, or packages to measure now: .hat files, folders or .zip files.",
         ),
     ],
-    functions: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Only these: a name, base name or glob; repeatable."),
-    ] = None,
+    functions: Functions = None,
     fail_slower: Annotated[
         str | None,
-        typer.Option(metavar="PERCENT", help="Exit with 1 if a function is slower than in A by more, such as 5%."),
+        typer.Option(metavar="PERCENT", help="Exit with status 1 if a function is slower than in A by more, as in 5%."),
     ] = None,
-    format: Annotated[Format, typer.Option(help="What to print.")] = Format.TABLE,  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Format, typer.Option(metavar="table|markdown|json", help="The output format.")
+    ] = Format.TABLE,
     allow_outside: AllowOutside = False,
+    **options: str,
 ) -> None:
     """Compare results, or packages measured now, with the first of them.
 
-    hatframe compare before.json after.json --fail-slower 5%
+    For each function that A and another source share: both means, how many times slower it is than in A, the 95%
+    confidence interval of that ratio, and whether the interval excludes 1. Functions match by name, or else by base
+    name, and by sizes. hatframe measures packages together, in the same rounds, which is more exact than two runs.
 
-    For each function that A and another have: its means, how many times slower it is than in A with the interval that
-    holds that ratio with 95 % confidence, and whether the interval leaves out 1. Functions are the same if they
-    have the same name, or else the same base name, and the same sizes. Packages are measured together, in the same
-    rounds, which is more exact than two runs.
+    With --fail-slower, the exit status is 1 if the whole interval of any function is above that, or if a function that
+    A has figures of failed in another source.
 
-    With --fail-slower the exit code is 1 if for any function the whole interval is above that, or if one that A
-    has figures of failed in another.
+        hatframe compare before.json after.json --fail-slower 5%
+        hatframe compare old.hat new.hat --format markdown
     """
+    from hatframe.bench.options import BenchOptions
     from hatframe.results.matching import compare_sets
 
     most = _part(fail_slower) if fail_slower is not None else None
     if len(sources) < 2:
         raise UsageError("there is nothing to compare with", hint="name at least two: hatframe compare A B")
-    sets = _result_sets(kernel_of(context), sources, tuple(functions or ()), allow_outside)
-    compared = compare_sets(sets, tuple(functions or ()))
+    # Without a race: it is not about which is the fastest, and the slow ones are to be compared as exactly.
+    chosen = BenchOptions(functions=tuple(functions or ()), race=False, allow_outside=allow_outside)
+    compared = compare_sets(_result_sets(kernel_of(context), sources, chosen), chosen.functions)
     for warning in compared.warnings:
         log.warning(warning)
     slower = [row for row in compared.functions if most is not None and row.slower_by(most)]
@@ -94,9 +98,7 @@ def _part(text: str) -> float:
 # ----------------------------------------------------------------------------------------------------- the sources
 
 
-def _result_sets(
-    kernel: Kernel, sources: Sequence[str], functions: Sequence[str], allow_outside: bool
-) -> list[ResultSet]:
+def _result_sets(kernel: Kernel, sources: Sequence[str], options: BenchOptions) -> list[ResultSet]:
     from hatframe.results.matching import ResultSet
     from hatframe.results.reading import read_results, read_table
 
@@ -112,7 +114,7 @@ def _result_sets(
             read[source] = ResultSet(name=source, results=document.results, run=document.run)
         else:
             read[source] = ResultSet(name=source, results=read_table(source))
-    measured = _measure(kernel, packages, functions, allow_outside) if packages else {}
+    measured = _measure(kernel, packages, options) if packages else {}
     return [read.get(source) or measured[source] for source in sources]
 
 
@@ -129,9 +131,7 @@ def _is_document(path: Path) -> bool:
         return True
 
 
-def _measure(
-    kernel: Kernel, sources: Sequence[str], functions: Sequence[str], allow_outside: bool
-) -> dict[str, ResultSet]:
+def _measure(kernel: Kernel, sources: Sequence[str], options: BenchOptions) -> dict[str, ResultSet]:
     """Measure all packages in one run, so that their functions can be paired."""
     from hatframe.results.matching import ResultSet
 
@@ -145,8 +145,7 @@ def _measure(
                 )
             owners[file] = source
     log.info(f"measuring {', '.join(sources)} together")
-    # Without a race: slow functions are compared as exactly as fast ones.
-    document = kernel.bench(*sources, functions=functions, race=False, allow_outside=allow_outside)
+    document = kernel.bench(sources, options)
     log_failures(document, logging.WARNING)
     return {
         source: ResultSet(

@@ -1,31 +1,28 @@
-"""``hatframe inspect``: what a package says of itself, without loading any of its code."""
+"""``hatframe inspect``: show what packages contain, without running their code."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-import typer
 
 from hatframe.cli.common import console, duration, print_json
+from hatframe.cli.options import Json, Packages
 from hatframe.format.model import Function, HatFile, LogicalType, Parameter, Target
 from hatframe.format.names import base_name
 from hatframe.packages.package import Package, read_packages, stored_mean
 
 
 def inspect(
-    packages: Annotated[
-        list[Path], typer.Argument(metavar="PKG...", help=".hat files, folders of them, or packed .zip files.")
-    ],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, with times in seconds.")] = False,
+    packages: Packages,
+    json: Json = False,
 ) -> None:
-    """Show what packages hold: functions with their parameters, target, dependencies and stored results.
+    """Show what packages contain: functions, parameters, target, dependencies.
 
-    Only the .hat files are read: no code of a package is loaded. A parameter without a name is shown by
-    the one that callers use, arg0, arg1 and so on. What is wrong with a file is told by: hatframe validate
+    hatframe reads only the .hat files, and runs no code of a package. Parameters without a name are shown as arg0,
+    arg1 and so on, which callers use too. See also: hatframe validate
     """
     found = read_packages(packages)
     if json:
@@ -75,7 +72,7 @@ def _print_package(package: Package) -> None:
     facts = list(_facts(package))
     rows = list(_rows(package))
     if not sys.stdout.isatty():
-        # One line for each parameter, its cells between tabs: easy to cut and to search.
+        # A line for each parameter, with tabs between the cells: easy to cut and to search.
         for row in [*facts, *rows]:
             print("\t".join(row))
         return
@@ -97,7 +94,7 @@ def _print_package(package: Package) -> None:
             table.add_column(column, overflow="fold", justify="right" if column == "stored mean" else "left")
         last = ""
         for name, *cells, mean in rows:
-            # For the eye each function is named once.
+            # For people, each function is named once.
             shown = (name, *cells, mean) if name != last else ("", *cells, "")
             table.add_row(*map(Text, shown))
             last = name
@@ -180,10 +177,10 @@ def _elements(parameter: Parameter) -> str:
         return parameter.size or ""
     if parameter.shape is None:
         return ""
-    told = "x".join(map(str, parameter.shape)) or "1"
+    text = "x".join(map(str, parameter.shape)) or "1"
     if parameter.affine_map is not None and not _is_row_major(parameter.shape, parameter.affine_map):
-        told += f" affine_map {list(parameter.affine_map)}"
-    return f"{told} offset {parameter.affine_offset}" if parameter.affine_offset else told
+        text += f" affine_map {list(parameter.affine_map)}"
+    return f"{text} offset {parameter.affine_offset}" if parameter.affine_offset else text
 
 
 def _is_row_major(shape: tuple[int, ...], affine_map: tuple[int, ...]) -> bool:

@@ -1,15 +1,15 @@
-"""The entry of the command line: global options, the commands, and how errors are told."""
+"""The entry of the command line: the commands, the options that all have, and how errors end."""
 
 from __future__ import annotations
 
 import io
-import logging
 import signal
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 import typer.main
+from typer.core import TyperCommand
 
 from hatframe import __version__
 from hatframe.cli import (
@@ -26,58 +26,80 @@ from hatframe.cli import (
     to_static,
     validate,
 )
-from hatframe.cli.common import StderrHandler, TerminatedError, log
+from hatframe.cli.common import TerminatedError, log
+from hatframe.cli.help import Command, Group
+from hatframe.cli.options import Reporting, with_backend_options, with_global_options
 from hatframe.errors import HatError, UsageError
 from hatframe.kernel import Kernel
 
 HELP = """Load, check, benchmark and convert HAT packages: compiled C functions that carry their own metadata.
 
-Start with: hatframe inspect pkg.hat, then hatframe bench pkg.hat.
+Start with:
+
+    hatframe build functions.c -o pkg.hat
+    hatframe inspect pkg.hat
+    hatframe bench pkg.hat
 """
 
 
-def build_app(kernel: Kernel) -> typer.Typer:
-    """The typer application over ``kernel``, with the commands of its plugins."""
+def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer:
+    """The typer application over ``kernel``, with the commands of its plugins and the options of its backends."""
+    reporting = reporting or Reporting()
     app = typer.Typer(
         name="hatframe",
+        cls=Group,
         help=HELP,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",
-        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,
+        context_settings={"obj": kernel, "help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
-    @app.callback()
     def options(
-        context: typer.Context,
         disable_plugin: Annotated[
             list[str] | None,
-            typer.Option(metavar="NAME", help="Leave a plugin out, by its name or distribution; repeatable."),
+            typer.Option(metavar="NAME", help="Leave out a plugin, by its name or distribution. Repeatable."),
         ] = None,
-        debug: Annotated[
-            bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")
-        ] = False,
         version: Annotated[
             bool,
             typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version),
         ] = False,
     ) -> None:
-        context.obj = kernel
+        pass
 
-    app.command("bench")(bench.command(kernel))
-    app.command("compare")(compare.compare)
-    app.command("build")(build.build)
-    app.command("to-dynamic")(to_dynamic.to_dynamic)
-    app.command("to-static")(to_static.to_static)
-    app.command("pack")(pack.pack)
-    app.command("inspect")(inspect.inspect)
-    app.command("validate")(validate.validate)
-    app.command("schema")(schema.schema)
-    app.command("probe")(probe.probe)
-    app.command("plugins")(plugins.plugins)
+    app.callback()(with_global_options(options, reporting))
+    found = kernel.registry
+    for command, kinds in (
+        (bench.bench, (found.loaders, found.sinks)),
+        (compare.compare, (found.loaders,)),
+        (build.build, (found.linkers,)),
+        (to_dynamic.to_dynamic, (found.linkers,)),
+        (to_static.to_static, (found.linkers,)),
+        (pack.pack, ()),
+        (inspect.inspect, ()),
+        (validate.validate, ()),
+        (schema.schema, ()),
+        (probe.probe, (found.probes,)),
+        (plugins.plugins, ()),
+    ):
+        app.command(command.__name__.replace("_", "-"))(with_backend_options(command, kinds))
     app.add_typer(cache.commands(), name="cache")
     _add_plugin_commands(app, kernel)
+    _finish(app, reporting)
     return app
+
+
+def _finish(app: typer.Typer, reporting: Reporting) -> None:
+    """Give every command, also those of plugins, the global options and the help in panels."""
+    for command in app.registered_commands:
+        if command.cls in (None, TyperCommand):
+            command.cls = Command
+        assert command.callback
+        command.callback = with_global_options(command.callback, reporting)
+    for group in app.registered_groups:
+        if group.typer_instance:
+            group.cls = Group
+            _finish(group.typer_instance, reporting)
 
 
 def _add_plugin_commands(app: typer.Typer, kernel: Kernel) -> None:
@@ -98,22 +120,17 @@ def main() -> NoReturn:
     """Run the command line of this process, and exit: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # µ and ± are no reason to fail where only ASCII can be shown
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
-    root = logging.getLogger("hatframe")
-    root.setLevel(logging.INFO)
-    if not any(isinstance(handler, StderrHandler) for handler in root.handlers):
-        root.addHandler(StderrHandler())
+            stream.reconfigure(errors="replace")  # µ and ± must not fail where only ASCII can be shown
+    reporting = Reporting()
     try:
-        # Read before typer does: what the plugins are decides which options and commands there are.
-        kernel = Kernel(disabled=_values_of("--disable-plugin", arguments))
+        # Read before typer does: the plugins decide which options and commands there are.
+        kernel = Kernel(disabled=_values_of("--disable-plugin", sys.argv[1:]))
         for name in kernel.registry.not_found:
             log.warning(f"there is no plugin {name!r} to disable")
         signal.signal(signal.SIGTERM, _terminate)
-        build_app(kernel)(bench.normal_arguments(arguments) if "bench" in arguments else arguments)
+        build_app(kernel, reporting)(prog_name="hatframe")
     except HatError as error:
-        if debug:
+        if reporting.debug:
             raise
         print(f"hatframe: error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
@@ -121,7 +138,7 @@ def main() -> NoReturn:
         print("hatframe: interrupted", file=sys.stderr)
         sys.exit(130)
     except TerminatedError as error:
-        print("hatframe: ended by a signal", file=sys.stderr)
+        print("hatframe: terminated by a signal", file=sys.stderr)
         sys.exit(128 + error.number)
     except BrokenPipeError:
         sys.stderr.close()
@@ -130,7 +147,7 @@ def main() -> NoReturn:
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    """End as after Ctrl-C: the worker and the compiler are ended, and the sinks keep what they have."""
+    """End as after Ctrl-C: the worker and the compiler are killed, and the sinks keep what they have."""
     raise TerminatedError(number)
 
 

@@ -1,22 +1,21 @@
-"""``hatframe plugins``: every backend, whose it is, and whether it can work here."""
+"""``hatframe plugins``: list the backends, where they come from, and whether they can work here."""
 
 from __future__ import annotations
-
-from typing import Annotated
 
 import typer
 
 from hatframe.cli.common import console, kernel_of, print_json
+from hatframe.cli.options import Json
 
 
 def plugins(
     context: typer.Context,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
-    """Show every backend: its kind and name, whose it is, and whether it can work here.
+    """List the backends of all plugins, and whether they can work here.
 
-    A plugin that is broken or left out is listed below with the reason.
-    Leave one out with: hatframe --disable-plugin NAME, or by HATFRAME_DISABLE_PLUGINS=NAME,NAME.
+    Plugins that are broken or disabled are listed below with the reason. To disable one, use hatframe
+    --disable-plugin NAME, or set HATFRAME_DISABLE_PLUGINS=NAME,NAME.
     """
     registry = kernel_of(context).registry
     backends = registry.backends
@@ -44,4 +43,4 @@ def plugins(
     out.print(table)
     for plugin in left_out:
         owner = f" of {plugin.distribution} {plugin.version}" if plugin.distribution else ""
-        out.print(f"plugin {plugin.name}{owner} is left out ({plugin.status}): {plugin.reason}")
+        out.print(f"plugin {plugin.name}{owner} {plugin.status}: {plugin.reason}")

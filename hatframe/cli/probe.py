@@ -1,13 +1,13 @@
-"""``hatframe probe``: what the probes tell of this machine."""
+"""``hatframe probe``: show the facts of this machine."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import Annotated
 
 import typer
 
 from hatframe.cli.common import console, kernel_of, print_json
+from hatframe.cli.options import Json
 from hatframe.machine import Cache
 
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
@@ -15,14 +15,15 @@ _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 def probe(
     context: typer.Context,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, with sizes in bytes.")] = False,
+    json: Json = False,
+    **options: str,
 ) -> None:
-    """Show this machine as hatframe sees it: platform, caches, instruction sets, and what else probes tell.
+    """Show the facts of this machine: platform, caches, instruction sets.
 
-    A benchmark sizes its inputs by the caches, and a package that needs an instruction set that is known to
-    be missing is refused. What the operating system does not tell is left out.
+    Benchmarks size their inputs by the caches. Packages that require an instruction set that this machine lacks are
+    refused. Facts that the operating system does not report are left out.
     """
-    machine = kernel_of(context).probe()
+    machine = kernel_of(context).machine
     if json:
         print_json(machine)
         return

@@ -1,4 +1,4 @@
-"""``hatframe schema``: the schema of the metadata in a .hat file."""
+"""``hatframe schema``: print the schema of the metadata in a .hat file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from hatframe.format.schema import json_schema, schema_text
 
 
 def schema(
-    json: Annotated[bool, typer.Option("--json", help="Print it as JSON Schema (draft 2020-12), for editors.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON Schema (draft 2020-12), which editors use.")] = False,
 ) -> None:
-    """Print the schema of the metadata in a .hat file: every table and key, with its type and meaning.
+    """Print the schema of the metadata in .hat files.
 
-    Without an option it is hat.tosd, in the form of TOML Schema 1.0.0. For completion and checks in an
-    editor: hatframe schema --json > hat.schema.json
+    It describes every table and key with its type and meaning. The schema is hat.tosd, a TOML Schema 1.0.0 document.
+    For completion and checks in an editor:
+
+        hatframe schema --json > hat.schema.json
     """
     if json:
         print_json(json_schema())

@@ -1,4 +1,4 @@
-"""``hatframe to-dynamic``: a static package becomes a dynamic one, which can be loaded."""
+"""``hatframe to-dynamic``: convert a static package to a dynamic one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import AllowLinkFlag, AllowOutside, LinkerName, kernel_of, print_converted, waiting
+from hatframe.cli.common import kernel_of, print_converted, waiting
+from hatframe.cli.options import AllHats, AllowLinkFlag, AllowOutside, Json, LinkerName
 
 
 def to_dynamic(
     context: typer.Context,
     package: Annotated[Path, typer.Argument(metavar="IN.hat", help="The .hat file of the static package.")],
     output: Annotated[
-        Path, typer.Argument(metavar="OUT.hat", help="The .hat file to write, or a folder to write it to.")
+        Path, typer.Argument(metavar="OUT.hat", help="The .hat file to write, or the folder to write it to.")
     ],
     linker: LinkerName = None,
     library: Annotated[
@@ -23,7 +24,7 @@ def to_dynamic(
             "-l",
             "--library",
             metavar="LIB",
-            help="Link this too: a library's name, or the path of a library or object file; repeatable.",
+            help="Link this library, given by name, or by the path of a library or object file. Repeatable.",
         ),
     ] = None,
     library_folder: Annotated[
@@ -32,39 +33,35 @@ def to_dynamic(
             "-L",
             "--library-folder",
             metavar="DIR",
-            help="Look for libraries here, also at run time; repeatable.",
+            help="Look for libraries in this folder, also at run time. Repeatable.",
         ),
     ] = None,
-    all_hats: Annotated[
-        bool, typer.Option("--all", help="Convert every .hat file in the folder that is of the same library.")
-    ] = False,
+    all_hats: AllHats = False,
     allow_outside: AllowOutside = False,
     allow_link_flag: AllowLinkFlag = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the paths and the linker as JSON.")] = False,
+    json: Json = False,
+    **options: str,
 ) -> None:
     """Convert a static package to a dynamic one.
 
-    The whole static library is linked into a dynamic one, with what the .hat file itself defines; all its
-    functions are exported, and a symbol that nothing defines is an error that names it. The new library lies
-    beside OUT.hat and has its name; for Windows there is an import library too, which programs link with. The new
-    .hat file is the old one, but for the library, the dependencies that are in it now, and stored durations.
+    The new library contains the whole static library and what the .hat file itself defines, exports all functions, and
+    lies beside OUT.hat under its name. For Windows there is an import library as well. An undefined symbol is an error.
 
-    What the package's dependencies name must lie in its folder, be a library's name or one of a few known flags;
-    anything else is refused unless you allow it.
+    Dependencies must lie in the package's folder, be names of libraries, or be one of a few known flags; hatframe
+    refuses others unless you allow them.
 
-    hatframe to-dynamic gemm_static.hat gemm.hat
-
-    hatframe to-dynamic parallel.hat out/ -l omp -L /usr/lib/llvm-18/lib
+        hatframe to-dynamic gemm_static.hat gemm.hat
+        hatframe to-dynamic parallel.hat out/ -l omp -L /usr/lib/llvm-18/lib
     """
     with waiting(f"converting {package}", json):
         made = kernel_of(context).to_dynamic(
             package,
             output,
             linker=linker,
-            library=library or (),
-            library_folder=library_folder or (),
+            libraries=library or (),
+            library_folders=library_folder or (),
             all_hats=all_hats,
             allow_outside=allow_outside,
-            allow_link_flag=allow_link_flag or (),
+            allow_link_flags=allow_link_flag or (),
         )
     print_converted(made, json)

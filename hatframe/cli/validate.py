@@ -1,4 +1,4 @@
-"""``hatframe validate``: every deviation of .hat files from the format."""
+"""``hatframe validate``: list the deviations of .hat files from the format."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hatframe.cli.common import console, kernel_of, print_json
+from hatframe.cli.options import Json, Packages
 from hatframe.errors import FormatError
 from hatframe.packages.package import hat_folder, is_archive
 
 if TYPE_CHECKING:
-    from hatframe.outcomes import Deviation
+    from hatframe.validating.validation import Deviation
 
 
 def validate(
     context: typer.Context,
-    packages: Annotated[
-        list[Path], typer.Argument(metavar="PKG...", help=".hat files, folders of them, or .zip files.")
-    ],
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    packages: Packages,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 for warnings too.")] = False,
+    json: Json = False,
 ) -> None:
-    """Tell every deviation of .hat files from the format, with its line; no code of a package is run.
+    """List every deviation of .hat files from the format, with its line.
 
-    An error breaks use: a function cannot be called, or a file is missing. A warning only strays: hatframe
-    can use the file all the same. The exit code is 1 if there are errors, with --strict also for warnings.
+    No code of a package runs. Errors break use: a function cannot be called, or a file is missing. hatframe can use
+    files that have only warnings.
+
+    The exit status is 1 if there are errors, and with --strict also if there are warnings.
     """
     kernel = kernel_of(context)
     found = {shown: kernel.validate(path) for shown, path in _hat_files(packages).items()}
@@ -44,13 +45,13 @@ def validate(
 
 
 def _hat_files(packages: Sequence[Path]) -> dict[Path, Path]:
-    """The paths of all .hat files, by what they are shown as."""
+    """The paths of all .hat files, by the paths to show."""
     paths: dict[Path, Path] = {}
     for package in packages:
         folder = hat_folder(package) if is_archive(package) else package
         inside = sorted(path for path in folder.glob("*.hat") if path.is_file()) if folder.is_dir() else [package]
         if not inside:
-            raise FormatError("there is no .hat file in it", where=str(package))
+            raise FormatError("this folder contains no .hat file", where=str(package))
         paths.update((package / path.name if folder is not package else path, path) for path in inside)
     return paths
 
@@ -59,7 +60,7 @@ def _place(deviation: Deviation) -> str:
     return ".".join(filter(None, (deviation.table, deviation.key)))
 
 
-def _told(deviation: Deviation) -> str:
+def _text(deviation: Deviation) -> str:
     return f"{deviation.message}; {deviation.hint}" if deviation.hint else deviation.message
 
 
@@ -67,8 +68,8 @@ def _print_lines(found: Mapping[Path, Sequence[Deviation]]) -> None:
     for path, deviations in found.items():
         for deviation in deviations:
             place = _place(deviation)
-            told = f"{place}: {_told(deviation)}" if place else _told(deviation)
-            print(f"{path}:{deviation.line}: {deviation.severity}: {told}")
+            text = f"{place}: {_text(deviation)}" if place else _text(deviation)
+            print(f"{path}:{deviation.line}: {deviation.severity}: {text}")
         if not deviations:
             print(f"{path}: ok")
 
@@ -89,12 +90,12 @@ def _print_tables(found: Mapping[Path, Sequence[Deviation]]) -> None:
             table.add_column(column, overflow="fold", justify="right" if column == "line" else "left")
         for deviation in deviations:
             style = "bold red" if deviation.severity == "error" else "yellow"
-            # As Text, so that the brackets of an index are not taken for markup.
+            # As Text: the brackets of an index are not markup.
             table.add_row(
                 str(deviation.line),
                 Text(deviation.severity, style),
                 Text(_place(deviation)),
-                Text(_told(deviation)),
+                Text(_text(deviation)),
             )
         out.print(table)
 

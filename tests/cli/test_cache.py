@@ -63,7 +63,7 @@ def test_clear_tells_what_it_removed(timer: Path) -> None:
     assert run("clear", "--older-than", "4").stdout == "removed nothing\n"
     assert run("clear", "libraries").stdout == "removed nothing\n"
     assert timer.exists()
-    assert run("clear", "timers", "--older-than", "2.5").stdout == "removed 3 KiB: 1 of timers\n"
+    assert run("clear", "timers", "--older-than", "2.5").stdout == "removed 1 timer (3 KiB)\n"
     assert not timer.exists()
 
 

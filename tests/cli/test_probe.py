@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 import pytest
-import typer
 from hatframe_builtin.probes import cpu
 from typer.testing import CliRunner
 
 from hatframe.backends import Probe
-from hatframe.cli import probe
+from hatframe.cli.main import build_app
 from hatframe.hookspecs import hookimpl
 from hatframe.kernel import Kernel
 from hatframe.machine import Cache, Facts, Machine
@@ -44,14 +43,7 @@ class BoardPlugin:
 
 
 def run(kernel: Kernel, arguments: Sequence[str] = ()) -> str:
-    app = typer.Typer()
-
-    @app.callback()
-    def root(context: typer.Context) -> None:
-        context.obj = kernel
-
-    app.command("probe")(probe.probe)
-    outcome = CliRunner().invoke(app, ["probe", *arguments], catch_exceptions=False)
+    outcome = CliRunner().invoke(build_app(kernel), ["probe", *arguments], catch_exceptions=False)
     assert outcome.exit_code == 0
     return outcome.stdout
 

@@ -1,0 +1,225 @@
+"""Options that several commands share, and those that every command or its backends add."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hatframe.cli.common import log
+from hatframe.cli.completion import complete_backends, complete_functions
+from hatframe.cli.help import GLOBAL_PANEL
+
+if TYPE_CHECKING:
+    from hatframe.backends import SinkOption as Option
+    from hatframe.registry import Kind
+
+Packages = Annotated[
+    list[Path], typer.Argument(metavar="PKG...", help=".hat files, folders of them, or packed .zip files.")
+]
+Functions = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME...",
+        help="Only these functions: names, base names or globs.",
+        rich_help_panel="Selection",
+        autocompletion=complete_functions,
+    ),
+]
+AllowOutside = Annotated[
+    bool,
+    typer.Option("--allow-outside", help="Use libraries and files outside the package's folder."),
+]
+AllowLinkFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-link-flag",
+        metavar="FLAG",
+        help="Pass this flag of the package's dependencies to the linker: --allow-link-flag=-Wl,-z,now. Repeatable.",
+    ),
+]
+LinkerName = Annotated[
+    str | None,
+    typer.Option(
+        "--linker",
+        metavar="NAME",
+        help="The linker to use.",
+        show_default="the first that can make it here",
+        autocompletion=complete_backends("linker"),
+    ),
+]
+AllHats = Annotated[
+    bool, typer.Option("--all-hats", "--all", help="Convert every .hat file of the same library in the folder.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, in seconds and bytes.")]
+
+
+# ------------------------------------------------------------------------------------------- added to a signature
+
+
+def extended(
+    command: Callable[..., Any], added: Sequence[inspect.Parameter], receive: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Callable[..., Any]:
+    """``command`` with more parameters, which typer reads from its signature.
+
+    ``receive`` takes the values of those added, and returns keyword arguments for ``command``.
+    """
+    own = inspect.signature(command, eval_str=True)
+    parameters = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    names = {each.name for each in added}
+
+    @functools.wraps(command)
+    def called(**values: Any) -> Any:
+        more = receive({name: values.pop(name) for name in names})
+        return command(**values, **more)
+
+    parameters += added
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    called.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return called
+
+
+def spellings(parameters: Iterable[inspect.Parameter]) -> set[str]:
+    """All spellings of options that come of ``parameters``, and their own names."""
+    found = set()
+    for parameter in parameters:
+        infos = getattr(parameter.annotation, "__metadata__", (parameter.default,))
+        # typer takes the first spelling in an Annotated option for the default.
+        declared = [
+            name
+            for info in infos
+            for name in (getattr(info, "default", None), *(getattr(info, "param_decls", None) or ()))
+            if isinstance(name, str)
+        ]
+        found |= {parameter.name, f"--{parameter.name.replace('_', '-')}"}
+        found |= {name for spelling in declared for name in spelling.split("/")}
+    return found
+
+
+def _spellings_of(command: Callable[..., Any]) -> set[str]:
+    return spellings(inspect.signature(command, eval_str=True).parameters.values())
+
+
+def _parameter(name: str, annotation: Any, default: Any, info: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, info]
+    )
+
+
+# --------------------------------------------------------------------------------------------- on every command
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def _global(*names: str, **more: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=GLOBAL_PANEL, **more)
+
+
+GLOBAL_OPTIONS = (
+    _parameter("quiet", bool, False, _global("-q", "--quiet", help="Show only warnings, errors and results.")),
+    _parameter("verbose", bool, False, _global("-v", "--verbose", help="Show more of what hatframe does.")),
+    _parameter(
+        "log_level",
+        str | None,
+        None,
+        _global(
+            "--log-level",
+            metavar="LEVEL",
+            help=f"Show messages from this level on: {', '.join(LEVELS)}.",
+            show_default="info",
+            autocompletion=lambda: list(LEVELS),
+        ),
+    ),
+    _parameter("debug", bool, False, _global("--debug", help="Show the traceback of an error.")),
+)
+
+
+class Reporting:
+    """How much the command shows beside its output; what is logged goes to stderr."""
+
+    def __init__(self) -> None:
+        self.debug = False
+        logger = logging.getLogger("hatframe")
+        logger.setLevel(logging.INFO)
+        logger.handlers[:] = [_StderrHandler()]
+
+    def receive(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Apply the global options: of the command, or of ``hatframe`` itself."""
+        from hatframe.errors import UsageError
+
+        level = values.get("log_level")
+        if level is not None and level not in LEVELS:
+            raise UsageError(f"invalid level {level!r}", where="--log-level", hint=f"choose from {', '.join(LEVELS)}")
+        if level is None:
+            level = "warning" if values.get("quiet") else "debug" if values.get("verbose") else None
+        if level is not None:
+            logging.getLogger("hatframe").setLevel(level.upper())
+        self.debug = self.debug or bool(values.get("debug"))
+        return {}
+
+
+class _StderrHandler(logging.Handler):
+    """Shows what is logged as ``hatframe: warning: …`` on stderr, whatever that is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        print(f"hatframe: {kind}{record.getMessage()}", file=sys.stderr)
+
+
+def with_global_options(command: Callable[..., Any], reporting: Reporting) -> Callable[..., Any]:
+    """``command`` with the global options, but for those whose spelling is one of its own."""
+    taken = _spellings_of(command)
+    return extended(command, [each for each in GLOBAL_OPTIONS if not spellings([each]) & taken], reporting.receive)
+
+
+# ------------------------------------------------------------------------------------------------ of the backends
+
+
+def with_backend_options(command: Callable[..., Any], kinds: Iterable[Kind[Any]]) -> Callable[..., Any]:
+    """``command`` with the options that backends of ``kinds`` declare; it receives the given ones as ``**options``.
+
+    Backends of one kind may share an option, such as the loaders of host functions their ``--timer``.
+    """
+    taken = _spellings_of(command) | spellings(GLOBAL_OPTIONS)
+    shown: dict[str, tuple[Option, str, list[str]]] = {}
+    for kind in kinds:
+        for backend in kind.all():
+            for option in getattr(backend, "options", ()):
+                _, owner, names = shown.get(option.key, (option, kind.kind, []))
+                clash = sorted({option.key, *option.names} & taken)
+                if clash and not (names and owner == kind.kind):
+                    log.warning(
+                        f"{kind.kind} {backend.name}: its option {option.names[0]} is ignored: {clash[0]} is taken"
+                    )
+                    continue
+                taken.update((option.key, *option.names))
+                shown[option.key] = (option, kind.kind, [*names, backend.name])
+    added = [_parameter_of(option, kind, names) for option, kind, names in shown.values()]
+    return extended(command, added, _given)
+
+
+def _parameter_of(option: Option, kind: str, backends: Sequence[str]) -> inspect.Parameter:
+    panel = f"Options of {kind}{'s' if len(backends) > 1 else ''} {', '.join(backends)}"
+    if option.flag:
+        return _parameter(option.key, bool, False, typer.Option(*option.names, help=option.help, rich_help_panel=panel))
+    info = typer.Option(
+        *option.names,
+        help=option.help,
+        metavar=option.metavar,
+        rich_help_panel=panel,
+    )
+    return _parameter(option.key, str | None, None, info)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: "true" if value is True else str(value)
+        for name, value in values.items()
+        if value is not None and value is not False
+    }
