@@ -1,11 +1,12 @@
-"""What ``build`` costs over the compiler's own time, in one run: ``python benchmarks/building.py``.
+"""The overhead of ``build`` over the compiler alone, in one run: ``python benchmarks/building.py``.
 
-A sample, 100 functions below the system's headers and its vector intrinsics (40,000 lines that are read to find them),
-and as many functions in a source each, are built into dynamic packages; the compiler alone compiles the same sources
-with the same flags, one after the other, and links them.
-The rounds alternate, and the ratio is the median of theirs. In a process that builds its second package it must stay
-below :data:`LIMIT`: beside compiling the source is preprocessed and read, and what was read is held against what the
-compiler says.
+It builds dynamic packages from a sample, from 100 functions below system headers with vector intrinsics (40,000 lines),
+and from 100 sources with a function each. The compiler alone compiles the same sources with the same flags, one after
+the other, and links them.
+
+Rounds of both alternate, and the ratio is the median of the rounds. From the second package of a process on it must
+stay below :data:`LIMIT`: besides compiling, ``build`` preprocesses and parses each source, and has the compiler check
+what it understood.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from hatframe import Kernel
 
 LIMIT = 2.5
-"""Times the compiler's own time, in one process."""
+"""The largest accepted ratio to the compiler's own time, in one process."""
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "gemm.c"
 
@@ -41,7 +42,7 @@ def functions() -> list[str]:
 
 
 def packages(folder: Path) -> Iterator[tuple[str, list[Path]]]:
-    """The sources of each package, and what they are."""
+    """The sources of each package, with a title."""
     yield SAMPLE.name, [SAMPLE]
     headers = [f"#include <{name}>\n" for name in HEADERS]
     one = folder / "one.c"
@@ -54,7 +55,7 @@ def packages(folder: Path) -> Iterator[tuple[str, list[Path]]]:
 
 
 def by_hand(linker: str, sources: list[Path], folder: Path) -> None:
-    """The compiler's part alone."""
+    """The work of the compiler alone."""
     objects = [f"{source.stem}.o" for source in sources]
     for source, made in zip(sources, objects, strict=True):
         compiled = [linker, "-O3", "-march=native", "-fPIC", "-c", source, "-o", made]
@@ -69,13 +70,13 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def measure(what: str, sources: list[Path], folder: Path, options: argparse.Namespace) -> float:
-    """Print what building sources costs; gives the ratio."""
+    """Print the time that building takes, and return its ratio to the compiler's."""
     kernel = Kernel()
     ours, alone = [], []
     for _ in range(4 if options.quick else 16):
         ours.append(seconds(lambda: kernel.build(sources, folder / "made.hat", linker=options.linker)))
         alone.append(seconds(lambda: by_hand(options.linker, sources, folder)))
-    # The first build of a process asks the compiler for its version.
+    # The first build of a process also runs the compiler to get its version.
     ratio = statistics.median(time / other for time, other in zip(ours[1:], alone[1:], strict=True))
     milliseconds = [statistics.median(times[1:]) * 1000 for times in (ours, alone)]
     print(f"{what:26} {milliseconds[0]:7.1f} ms, {ratio:.2f} times {options.linker} alone ({milliseconds[1]:.1f} ms)")
@@ -86,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--linker", default="gcc", help="gcc or clang")
-    parser.add_argument("--hatlib-python", metavar="PATH", help="taken, as by the other scripts; hatlib builds nothing")
+    parser.add_argument("--hatlib-python", metavar="PATH", help="ignored; the other scripts use it")
     options = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory() as name:
@@ -94,9 +95,9 @@ def main() -> None:
         for what, sources in packages(folder):
             ratio = measure(what, sources, folder, options)
             if ratio > LIMIT:
-                found.append(f"{what} takes {ratio:.2f} times the compiler's time")
+                found.append(f"{what}: {ratio:.2f} times the compiler's time")
     if found:
-        sys.exit(f"bound not met: {'; '.join(found)}, over {LIMIT:g}")
+        sys.exit(f"over the limit of {LIMIT:g}: {'; '.join(found)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* One matrix product, C += A * B of 256 x 256 floats, in four schedules: which is the fastest here?
+/* One matrix product, C += A * B with 256 x 256 floats, in four schedules. Which is the fastest here?
  *
  *     hatframe build samples/gemm.c -o gemm.hat
  *     hatframe bench gemm.hat
@@ -10,10 +10,10 @@
  */
 enum { N = 256, TILE = 32, ROWS = 4, COLUMNS = 32 };
 
-/* The loops in the order of the formula: B is read down its columns, against its layout.
+/* The loops in the order of the formula. It reads B by columns, against its layout.
  * @param a the left factor
  * @param b the right factor
- * @param c the product is added to it
+ * @param c the matrix to which the product is added
  * @hat flops: 2*N*N*N
  */
 void gemm_naive(const float a[N][N], const float b[N][N], float c[N][N]) {
@@ -25,7 +25,7 @@ void gemm_naive(const float a[N][N], const float b[N][N], float c[N][N]) {
         }
 }
 
-/* The inner loop runs along the rows of B and C, so that the compiler can use vector instructions.
+/* The inner loop goes along the rows of B and C, so the compiler can use vector instructions.
  * @hat flops: 2*N*N*N
  */
 void gemm_reordered(const float a[restrict N][N], const float b[restrict N][N], float c[restrict N][N]) {
@@ -36,7 +36,7 @@ void gemm_reordered(const float a[restrict N][N], const float b[restrict N][N], 
         }
 }
 
-/* The same in tiles that stay in the first-level cache.
+/* The same, in tiles that fit into the first-level cache.
  * @hat flops: 2*N*N*N
  */
 void gemm_tiled(const float a[restrict N][N], const float b[restrict N][N], float c[restrict N][N]) {
@@ -49,7 +49,7 @@ void gemm_tiled(const float a[restrict N][N], const float b[restrict N][N], floa
                 }
 }
 
-/* A small block of C stays in registers while a whole row of A and column of B go by.
+/* Small blocks of C stay in registers during the sums over rows of A and columns of B.
  * @hat flops: 2*N*N*N
  */
 void gemm_registers(const float a[restrict N][N], const float b[restrict N][N], float c[restrict N][N]) {

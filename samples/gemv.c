@@ -1,8 +1,8 @@
-/* A matrix times a vector, y = A * x, for matrices whose size is known only at the call. */
+/* A matrix times a vector, y = A * x, with sizes known only at run time. */
 
 /* Row by row: a dot product for each element of y.
- * @param m the rows of A
- * @param n the columns of A
+ * @param m the number of rows of A
+ * @param n the number of columns of A
  * @param a the matrix
  * @param x the vector
  * @param[out] y the product
@@ -16,7 +16,7 @@ void gemv_rows(int m, int n, const float a[m][n], const float x[n], float y[m]) 
     }
 }
 
-/* Four rows at once: each element of x is loaded once for all of them.
+/* Four rows at once, so that each element of x is loaded once for all four.
  * @param[out] y the product
  * @hat flops: 2*m*n
  */

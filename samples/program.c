@@ -1,9 +1,9 @@
-/* A C program that uses a package: its .hat file is the header, and its library is linked.
+/* A C program that uses a package: it includes the .hat file, and links the library.
  *
- *     hatframe build samples/gemm.c -o gemm.hat --static      a static package
+ *     hatframe build samples/gemm.c -o gemm.hat --static      static
  *     cc -I . samples/program.c gemm.a -o program
  *
- *     hatframe build samples/gemm.c -o gemm.hat               a dynamic one
+ *     hatframe build samples/gemm.c -o gemm.hat               dynamic
  *     cc -I . samples/program.c gemm.so -Wl,-rpath,. -o program
  */
 #include <stdio.h>
@@ -15,7 +15,7 @@ enum { SIZE = 256 };
 static float a[SIZE * SIZE], b[SIZE * SIZE], slow[SIZE * SIZE], fast[SIZE * SIZE];
 
 int main(void) {
-    /* Small whole numbers: their products and sums are exact, in whatever order they are added. */
+    /* The products and sums of small integers are exact in any order. */
     for (int i = 0; i < SIZE * SIZE; i++) {
         a[i] = (float)(i % 7);
         b[i] = (float)(i % 5);

@@ -1,7 +1,7 @@
-/* The sum of an array of any length, which is returned: how many additions can be under way at once? */
+/* The sum of an array of any length, as a return value. How many additions can overlap? */
 
-/* One after the other: each addition waits for the last.
- * @param n how many numbers there are
+/* One after the other: each addition waits for the one before.
+ * @param n the number of elements
  * @param x the numbers
  * @return their sum
  * @hat flops: n
@@ -14,7 +14,7 @@ double sum_in_order(int n, const double x[n]) {
 
 enum { LANES = 32 };
 
-/* Many sums side by side, which the compiler keeps in vector registers.
+/* Many partial sums, which the compiler keeps in vector registers.
  * @hat flops: n
  */
 double sum_in_lanes(int n, const double x[n]) {
@@ -27,7 +27,7 @@ double sum_in_lanes(int n, const double x[n]) {
     return sum;
 }
 
-/* Half and half again: the error grows with the logarithm of n only.
+/* Recursive halving, with a rounding error that grows only with the logarithm of n.
  * @hat flops: n
  */
 double sum_in_halves(int n, const double x[n]) {

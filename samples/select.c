@@ -1,12 +1,12 @@
-/* The numbers of an array that are over a threshold: how many there will be, only the function can tell. */
+/* The numbers of an array that exceed a threshold; only the function knows how many there are. */
 #include <stdlib.h>
 
-/* Counts first, and allocates just what it needs.
- * @param n how many numbers there are
+/* Counts first, then allocates exactly the memory that it needs.
+ * @param n the number of elements of x
  * @param x the numbers
- * @param threshold what they must be over
- * @param[out] count how many are
- * @param found those that are, in their order; allocated by the function, and freed by the caller
+ * @param threshold the largest number to leave out
+ * @param[out] count the number of elements found
+ * @param found the elements found, in order; allocated by the function, freed by the caller
  * @hat count output
  * @hat found[count] output
  */
@@ -22,7 +22,7 @@ void select_counting(int n, const float x[n], float threshold, int *count, float
         if (x[i] > threshold) *next++ = x[i];
 }
 
-/* Goes through the numbers once, into as much memory as it could need at the most.
+/* Reads the numbers once, and allocates the memory that all of them would need.
  * @hat count output
  * @hat found[count] output
  */

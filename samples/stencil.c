@@ -1,13 +1,13 @@
-/* One step of heat flow on a grid: each inner point becomes the mean of itself and its four neighbours. */
+/* One step of heat flow on a grid: each inner point becomes the mean of itself and its four neighbors. */
 enum { ROWS = 512, COLUMNS = 1024, BLOCK = 256 };
 
 static float mean(const float in[ROWS][COLUMNS], int i, int j) {
     return 0.2f * (in[i][j] + in[i - 1][j] + in[i + 1][j] + in[i][j - 1] + in[i][j + 1]);
 }
 
-/* Row by row; the edge stays as it is.
+/* Row by row, without the border.
  * @param in the temperatures before
- * @param out the temperatures after, but for the edge
+ * @param out the temperatures after; the border stays unchanged
  * @hat flops: 5*(ROWS - 2)*(COLUMNS - 2)
  */
 void stencil_rows(const float in[restrict ROWS][COLUMNS], float out[restrict ROWS][COLUMNS]) {
@@ -15,7 +15,7 @@ void stencil_rows(const float in[restrict ROWS][COLUMNS], float out[restrict ROW
         for (int j = 1; j < COLUMNS - 1; j++) out[i][j] = mean(in, i, j);
 }
 
-/* In blocks of columns, so that three rows of a block stay in the first-level cache.
+/* By blocks of columns, so that three rows of a block fit into the first-level cache.
  * @hat flops: 5*(ROWS - 2)*(COLUMNS - 2)
  */
 void stencil_blocks(const float in[restrict ROWS][COLUMNS], float out[restrict ROWS][COLUMNS]) {

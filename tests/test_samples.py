@@ -1,4 +1,4 @@
-"""The samples: packages are built of them by each compiler, and C programs use those as the format is meant."""
+"""The samples: each compiler builds packages from them, and C programs include and link those."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINKERS = ["gcc", "clang", pytest.param("zig", marks=pytest.mark.slow)]
 
 
 def build(linker: str, output: Path, *sources: Path, static: bool = False) -> Path:
-    """A package of samples; the test is skipped where the linker cannot work here."""
+    """A package of samples; skips the test where the linker is unavailable."""
     kernel = Kernel()
     try:
         kernel.linker(linker)
@@ -41,7 +41,7 @@ def loaded(package: Path) -> LoadedPackage:
     return Kernel().load(package)
 
 
-def test_they_have_no_deviation_from_the_format_and_export_what_they_describe(package: Path) -> None:
+def test_the_package_is_valid_and_exports_what_it_describes(package: Path) -> None:
     assert Kernel().validate(package) == []
     described = set(Kernel().load(package))
     assert read_symbols(package.with_suffix(".so")).defined == described
@@ -57,7 +57,7 @@ def test_the_schedules_of_a_product_agree(loaded: LoadedPackage, name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["stencil_rows", "stencil_blocks"])
-def test_the_stencil_leaves_the_edge_alone(loaded: LoadedPackage, name: str) -> None:
+def test_the_stencil_leaves_the_border_unchanged(loaded: LoadedPackage, name: str) -> None:
     before = np.random.default_rng(2).random((512, 1024), np.float32)
     after = np.full_like(before, -1)
     loaded[name](before, after)
@@ -83,7 +83,7 @@ def test_sizes_follow_from_the_shapes(loaded: LoadedPackage, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["select_counting", "select_at_once"])
-def test_what_a_function_allocates_comes_back(loaded: LoadedPackage, name: str) -> None:
+def test_an_array_that_a_function_allocates_is_returned(loaded: LoadedPackage, name: str) -> None:
     numbers = np.array([3, -1, 4, -1, 5], np.float32)
     found = loaded[name](numbers, 0)
     assert found.count == 3
@@ -97,7 +97,7 @@ STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("program", "language"), [("gcc", "c"), ("clang", "c"), ("g++", "c++"), ("clang++", "c++")])
-def test_compilers_take_the_packages_as_headers(tmp_path: Path, program: str, language: str) -> None:
+def test_compilers_accept_the_packages_as_headers(tmp_path: Path, program: str, language: str) -> None:
     for source in SOURCES:
         hat = build("gcc", tmp_path / f"{source.stem}.hat", source)
         done = subprocess.run(
@@ -124,5 +124,5 @@ def test_a_c_program_includes_the_hat_file_and_links_the_package(tmp_path: Path,
 
 
 def zig() -> list[str]:
-    """The command of the package ziglang."""
+    """The command line of zig from the package ziglang."""
     return [sys.executable, "-m", "ziglang"]

@@ -1,4 +1,4 @@
-"""Preprocesses C for the tests of the declarations, with real compilers."""
+"""Helpers of the tests that preprocess and compile C with real compilers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def preprocessed(folder: Path, code: str, compiler: str = "", *flags: str) -> st
 
 
 def read(code: str) -> ParsedSource:
-    """The reading of a file ``source.c`` that needs no preprocessor."""
+    """Parse a file ``source.c`` that needs no preprocessor."""
     return read_functions(f'# 1 "source.c"\n{code}', ["source.c"], {"source.c": code})
 
 
 def compile_text(folder: Path, compiler: str, code: str, *flags: str) -> None:
-    """Compile code that lies beside ``source.c``; the test fails with what the compiler says."""
+    """Compile code beside ``source.c``; fails the test with the messages of the compiler."""
     suffix = ".cpp" if compiler.endswith("++") else ".c"
     path = folder / f"check{suffix}"
     path.write_text(code, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A package from C: what is described is what the compiler sees, and nothing is written where something is wrong."""
+"""Packages from C: the metadata agree with the compiler, and a failed build writes nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def made(linker: Linker, output: Path, *sources: Path, **options: object) -> Bui
     return build(sources, output, BuildOptions(**options), linker, Platform.host())  # type: ignore[arg-type]
 
 
-def test_a_dynamic_package_is_called_as_it_is_described(tmp_path: Path, linker: Linker) -> None:
+def test_the_functions_of_a_dynamic_package_are_called_as_described(tmp_path: Path, linker: Linker) -> None:
     built = made(linker, tmp_path / "out.hat", source(tmp_path, SCALE))
     assert built.functions == ("scale",)
     assert built.written.library == tmp_path / "out.so"
@@ -52,7 +52,7 @@ def test_a_dynamic_package_is_called_as_it_is_described(tmp_path: Path, linker: 
     assert result.tolist() == [0, 2, 4]
 
 
-def test_it_has_no_deviation_and_says_what_it_was_made_of(tmp_path: Path, linker: Linker) -> None:
+def test_a_package_is_valid_and_records_its_origin(tmp_path: Path, linker: Linker) -> None:
     built = made(linker, tmp_path, source(tmp_path, SCALE), optimize=2, flags=("-DUNUSED=a b",))
     assert built.written.hat == tmp_path / "source.hat"
     assert Kernel().validate(built.written.hat) == []
@@ -64,7 +64,7 @@ def test_it_has_no_deviation_and_says_what_it_was_made_of(tmp_path: Path, linker
         assert hat.compiled_with.crt.startswith("glibc 2.")
 
 
-def test_a_static_package_holds_all_sources_and_is_converted(tmp_path: Path, linker: Linker) -> None:
+def test_a_static_package_contains_all_sources_and_can_be_converted(tmp_path: Path, linker: Linker) -> None:
     one = source(tmp_path / "a", "int helper(int x) { return x + 1; }", "same.c")
     two = source(tmp_path / "b", "int helper(int x);\nint twice(int x) { return helper(x) * 2; }", "same.c")
     built = made(linker, tmp_path / "all.hat", one, two, static=True)
@@ -75,7 +75,7 @@ def test_a_static_package_holds_all_sources_and_is_converted(tmp_path: Path, lin
     assert Kernel().load(dynamic.hat).twice(4) == 10
 
 
-def test_only_what_is_described_is_exported(tmp_path: Path, linker: Linker) -> None:
+def test_only_described_functions_are_exported(tmp_path: Path, linker: Linker) -> None:
     text = "struct pair { int a, b; };\nint first(struct pair p) { return p.a; }\nint next(int x) { return x + 1; }\n"
     built = made(linker, tmp_path / "out.hat", source(tmp_path, text))
     assert read_symbols(built.written.library).defined == {"next"}
@@ -84,7 +84,7 @@ def test_only_what_is_described_is_exported(tmp_path: Path, linker: Linker) -> N
     assert "struct" in refused.reason
 
 
-def test_functions_are_chosen_by_name_and_glob(tmp_path: Path, linker: Linker) -> None:
+def test_functions_are_selected_by_name_and_glob(tmp_path: Path, linker: Linker) -> None:
     text = "".join(f"int {name}(int x) {{ return x; }}\n" for name in ("one", "two", "three"))
     text += "void bare(float *x) { *x = 0; }\n"
     path = source(tmp_path, text)
@@ -114,7 +114,7 @@ def test_macros_headers_and_flags_reach_both_the_metadata_and_the_code(tmp_path:
     assert array[0, 0] == 8
 
 
-def test_libraries_are_linked_and_those_that_stay_outside_are_dependencies(tmp_path: Path, linker: Linker) -> None:
+def test_shared_libraries_are_linked_and_become_dependencies(tmp_path: Path, linker: Linker) -> None:
     (tmp_path / "deps").mkdir()
     source(tmp_path, "int offset(void) { return 40; }", "offset.c")
     shared = tmp_path / "deps" / "liboffset.so"
@@ -132,7 +132,7 @@ def test_libraries_are_linked_and_those_that_stay_outside_are_dependencies(tmp_p
     assert call(built.written.hat, "next", 2) == 42
 
 
-def test_objects_and_static_libraries_of_the_user_are_put_in(tmp_path: Path, linker: Linker) -> None:
+def test_objects_and_static_libraries_become_part_of_the_library(tmp_path: Path, linker: Linker) -> None:
     for name in ("one", "two"):
         source(tmp_path, f"int {name}(void) {{ return 1; }}", f"{name}.c")
         subprocess.run([compiler(), "-fPIC", "-c", "-o", tmp_path / f"{name}.o", tmp_path / f"{name}.c"], check=True)
@@ -148,7 +148,7 @@ def test_objects_and_static_libraries_of_the_user_are_put_in(tmp_path: Path, lin
         assert Kernel().load(built.written.hat).next(40) == 42
 
 
-def test_code_for_threads_and_for_link_time_optimisation_is_linked(tmp_path: Path, linker: Linker) -> None:
+def test_threads_and_link_time_optimization_are_linked(tmp_path: Path, linker: Linker) -> None:
     text = """
     int count(int n) {
         int sum = 0;
@@ -162,13 +162,13 @@ def test_code_for_threads_and_for_link_time_optimisation_is_linked(tmp_path: Pat
     assert Kernel().load(built.written.hat).count(1000) == 1000
 
 
-def test_the_file_comes_out_of_its_document_again(tmp_path: Path, linker: Linker) -> None:
+def test_rendering_the_document_again_gives_the_same_file(tmp_path: Path, linker: Linker) -> None:
     built = made(linker, tmp_path / "out.hat", source(tmp_path, SCALE))
     hat = read_hat(built.written.hat)
     assert render_hat(to_document(hat), "out") == built.written.hat.read_text(encoding="utf-8")
 
 
-def test_the_instruction_sets_are_those_that_it_was_compiled_for(tmp_path: Path, linker: Linker) -> None:
+def test_required_instruction_sets_are_those_of_the_processor(tmp_path: Path, linker: Linker) -> None:
     if ARCHITECTURE != "x86_64":
         pytest.skip("this names processors of x86-64")
     path = source(tmp_path, SCALE)
@@ -185,21 +185,21 @@ def test_the_instruction_sets_are_those_that_it_was_compiled_for(tmp_path: Path,
     assert native <= {name for name, has in Kernel().machine.extensions.items() if has} | {"sse4a", "prfchw"}
 
 
-def test_what_cannot_be_compiled_is_told_by_the_source_and_its_line(tmp_path: Path, linker: Linker) -> None:
+def test_a_compiler_error_names_the_source_and_line(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, "int next(int x) { return x + gone; }\n")
     with pytest.raises(LinkError, match=r"source\.c:1:\d+: error: .*gone"):
         made(linker, tmp_path / "out.hat", path)
     assert not list(tmp_path.glob("out*"))
 
 
-def test_a_mistake_in_a_comment_is_told_by_its_line(tmp_path: Path, linker: Linker) -> None:
+def test_a_mistake_in_a_comment_names_the_source_and_line(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, "/* Fills it.\n * @hat x[n] outputt\n */\nvoid fill(int n, float *x) { *x = n; }\n")
     with pytest.raises(FormatError, match="outputt") as caught:
         made(linker, tmp_path / "out.hat", path)
     assert caught.value.where.endswith("source.c:2")
 
 
-def test_a_function_that_two_sources_define_is_told_with_both_places(tmp_path: Path, linker: Linker) -> None:
+def test_a_function_defined_twice_names_both_places(tmp_path: Path, linker: Linker) -> None:
     one, two = (source(tmp_path, "int next(int x) { return x; }", name) for name in ("one.c", "two.c"))
     with pytest.raises(PackageError, match=r"next is defined twice, also at .*one\.c:1"):
         made(linker, tmp_path / "out.hat", one, two)
@@ -212,7 +212,7 @@ def test_a_function_that_two_sources_define_is_told_with_both_places(tmp_path: P
         ("void f(void *p) { }", "no function can be described: f"),
     ],
 )
-def test_without_a_function_there_is_no_package(tmp_path: Path, linker: Linker, text: str, match: str) -> None:
+def test_a_package_without_functions_is_an_error(tmp_path: Path, linker: Linker, text: str, match: str) -> None:
     with pytest.raises(PackageError, match=match):
         made(linker, tmp_path / "out.hat", source(tmp_path, text))
 
@@ -229,8 +229,8 @@ def test_sources_and_outputs_are_checked(tmp_path: Path, linker: Linker) -> None
         made(linker, tmp_path / "out.so", path)
 
 
-def test_paths_may_have_spaces_quotes_and_accents(tmp_path: Path, linker: Linker) -> None:
-    # zig cannot write down what a source in such a folder includes.
+def test_paths_may_contain_spaces_quotes_and_accents(tmp_path: Path, linker: Linker) -> None:
+    # zig cannot record the includes of a source in such a folder.
     folder = tmp_path / ("é folder" if linker.name == "zig" else 'é "quoted" \\ folder')
     path = source(folder, '#include "beside.h"\nint next(int x) { return x + STEP; }\n', "my source.c")
     source(folder, "#define STEP 1\n", "beside.h")
@@ -238,7 +238,7 @@ def test_paths_may_have_spaces_quotes_and_accents(tmp_path: Path, linker: Linker
     assert Kernel().load(built.written.hat).next(41) == 42
 
 
-def test_functions_of_an_included_file_are_described_too(tmp_path: Path, linker: Linker) -> None:
+def test_functions_of_included_files_are_described(tmp_path: Path, linker: Linker) -> None:
     source(tmp_path, "/* Adds ROWS. */\nint NAME(int x) { return x + ROWS; }\n", "template.inc")
     lines = [
         f'#define NAME add_{rows}\n#define ROWS {rows}\n#include "template.inc"\n#undef NAME\n#undef ROWS'
@@ -256,7 +256,7 @@ def test_the_header_declares_what_was_built(tmp_path: Path, linker: Linker) -> N
     assert "void scale(int n, float factor, const float *x, float *y);" in code
 
 
-def test_a_reading_that_the_compiler_contradicts_is_an_error(
+def test_a_misread_declaration_is_a_compiler_error(
     tmp_path: Path, linker: Linker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hatframe.building import build as module
@@ -272,7 +272,7 @@ def test_a_reading_that_the_compiler_contradicts_is_an_error(
         made(linker, tmp_path / "out.hat", path)
 
 
-def test_a_package_that_is_built_again_is_loaded_anew(tmp_path: Path, linker: Linker) -> None:
+def test_a_rebuilt_package_is_loaded_again(tmp_path: Path, linker: Linker) -> None:
     results = []
     for step in (1, 2, 3):
         path = source(
@@ -285,14 +285,14 @@ def test_a_package_that_is_built_again_is_loaded_anew(tmp_path: Path, linker: Li
     assert results == [(10 + step, step) for step in (1, 1, 2, 2, 3, 3)]
 
 
-def test_flags_that_change_how_functions_are_called_are_refused(tmp_path: Path, linker: Linker) -> None:
+def test_flags_that_change_calling_conventions_are_errors(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, "char next(char x) { return x + 1; }\n")
     for flag in ("-funsigned-char", "-mabi=ms"):
         with pytest.raises(UsageError, match=f"{flag} changes what types are"):
             made(linker, tmp_path / "out.hat", path, flags=(flag,))
 
 
-def test_a_header_to_include_is_looked_for_as_others_are(tmp_path: Path, linker: Linker) -> None:
+def test_included_headers_are_found_in_include_folders(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, "int32_t next(int32_t x) { return x + STEP; }\n")
     (tmp_path / "headers").mkdir()
     (tmp_path / "headers" / "configured.h").write_text("#define STEP 2\n")
@@ -301,13 +301,13 @@ def test_a_header_to_include_is_looked_for_as_others_are(tmp_path: Path, linker:
     assert call(built.written.hat, "next", 2) == 4
 
 
-def test_a_header_that_is_not_found_is_told_with_the_option_for_it(tmp_path: Path, linker: Linker) -> None:
+def test_a_missing_header_is_an_error_that_names_the_option(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, '#include "elsewhere.h"\nint next(int x) { return x + 1; }\n')
     with pytest.raises(LinkError, match=r"elsewhere\.h.*; name the folder of that header with -I"):
         made(linker, tmp_path / "out.hat", path)
 
 
-def test_a_library_that_is_moved_along_is_found(tmp_path: Path, linker: Linker) -> None:
+def test_a_library_that_moves_with_the_package_is_found(tmp_path: Path, linker: Linker) -> None:
     source(tmp_path / "in" / "lib", "int offset(void) { return 40; }", "offset.c")
     shared = tmp_path / "in" / "lib" / "liboffset.so"
     command = [compiler(), "-shared", "-fPIC", "-Wl,-soname,liboffset.so", "-o", shared, shared.parent / "offset.c"]
@@ -323,19 +323,19 @@ def test_a_library_that_is_moved_along_is_found(tmp_path: Path, linker: Linker) 
     assert call(tmp_path / "moved" / "out.hat", "next", 2) == 42
 
 
-def test_macros_of_the_source_do_not_reach_what_is_checked(tmp_path: Path, linker: Linker) -> None:
+def test_macros_of_the_source_do_not_change_the_checks(tmp_path: Path, linker: Linker) -> None:
     text = "void scale(float x[4], float k) { x[0] *= k; }\n#define scale(x) scale(x, 2.0f)\n#define k 3\n"
     assert made(linker, tmp_path / "out.hat", source(tmp_path, text)).functions == ("scale",)
 
 
-def test_an_enum_of_another_size_than_an_int_is_found_by_the_compiler(tmp_path: Path, linker: Linker) -> None:
+def test_a_short_enum_is_a_compiler_error(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, "enum mode { A, B };\nvoid set(enum mode x[4]) { x[0] = B; }\n")
     assert made(linker, tmp_path / "out.hat", path).functions == ("set",)
     with pytest.raises(LinkError, match=r"what was read of source\.c"):
         made(linker, tmp_path / "out.hat", path, flags=("-fshort-enums",))
 
 
-def test_relative_paths_in_flags_are_of_the_current_folder(
+def test_relative_paths_in_flags_start_at_the_current_folder(
     tmp_path: Path, linker: Linker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source(tmp_path / "inc", "#define STEP 1\n", "step.h")
@@ -345,13 +345,13 @@ def test_relative_paths_in_flags_are_of_the_current_folder(
         assert made(linker, tmp_path / "out.hat", path, flags=flags).functions == ("next",)
 
 
-def test_a_glob_lists_what_it_means_and_cannot_be_described(tmp_path: Path, linker: Linker) -> None:
+def test_a_glob_reports_the_unsupported_functions_that_it_matches(tmp_path: Path, linker: Linker) -> None:
     text = "int f_one(int x) { return x; }\nvoid f_two(float *x) { *x = 0; }\nvoid g(float *x) { *x = 0; }\n"
     built = made(linker, tmp_path / "out.hat", source(tmp_path, text), functions=("f_*",))
     assert (built.functions, [refused.name for refused in built.refused]) == (("f_one",), ["f_two"])
 
 
-def test_an_object_for_another_platform_is_refused(tmp_path: Path) -> None:
+def test_an_object_for_another_platform_is_an_error(tmp_path: Path) -> None:
     compiler("clang")
     flags = ("--target=aarch64-linux-gnu", "-nostdinc")
     with pytest.raises(

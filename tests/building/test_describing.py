@@ -1,4 +1,4 @@
-"""Describing the functions of C sources: what is read, what is refused, and that compilers agree."""
+"""Describing the functions of C sources: supported and unsupported declarations, checked by real compilers."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def parameter(code: str, name: str = "x") -> Parameter:
 
 
 def reason(code: str) -> str:
-    """Why the only function in the code is refused."""
+    """Why the only function in the code is unsupported."""
     reading = read(code)
     assert not reading.functions
     (refused,) = reading.unsupported
@@ -132,7 +132,7 @@ def described(
     return request.param, folder, list(reading.functions)
 
 
-def test_functions_are_read_through_real_headers(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
+def test_functions_below_system_headers_are_read(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
     functions = {each.function.name: each for each in described[2]}
     assert {"add", "gemm", "scale_float", "scale_double", "parenthesised", "old", "nothing"} <= functions.keys()
     assert not {"helper", "also_inline", "sqrt"} & functions.keys()
@@ -163,7 +163,7 @@ def test_functions_are_read_through_real_headers(described: tuple[str, Path, lis
     assert shapes == [(8,), (4,), (15,), (3,), (25,), (4,), (128,), (1,)]
 
 
-def test_every_described_function_can_be_planned(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
+def test_every_described_function_can_be_called(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
     for each in described[2]:
         plan_call(each.function)
     results = next(each for each in described[2] if each.function.name == "results")
@@ -171,13 +171,13 @@ def test_every_described_function_can_be_planned(described: tuple[str, Path, lis
     assert passing == [PassingMode.CELL, PassingMode.CELL, PassingMode.ALLOCATED, PassingMode.ALLOCATED]
 
 
-def test_compilers_find_the_exact_prototypes_compatible(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
+def test_compilers_accept_the_redeclarations(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
     compiler, folder, functions = described
     code = '#include "source.c"\n' + "\n".join(each.redeclaration for each in functions)
     compile_text(folder, compiler, code, "-std=gnu11", "-Werror", "-Wno-unknown-warning-option", "-Wno-c2x-extensions")
 
 
-def test_compilers_take_the_prototypes_as_c99_and_as_cpp(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
+def test_compilers_accept_the_prototypes_as_c99_and_cpp(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
     compiler, folder, functions = described
     needed = sorted(
         {text for each in functions for text in each.prerequisites}, key=lambda text: (text[:4] != "#inc", text)
@@ -190,7 +190,7 @@ def test_compilers_take_the_prototypes_as_c99_and_as_cpp(described: tuple[str, P
         compile_text(folder, cpp, code, *strict)
 
 
-def test_each_prototype_names_all_that_it_needs(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
+def test_each_prototype_has_its_prerequisites(described: tuple[str, Path, list[FunctionDefinition]]) -> None:
     compiler, folder, functions = described
     for each in functions:
         if each.function.name in ("widths", "others", "halves", "gemm"):
@@ -199,7 +199,7 @@ def test_each_prototype_names_all_that_it_needs(described: tuple[str, Path, list
             )
 
 
-def test_half_precision_numbers_of_the_compiler_go_by_pointer() -> None:
+def test_half_precision_types_of_the_compiler_are_supported_by_pointer() -> None:
     found = parameter("void f(const _Float16 x[4]) {}")
     assert (found.declared_type, found.element_type) == ("const float16_t*", "float16_t")
     assert parameter("void f(__bf16 x[4]) {}").element_type == "bfloat16_t"
@@ -209,7 +209,7 @@ def test_half_precision_numbers_of_the_compiler_go_by_pointer() -> None:
     assert described.prerequisites[0] == "#include <stdint.h>"
 
 
-def test_a_name_of_the_format_that_means_something_else_is_followed() -> None:
+def test_a_typedef_with_a_name_of_the_format_but_another_meaning_is_resolved() -> None:
     assert parameter("typedef int bool; void f(bool x) {}").element_type == "int"
     assert parameter("typedef float size_t; void f(size_t x) {}").element_type == "float"
     assert parameter("typedef unsigned long size_t; void f(size_t x) {}").element_type == "size_t"
@@ -282,7 +282,7 @@ def test_a_name_of_the_format_that_means_something_else_is_followed() -> None:
         ("void f(float x[1 << 30][1 << 30][2]) {}", "memory"),
     ],
 )
-def test_what_the_format_lacks_is_unsupported_with_a_reason(code: str, words: str) -> None:
+def test_a_type_that_the_format_lacks_is_unsupported_with_a_reason(code: str, words: str) -> None:
     assert words in reason(code)
 
 
@@ -298,7 +298,7 @@ def test_what_the_format_lacks_is_unsupported_with_a_reason(code: str, words: st
         "/* @hat skip */ void f(void *x) {}",
     ],
 )
-def test_what_no_other_file_can_call_is_left_out(code: str) -> None:
+def test_functions_that_no_other_file_can_call_are_skipped(code: str) -> None:
     reading = read(code)
     assert (reading.functions, reading.unsupported) == ((), ())
 
@@ -312,11 +312,11 @@ def test_what_no_other_file_can_call_is_left_out(code: str) -> None:
         "__forceinline extern void f(int x) {}",
     ],
 )
-def test_an_inline_function_with_an_external_definition_counts(code: str) -> None:
+def test_inline_functions_with_an_external_definition_are_described(code: str) -> None:
     assert read(code).functions
 
 
-def test_errors_elsewhere_in_the_code_do_not_matter() -> None:
+def test_syntax_errors_elsewhere_do_not_matter() -> None:
     reading = read("int x = = 3;\nvoid f(int n) { n ++ ++ ) ; }\nint y[;\nvoid g(int n, float x[n]) {}")
     assert {each.function.name for each in reading.functions} == {"f", "g"}
 
@@ -341,7 +341,7 @@ def test_a_function_that_the_parser_loses_is_unsupported() -> None:
         ('#line 7 "größe.c"', "größe.c"),
     ],
 )
-def test_line_markers_tell_where_a_function_was_written(marker: str, source: str) -> None:
+def test_line_markers_give_the_place_of_a_function(marker: str, source: str) -> None:
     text = (
         f'# 1 "other.h"\nvoid g(int n) {{}}\r\n{marker}\r\nvoid\r\nf(int n) {{}}\r\n# 1 "other.h" 2\nvoid h(int n) {{}}'
     )
@@ -378,18 +378,18 @@ def test_a_comment_belongs_to_the_function_directly_below(tmp_path: Path, betwee
     assert described.function.description == ("Adds." if belongs else "")
 
 
-def test_a_comment_after_code_on_its_line_is_not_the_functions() -> None:
+def test_a_comment_after_code_on_its_line_is_not_a_description() -> None:
     assert read("int x; /* counts */\nvoid f(int n) {}").functions[0].function.description == ""
     code = "int x; // counts\n// Adds\n// numbers.\nvoid f(int n) {}"
     assert read(code).functions[0].function.description == "Adds numbers."
 
 
-def test_comments_of_other_files_are_not_read() -> None:
+def test_comments_of_other_files_are_ignored() -> None:
     text = '# 1 "other.h"\n/* @hat nonsense */\nvoid g(int n) {}\n# 1 "source.c"\nvoid f(int n) {}'
     assert len(read_functions(text, ["source.c"]).functions) == 1
 
 
-def test_what_comments_tell_of_the_package_is_gathered() -> None:
+def test_annotations_of_the_package_are_collected() -> None:
     first = "/* @hat author: Ada\n * @hat version: 1.2\n */\n\n"
     first += "/* @hat author: Grace\n   @hat license: https://a.b */\nvoid f(int n) {}"
     second = "/* Adds.\n @hat author: Ada\n @hat comment: Fast: very. */\nstatic void g(int n) {}"
@@ -405,7 +405,7 @@ def test_what_comments_tell_of_the_package_is_gathered() -> None:
     assert raised.value.where == "source.c:1"
 
 
-def test_a_pointer_with_a_comment_is_an_array_of_that_size() -> None:
+def test_a_pointer_with_extents_in_a_comment_is_an_array() -> None:
     found = parameter("/* @hat x[n][4] output */\nvoid f(int n, float *x) {}")
     assert (found.logical_type, found.size, found.usage) == (LogicalType.RUNTIME_ARRAY, "n*4", Usage.OUTPUT)
     found = parameter("/* @hat x[n] */\nvoid f(float *x, int n) {}")
@@ -414,7 +414,7 @@ def test_a_pointer_with_a_comment_is_an_array_of_that_size() -> None:
     assert (found.shape, found.affine_map, found.usage) == ((4, 2), (1, 4), Usage.INPUT)
 
 
-def test_a_number_of_operations_is_an_integer_or_a_formula() -> None:
+def test_flops_are_an_integer_or_a_formula() -> None:
     assert read("enum { K = 3 };\n/* @hat flops: 2*K */\nvoid f(void) {}").functions[0].function.auxiliary == {
         "flops": 6
     }
@@ -431,7 +431,7 @@ def test_a_number_of_operations_is_an_integer_or_a_formula() -> None:
         (Platform("linux", "arm"), [4, 4, 8]),
     ],
 )
-def test_sizes_are_those_of_the_platform_that_it_is_compiled_for(platform: Platform, sizes: list[int]) -> None:
+def test_sizes_of_types_depend_on_the_platform(platform: Platform, sizes: list[int]) -> None:
     extents = ", ".join(f"char x{n}[sizeof({name})]" for n, name in enumerate(("long", "void *", "long long")))
     (function,) = read_functions(f'# 1 "x.c"\nvoid f({extents}) {{}}\n', ["x.c"], platform=platform).functions
     assert [argument.shape for argument in function.function.arguments] == [(size,) for size in sizes]

@@ -35,7 +35,7 @@ def declared(name: str, shape: tuple[int, ...], element: str, usage: Usage, form
     if form == "runtime":
         brackets = "".join(f"[n + {extent}]" for extent in shape)
     elif form == "column":
-        # C has its indices the other way round.
+        # In C the indices have the opposite order.
         line = f"@hat {name}{brackets} {usage} column-major"
         brackets = "".join(f"[{extent}]" for extent in reversed(shape))
     if form == "pointer":
@@ -45,7 +45,7 @@ def declared(name: str, shape: tuple[int, ...], element: str, usage: Usage, form
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(arrays, max_size=4), min_size=1, max_size=6))
-def test_what_is_written_comes_back(
+def test_random_declarations_give_their_metadata(
     tmp_path: Path, functions: list[list[tuple[tuple[int, ...], str, Usage, str]]]
 ) -> None:
     code = "#include <stdint.h>\n#include <stddef.h>\n#include <stdbool.h>\n"
@@ -88,8 +88,8 @@ constants = st.recursive(
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(constants, min_size=30, max_size=60))
-def test_constants_are_worked_out_as_the_compiler_does(tmp_path: Path, expressions: list[str]) -> None:
-    # Each as the enumerator that a shape names: a mistake in its type or value would be seen.
+def test_constants_have_the_values_that_the_compiler_gives_them(tmp_path: Path, expressions: list[str]) -> None:
+    # In an extent, so that a wrong type or value shows in the shape.
     code = "enum { E = 11 };\n"
     for number, text in enumerate(expressions):
         code += f"void f{number}(float x[(({text}) & 0xff) + 1]) {{}}\n"
@@ -115,7 +115,7 @@ code_texts = st.lists(st.one_of(st.text(max_size=8), st.sampled_from(CODE_WORDS.
 
 @settings(max_examples=400, deadline=None)
 @given(comment_texts.map(" ".join))
-def test_no_text_in_a_comment_fails_with_anything_but_a_format_error(text: str) -> None:
+def test_any_comment_is_read_or_a_format_error(text: str) -> None:
     code = f"/* {text.replace('*/', '')} */\nvoid f(int n, float *x, const float y[n]) {{}}"
     try:
         reading = read(code)
@@ -131,7 +131,7 @@ def test_no_text_in_a_comment_fails_with_anything_but_a_format_error(text: str) 
 
 @settings(max_examples=400, deadline=None)
 @given(code_texts.map(" ".join))
-def test_no_code_fails_with_anything_but_a_format_error(text: str) -> None:
+def test_any_code_is_read_or_a_format_error(text: str) -> None:
     try:
         for described in read(text).functions:
             plan_call(described.function)

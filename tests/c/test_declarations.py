@@ -61,7 +61,7 @@ def test_a_function_is_found_with_its_parameters(code: str, name: str, parameter
         '"void f(int);',
     ],
 )
-def test_what_declares_no_function_gives_none(code: str) -> None:
+def test_other_code_declares_no_functions(code: str) -> None:
     assert parameter_counts(code) == {}
 
 

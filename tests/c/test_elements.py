@@ -1,4 +1,4 @@
-"""Element types: all spellings of C, and what they are in memory."""
+"""Element types: the spellings of C, and their size, kind and dtype."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_types_depend_on_the_platform(platform: Platform, long: int, pointer: in
     assert (types["long"].size, types["size_t"].size, types["char"].kind) == (long, pointer, char)
 
 
-def test_types_that_are_the_same_here() -> None:
+def test_names_of_the_same_type_are_recognized() -> None:
     assert same_type("int", "int32_t")
     assert same_type("unsigned int", "uint32_t")
     assert not same_type("float", "double")

@@ -71,7 +71,7 @@ def test_first_and_last_bound_every_position(layout: Layout) -> None:
         ((1 << 62, 4), None, "larger than any memory"),
     ],
 )
-def test_a_layout_that_makes_no_sense_is_refused(
+def test_a_contradictory_layout_is_an_error(
     shape: tuple[int, ...] | None, strides: tuple[int, ...] | None, message: str
 ) -> None:
     parameter = Parameter(logical_type=LogicalType.AFFINE_ARRAY, shape=shape, affine_map=strides)

@@ -50,18 +50,18 @@ def test_value_and_factors(text: str, value: int, factors: tuple[str | int | Non
         "M" * 2000,
     ],
 )
-def test_anything_else_is_refused(text: str) -> None:
+def test_anything_else_is_an_error(text: str) -> None:
     with pytest.raises(FormatError):
         SizeExpression(text)
 
 
-def test_division_by_zero_is_an_error_of_the_format() -> None:
+def test_division_by_zero_is_a_format_error() -> None:
     with pytest.raises(FormatError, match="divides by zero"):
         SizeExpression("M / K").value({"M": 1, "K": 0})
 
 
 @given(st.integers(-1000, 1000), st.integers(-50, 50).filter(bool))
-def test_division_is_that_of_c(left: int, right: int) -> None:
+def test_division_rounds_towards_zero(left: int, right: int) -> None:
     values = {"a": left, "b": right}
     quotient = SizeExpression("a / b").value(values)
     remainder = SizeExpression("a % b").value(values)
@@ -70,7 +70,7 @@ def test_division_is_that_of_c(left: int, right: int) -> None:
 
 
 @given(st.text(max_size=30))
-def test_no_text_does_anything_but_give_a_number_or_an_error(text: str) -> None:
+def test_any_text_is_a_number_or_a_format_error(text: str) -> None:
     try:
         expression = SizeExpression(text)
         expression.value(dict.fromkeys(expression.names, 2))
