@@ -41,7 +41,7 @@ def commands(path: Path) -> list[str]:
     lines = []
     for _, block in blocks(path, "console"):
         lines += [line[2:].strip() for line in block.replace("\\\n", " ").splitlines() if line.startswith("$ ")]
-    return [line for line in lines if line.split()[0] == "hatframe"]
+    return [line for line in lines if "hatframe" in line.split()]
 
 
 # ------------------------------------------------------------------------------------- hooks and contracts
@@ -138,8 +138,10 @@ def run(folder: Path, command: str) -> None:
     words = shlex.split(command)
     assert "|" not in words, f"this test runs no pipes: {command}"
     output = folder / words[words.index(">") + 1] if ">" in words else None
-    words = words[1 : words.index(">")] if output else words[1:]
-    done = command_line.hatframe(*words, folder=folder)
+    start = words.index("hatframe")
+    variables = dict(word.split("=", 1) for word in words[:start])
+    words = words[start + 1 : words.index(">")] if output else words[start + 1 :]
+    done = command_line.hatframe(*words, folder=folder, environment={**os.environ, **variables})
     assert done.returncode == 0, f"{command}\n{done.stderr}"
     if output:
         output.write_text(done.stdout, encoding="utf-8")

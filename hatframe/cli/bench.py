@@ -125,7 +125,7 @@ def bench(
             autocompletion=lambda: ["cold", "hot"],
         ),
     ] = "cold",
-    input_sets_minimum_size: Annotated[
+    input_sets_size: Annotated[
         float | None,
         _option(
             "Inputs",
@@ -212,7 +212,7 @@ def bench(
         timeout=timeout,
         cpu=cpu,
         resume=resume,
-        input_sets_minimum_size=input_sets_minimum_size,
+        input_sets_minimum_size=input_sets_size,
         seed=seed,
         size=size,
         threads=threads,

@@ -48,11 +48,23 @@ class Command(_Help, TyperCommand):
         from hatframe.cli.arguments import normal_arguments
 
         spellings = {spelling for parameter in self.params for spelling in parameter.opts}
-        return super().parse_args(context, normal_arguments(arguments, spellings))
+        try:
+            return super().parse_args(context, normal_arguments(arguments, spellings))
+        except typer.BadParameter as error:
+            error.message += _origin(context, error.param)
+            raise
 
 
 class Group(_Help, TyperGroup):
     """A group of commands."""
+
+
+def _origin(context: Any, parameter: Any) -> str:
+    """Where a value that is not from the command line comes from, for its error."""
+    source = context.get_parameter_source(parameter.name) if parameter else None
+    if source and source.name == "ENVIRONMENT":
+        return f" (from {context.auto_envvar_prefix}_{parameter.name.upper()})"
+    return " (from hatframe.toml or pyproject.toml)" if source and source.name == "DEFAULT_MAP" else ""
 
 
 def _heading(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -27,6 +28,7 @@ from hatframe.cli import (
     validate,
 )
 from hatframe.cli.common import TerminatedError, log
+from hatframe.cli.configuration import configuration, defaults, disabled_plugins
 from hatframe.cli.help import Command, Group
 from hatframe.cli.options import Reporting, with_backend_options, with_global_options
 from hatframe.errors import HatError, UsageError
@@ -52,14 +54,26 @@ def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        context_settings={"obj": kernel, "help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={
+            "obj": kernel,
+            "auto_envvar_prefix": "HATFRAME",
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 100,
+        },
     )
 
     def options(
         disable_plugin: Annotated[
             list[str] | None,
-            typer.Option(metavar="NAME", help="Leave out a plugin, by its name or distribution. Repeatable."),
+            typer.Option(
+                metavar="NAME",
+                help="Leave out a plugin, by its name or distribution. Repeatable.",
+                allow_from_autoenv=False,
+            ),
         ] = None,
+        no_config: Annotated[
+            bool, typer.Option("--no-config", help="Ignore pyproject.toml and hatframe.toml.", allow_from_autoenv=False)
+        ] = False,
         version: Annotated[
             bool,
             typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version),
@@ -124,11 +138,14 @@ def main() -> NoReturn:
     reporting = Reporting()
     try:
         # Read before typer does: the plugins decide which options and commands there are.
-        kernel = Kernel(disabled=_values_of("--disable-plugin", sys.argv[1:]))
+        arguments = sys.argv[1:]
+        tables = configuration(Path.cwd(), arguments)
+        kernel = Kernel(disabled=_values_of("--disable-plugin", arguments) or disabled_plugins(tables))
         for name in kernel.registry.not_found:
             log.warning(f"there is no plugin {name!r} to disable")
         signal.signal(signal.SIGTERM, _terminate)
-        build_app(kernel, reporting)(prog_name="hatframe")
+        command = typer.main.get_command(build_app(kernel, reporting))
+        command(prog_name="hatframe", default_map=defaults(command, tables) if tables else None)
     except HatError as error:
         if reporting.debug:
             raise
