@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the user's folders of hatframe are temporary ones, zig has one cache for all, and Wine."""
+"""Fixtures for all tests: own user folders for each, and what all processes of a run make once and share."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from filelock import FileLock
 from hatframe_builtin.linkers.clang import Clang
 from hatframe_builtin.linkers.gcc import Gcc
 from hatframe_builtin.linkers.zig import Zig
@@ -27,6 +29,23 @@ hypothesis.settings.load_profile("hatframe")
 # A shell starts what runs in its background deaf to Ctrl-C, and so would be the commands that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name a folder for what the processes of this run share; the one that starts the others makes and removes it."""
+    if "HATFRAME_TEST_SHARED" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="hatframe-tests-")
+        os.environ["HATFRAME_TEST_SHARED"] = folder
+        config.add_cleanup(lambda: _remove_shared(Path(folder)))
+
+
+def _remove_shared(folder: Path) -> None:
+    del os.environ["HATFRAME_TEST_SHARED"]
+    server = shutil.which("wineserver") or shutil.which("wineserver64", path="/usr/lib/wine")
+    if server and (folder / "wine").exists():
+        environment = {**os.environ, "WINEPREFIX": str(folder / "wine")}
+        subprocess.run([server, "-k"], env=environment, capture_output=True, timeout=60)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +65,13 @@ def _zig_cache() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+def wine() -> Callable[..., str]:
     """Runs a program for Windows, with arguments, in a folder, and gives what it prints."""
     program = shutil.which("wine64") or shutil.which("wine64", path="/usr/lib/wine") or shutil.which("wine")
     if not program:
         pytest.skip("no wine on this machine")
-    prefix = tmp_path_factory.mktemp("wine") / "prefix"
+    shared = Path(os.environ["HATFRAME_TEST_SHARED"])
+    prefix = shared / "wine"
     # The overrides stop it from offering to install what it would need for .NET and for HTML.
     own = {"WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
     environment = {**os.environ, **own}
@@ -64,14 +84,11 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str
         assert done.returncode == 0, f"{command} ended with {done.returncode}: {done.stdout} {done.stderr}"
         return done.stdout
 
-    # The first start makes the prefix.
-    run("cmd.exe", "/c", "exit", "0", folder=prefix.parent, time_limit=300)
-    yield run
-    server = shutil.which("wineserver") or shutil.which("wineserver64", path="/usr/lib/wine")
-    if server:
-        subprocess.run([server, "-k"], env=environment, capture_output=True, timeout=60)
-    # It is too large to be kept, as pytest does with temporary folders.
-    shutil.rmtree(prefix, ignore_errors=True)
+    with FileLock(shared / "wine.lock"):
+        if not prefix.exists():
+            # The first start makes the prefix.
+            run("cmd.exe", "/c", "exit", "0", folder=shared, time_limit=300)
+    return run
 
 
 @pytest.fixture(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
+import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -148,9 +148,11 @@ def make_package(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.c").write_text(source)
-    library = folder / f"{name}{'.a' if static else '.so'}"
-    shutil.copyfile(_compiled(source, name, static, tuple(flags)), library)
-    library.chmod(0o644 if static else 0o755)
+    if "HATFRAME_TEST_SHARED" in os.environ:
+        library = folder / f"{name}{'.a' if static else '.so'}"
+        shutil.copy(_compiled(source, name, static, flags), library)
+    else:
+        library = _compile(folder, source, name, static, flags)
     table = document(functions, library.name, code)
     table.update(change or {})
     path = folder / f"{name}.hat"
@@ -158,28 +160,31 @@ def make_package(
     return path
 
 
-@functools.cache
-def _compiled(source: str, name: str, static: bool, flags: tuple[str, ...]) -> Path:
-    """A library that is compiled once for all tests of this process that ask for the same."""
-    folder = Path(tempfile.mkdtemp(dir=_compiled_folder()))
+def _compiled(source: str, name: str, static: bool, flags: Sequence[str]) -> Path:
+    """A library that is compiled once for all tests of a run that ask for the same."""
+    digest = hashlib.sha256(repr((source, name, static, list(flags))).encode()).hexdigest()
+    made = Path(os.environ["HATFRAME_TEST_SHARED"], "libraries", digest)
+    if not made.exists():
+        made.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=made.parent) as folder:
+            _compile(Path(folder), source, name, static, flags).replace(made)
+    return made
+
+
+def _compile(folder: Path, source: str, name: str, static: bool, flags: Sequence[str]) -> Path:
     c_file = folder / f"{name}.c"
     c_file.write_text(source)
     command = [compiler(), "-O2", "-fPIC", *flags]
     if static:
         library = folder / f"{name}.a"
-        subprocess.run([*command, "-c", "-o", folder / f"{name}.o", c_file], check=True)
-        subprocess.run([compiler("ar"), "rcs", library, folder / f"{name}.o"], check=True)
+        objects = folder / f"{name}.o"
+        subprocess.run([*command, "-c", "-o", objects, c_file], check=True)
+        subprocess.run([compiler("ar"), "rcs", library, objects], check=True)
+        objects.unlink()
     else:
         library = folder / f"{name}.so"
         subprocess.run([*command, "-shared", "-o", library, c_file, "-lm"], check=True)
     return library
-
-
-@functools.cache
-def _compiled_folder() -> str:
-    folder = tempfile.mkdtemp(prefix="hatframe-tests-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def call(hat: Path, name: str = "next_0123456789abcdef", argument: int = 41) -> int:

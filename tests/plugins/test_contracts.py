@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from remembering_linker import RememberingLinker
 
 from hatframe import Kernel
 from hatframe.machine import Platform
@@ -41,7 +42,7 @@ def usable(kind: str, name: str) -> None:
 @pytest.mark.parametrize("name", names("loader"))
 def test_each_loader_keeps_its_contract(name: str) -> None:
     usable("loader", name)
-    check_loader(KERNEL.registry.loaders.get(name), KERNEL.linker())
+    check_loader(KERNEL.registry.loaders.get(name), RememberingLinker(KERNEL.linker()))
 
 
 @pytest.mark.parametrize("name", names("linker"))

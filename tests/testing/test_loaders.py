@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from remembering_linker import RememberingLinker
 from sample_packages import affine, function, make_package
 
 from hatframe import HatError, Kernel
@@ -21,7 +22,7 @@ from hatframe.testing import check_function, check_loader
 @pytest.fixture(scope="module")
 def linker() -> Linker:
     try:
-        return Kernel().linker()
+        return RememberingLinker(Kernel().linker())
     except PluginError as error:
         pytest.skip(str(error))
 
