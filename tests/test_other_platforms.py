@@ -50,7 +50,19 @@ def require(hat: Path, os: str, architecture: str, abi: str) -> None:
 
 
 def zig(folder: Path, target: str, *words: object) -> None:
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-I", folder, SAMPLES / "program.c", *words]
+    command = [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        "-O2",
+        "-target",
+        target,
+        "-I",
+        folder,
+        SAMPLES / "program.c",
+        *words,
+    ]
     subprocess.run([*map(str, command), "-o", str(folder / "program")], check=True)
 
 

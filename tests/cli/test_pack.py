@@ -64,7 +64,7 @@ def test_what_leaves_the_folder_is_refused_unless_it_is_allowed(hat: Path, tmp_p
     assert "leaves the package's folder" in done.stderr
     assert "--allow-outside" in done.stderr
     done = run("pack", hat, "-o", "out", "--allow-outside", folder=tmp_path)
-    assert done.stderr == "hatframe: paths are written anew in package.hat\n"
+    assert "package.hat" in done.stderr
     run("bench", tmp_path / "out", *FAST, folder=tmp_path)
 
 
