@@ -149,14 +149,12 @@ def _copied(value: Any) -> Any:
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
-def _plain(value: Any, old: Any, where: str = "") -> Any:
+def _plain(value: Any, old: Any, where: Keys = ()) -> Any:
     """:func:`plain`, which leaves what is part of ``old`` itself, since a parser made that."""
     if value is old:
         return value
     if isinstance(value, dict) and isinstance(old, dict) and all(isinstance(key, str) for key in value):
-        return {
-            str(key): _plain(item, old.get(key, _ABSENT), f"{where}.{key}".lstrip(".")) for key, item in value.items()
-        }
+        return {str(key): _plain(item, old.get(key, _ABSENT), (*where, key)) for key, item in value.items()}
     return plain(value, where)
 
 
@@ -171,7 +169,7 @@ class _Edit:
         self.positions = Positions(text)
         self.source = self.positions.source
         first_break = _LINE_BREAK.search(self.source)
-        self.line_break = first_break.group().decode() if first_break else "\n"
+        self.line_break = first_break.group() if first_break else b"\n"
         self.splices: list[tuple[int, int, str]] = []
         self.added: dict[Keys, dict[str, Any]] = {}
         self.added_sections: list[tuple[Keys, list[list[str]]]] = []
@@ -189,7 +187,7 @@ class _Edit:
         parts: list[bytes] = []
         position = 0
         for start, end, inserted in sorted(self.splices, key=lambda splice: splice[:2]):
-            parts += (self.source[position:start], inserted.encode())
+            parts += (self.source[position:start], _LINE_BREAK.sub(self.line_break, inserted.encode()))
             position = end
         return b"".join((*parts, self.source[position:])).decode()
 
@@ -350,12 +348,12 @@ class _Edit:
 
     def _insert_after(self, end: int, lines: Iterable[str], like: int) -> None:
         """Insert lines behind the line that ends at ``end``, indented as the line that starts at ``like``."""
-        text = "".join(self.line_break + (self._indent(like) + line if line else "") for line in lines)
+        text = "".join("\n" + (self._indent(like) + line if line else "") for line in lines)
         self.splices.append((end, end, text))
 
     def _insert_before(self, start: int, lines: Iterable[str]) -> None:
         """Insert lines before the line that starts at ``start``, indented as that is."""
-        text = "".join((self._indent(start) + line if line else "") + self.line_break for line in lines)
+        text = "".join((self._indent(start) + line if line else "") + "\n" for line in lines)
         self.splices.append((start, start, text))
 
     def _indent(self, start: int) -> str:

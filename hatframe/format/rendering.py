@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime
 import enum
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,10 +19,12 @@ import msgspec
 
 from hatframe.errors import FormatError
 from hatframe.format.model import HatFile
+from hatframe.format.positions import Keys
 from hatframe.format.reading import parse_document
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
+_SAFE_TEXT = re.compile(r"[\w .,:;/*+()<>=&|%!@^~\[\]{}-]*", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
 # What neither kind of TOML string takes as it is; C takes some of these as white space.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -34,33 +35,40 @@ _CLOSING = re.compile(r"(?:\A|(?<=\n))[ \t]*#[ \t]*ifdef[ \t]+TOML[ \t]*(?:\n(?:
 # ----------------------------------------------------------------------------------------------------- values
 
 
-def plain(value: Any, where: str = "") -> Any:
-    """The value as plain dicts, lists and scalars; what TOML cannot hold is a :class:`FormatError`."""
+def plain(value: Any, where: Keys = ()) -> Any:
+    """The value as plain dicts, lists and scalars; :class:`FormatError` for what TOML cannot hold."""
+    if type(value) in (str, bool, float):
+        return value
     if isinstance(value, enum.Enum):
         return plain(value.value, where)
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise FormatError(f"the key {key!r} is not text", where=where)
-        return {str(key): plain(item, f"{where}.{key}".lstrip(".")) for key, item in value.items()}
+                raise FormatError(f"the key {key!r} is not text", where=path_text(where))
+        return {str(key): plain(item, (*where, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, (bool, datetime.datetime, datetime.date, datetime.time)):
-        return value
+        return [plain(item, (*where, index)) for index, item in enumerate(value)]
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, int):
-        if value not in _INT64:
-            raise FormatError(f"the integer {value} does not fit in 64 bits", where=where)
-        return int(value)
     if isinstance(value, float):
         return float(value)
-    raise FormatError(f"a {type(value).__name__} cannot be stored in TOML", where=where)
+    if isinstance(value, int):
+        if value not in _INT64:
+            raise FormatError(f"the integer {value} does not fit in 64 bits", where=path_text(where))
+        return int(value)
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value
+    raise FormatError(f"TOML cannot hold a {type(value).__name__}", where=path_text(where))
+
+
+def path_text(path: Iterable[str | int]) -> str:
+    """A path as text: ``functions.f.arguments[2]``."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{toml_key(key)}" for key in path).removeprefix(".")
 
 
 def toml_key(key: str) -> str:
     """A key, quoted where it must be."""
-    return key if _BARE_KEY.fullmatch(key) else _string(key)
+    return key if _BARE_KEY.fullmatch(key) else toml_value(key)
 
 
 def toml_path(path: Iterable[str | int]) -> str:
@@ -69,28 +77,12 @@ def toml_path(path: Iterable[str | int]) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """A plain value on one line; tables are inline tables."""
-    if isinstance(value, dict):
-        inside = ", ".join(f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items())
-        return f"{{ {inside} }}" if inside else "{}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(toml_value, value))}]"
+    """A plain value as TOML; tables are inline tables, and each table of an array stands on its own line."""
     if isinstance(value, str):
-        return _string(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and math.isnan(value):
-        return "nan"
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
-        return value.isoformat()
-    return repr(value)
-
-
-def toml_statement(key: str, value: Any) -> list[str]:
-    """``key = value`` as lines; each table of an array stands on its own."""
-    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        return [f"{toml_key(key)} = [", *(f"    {toml_value(item)}," for item in value), "]"]
-    return [f"{toml_key(key)} = {toml_value(value)}"]
+        return f'"{_escaped(value)}"'
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return repr(value)
+    return str(_item(value, inline=True).as_string())
 
 
 def has_section(key: str, value: Any) -> bool:
@@ -98,7 +90,7 @@ def has_section(key: str, value: Any) -> bool:
     return isinstance(value, dict) and key != "return"
 
 
-def toml_sections(path: tuple[str | int, ...], table: dict[str, Any]) -> list[list[str]]:
+def toml_sections(path: Keys, table: dict[str, Any]) -> list[list[str]]:
     """A table as the lines of one section for it and each table in it; an index ends an array's path."""
     header = f"[{toml_path(path)}]"
     if path and isinstance(path[-1], int):
@@ -113,7 +105,15 @@ def toml_sections(path: tuple[str | int, ...], table: dict[str, Any]) -> list[li
     return [lines, *nested]
 
 
-def _string(text: str) -> str:
+def toml_statement(key: str, value: Any) -> list[str]:
+    """``key = value`` as lines."""
+    return f"{toml_key(key)} = {toml_value(value)}".split("\n")
+
+
+def _escaped(text: str) -> str:
+    """The inside of a string between double quotes that is safe in C too."""
+    if _SAFE_TEXT.fullmatch(text):
+        return text
     written = []
     for character in text:
         if character in _ESCAPES:
@@ -121,12 +121,34 @@ def _string(text: str) -> str:
         elif character.isprintable():
             written.append(character)
         elif 0xD800 <= ord(character) <= 0xDFFF:
-            raise FormatError(f"the text {text!r} holds half of a surrogate pair", hint="it is no Unicode text")
+            raise FormatError(f"the text {text!r} holds half of a surrogate pair", hint="it is not valid Unicode")
         else:
             code = ord(character)
             written.append(f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}")
     # Two question marks may begin a trigraph, which C would replace before it looks for the closing quote.
-    return f'"{"".join(written)}"'.replace("??", "?\\u003F")
+    return "".join(written).replace("??", "?\\u003F")
+
+
+def _item(value: Any, *, inline: bool = False) -> Any:
+    """A plain value as tomlkit writes it."""
+    import tomlkit
+    from tomlkit.items import SingleKey, String, StringType, Trivia
+
+    if isinstance(value, str):
+        return String(StringType.SLB, value, _escaped(value), Trivia())
+    if isinstance(value, list):
+        array = tomlkit.array()
+        array.extend(_item(item, inline=True) for item in value)
+        return array.multiline(bool(value) and all(isinstance(item, dict) for item in value))
+    if isinstance(value, dict):
+        table = tomlkit.inline_table() if inline else tomlkit.table()
+        # The keys of a table come before the tables in it.
+        for key, item in value.items() if inline else sorted(value.items(), key=lambda pair: has_section(*pair)):
+            table.append(
+                SingleKey(key, original=toml_key(key)), _item(item, inline=inline or not has_section(key, item))
+            )
+        return table
+    return tomlkit.item(value)
 
 
 # -------------------------------------------------------------------------------------------------- documents
@@ -221,23 +243,32 @@ def render_hat(document: Mapping[str, Any], guard: str) -> str:
     the document again, but for ``declaration.code``, which comes back as :func:`wrapped_code` writes it.
     Raises :class:`FormatError` for what TOML cannot hold.
     """
+    from tomlkit.items import String, StringType, Trivia
+
     tables = plain(document)
-    declaration = dict(tables.pop("declaration", {}))
-    code, quotes = wrapped_code(declaration.pop("code", ""))
-    # Keys of no table come first, or they would belong to the table before them.
-    loose = {key: value for key, value in tables.items() if not has_section(key, value)}
-    sections = [toml_sections((), loose)[0][1:]] if loose else []
-    for key, value in tables.items():
-        if has_section(key, value):
-            sections += toml_sections((key,), value)
-    last, *nested = toml_sections(("declaration",), declaration)
-    last.append(f"code = {quotes}{code}{quotes}")
-    sections += [last, *nested]
-    macro = guard_macro(guard)
-    body = "\n\n".join("\n".join(lines) for lines in sections)
-    text = f"#ifndef {macro}\n#define {macro}\n\n#ifdef TOML\n{body}\n\n#endif // TOML\n\n#endif // {macro}\n"
+    declaration = tables.pop("declaration", {})
+    code, quotes = wrapped_code(declaration.get("code", ""))
     tables["declaration"] = {**declaration, "code": code}
-    if not same(parse_document(text), tables):
+    root = _item(tables)
+    kind = StringType.MLL if quotes == "'''" else StringType.MLB
+    root["declaration"]["code"] = String(kind, code, code, Trivia())
+    macro = guard_macro(guard)
+    text = f"#ifdef TOML\n{root.as_string().strip()}\n\n#endif // TOML\n"
+    return _checked(f"#ifndef {macro}\n#define {macro}\n\n{text}\n#endif // {macro}\n", tables)
+
+
+def render_toml(document: Mapping[str, Any], comment: str = "") -> str:
+    """A new TOML text from a document, with the lines of ``comment`` at its top.
+
+    Raises :class:`FormatError` for what TOML cannot hold.
+    """
+    tables = plain(document)
+    lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
+    return _checked(f"{lines}\n{_item(tables).as_string()}".lstrip(), tables)
+
+
+def _checked(text: str, document: dict[str, Any]) -> str:
+    if not same(parse_document(text), document):
         raise FormatError("the document cannot be written as TOML without a change to it")
     return text
 

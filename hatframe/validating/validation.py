@@ -7,7 +7,7 @@ called is decided by the code that prepares a call.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from hatframe.errors import FormatError, PackageError
 from hatframe.format.model import VOID, Function, LogicalType, Parameter
 from hatframe.format.positions import Keys, Positions
 from hatframe.format.reading import parse_document, parse_hat, read_text
-from hatframe.format.rendering import bare_code, toml_key
+from hatframe.format.rendering import bare_code, path_text
 from hatframe.format.schema import Kind, Violation, check
 from hatframe.packages.confinement import confined
 
@@ -90,7 +90,7 @@ class _Validator:
 
     def _report(self, severity: Severity, path: Keys, message: str, hint: str) -> None:
         key_at = max((at for at, key in enumerate(path) if isinstance(key, str)), default=0)
-        table, key = _dotted(path[:key_at]), _dotted(path[key_at:])
+        table, key = path_text(path[:key_at]), path_text(path[key_at:])
         self.deviations.append(Deviation(severity, table, key, self.positions.line(path), message, hint))
 
     def validate(self) -> None:
@@ -344,14 +344,6 @@ class _Validator:
                 "C compilers warn of an unclosed quote here",
                 "open the code with '''//' and close it with //'''",
             )
-
-
-def _dotted(path: Iterable[str | int]) -> str:
-    """A path as text: ``functions.f.arguments[2]``."""
-    text = ""
-    for key in path:
-        text += f"[{key}]" if isinstance(key, int) else f".{toml_key(key)}" if text else toml_key(key)
-    return text
 
 
 def _list(value: Any) -> list[Any]:

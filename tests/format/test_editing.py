@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import sample_packages
 import tomli
+import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 from toml_styles import KEYS, SCALARS, TABLES, styled
@@ -122,7 +123,7 @@ def test_a_renamed_function_stays_among_the_functions() -> None:
         ("\ufeff[a]\nx = 1\n", {"top": 1}, "\ufefftop = 1\n\n[a]\nx = 1\n"),
         ("a.b = 1 # x\na.c = 2\n[t]\nq=1\n", {"a": {"d": 3}}, "a.b = 1 # x\na.c = 2\na.d = 3\n[t]\nq=1\n"),
         ("a = { x = 1 } # c\n", {"a": {"y": [1]}}, "a = { x = 1, y = [1] } # c\n"),
-        ("a = {}\n", {"a": {"y": 1}}, "a = { y = 1 }\n"),
+        ("a = {}\n", {"a": {"y": 1}}, "a = {y = 1}\n"),
         ("[a.b]\nx=1\n[c]\n[a.d]\n", {"a": {"k": 3}}, "[a]\nk = 3\n\n[a.b]\nx=1\n[c]\n[a.d]\n"),
         ("[a]\nx = [\n  1,\n  2, # two\n]\n", {"a": {"x": [1, 5]}}, "[a]\nx = [\n  1,\n  5, # two\n]\n"),
         ("[a]\nx = [\n  1,\n  2\n]\n", {"a": {"x": [1, 2, 3]}}, "[a]\nx = [\n  1,\n  2,\n  3\n]\n"),
@@ -188,6 +189,20 @@ def test_a_text_that_looks_like_the_table_is_not_taken_for_it() -> None:
     text = f"a = '''\n{table}'''\n" + "\n".join(f"k{index} = 0" for index in range(20)) + f"\n{table}"
     changed = edit_text(text, {**tomli.loads(text), "b": {"x": 2}})
     assert changed == text.removesuffix(table) + table.replace("1", "2")
+
+
+def test_tomlkit_would_break_the_files_of_accera() -> None:
+    # Why edits are ours: where this test fails, tomlkit may have become good enough to make them.
+    def edited(text: str) -> str:
+        document = tomlkit.parse(text)
+        document["added"] = {"key": 1}
+        return tomlkit.dumps(document)
+
+    result = edited(CUDA)
+    assert result.index("[added]") > result.rindex("#endif")
+    assert re.search(r"(?<!\r)\n", edited(CUDA.replace("\n", "\r\n")))
+    with pytest.raises(tomlkit.exceptions.ParseError):
+        edited(f"\ufeff{CUDA}")
 
 
 # ------------------------------------------------------------------------------------------------- properties

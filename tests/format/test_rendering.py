@@ -20,7 +20,16 @@ from toml_styles import SCALARS, TABLES
 from hatframe.errors import FormatError
 from hatframe.format.model import Function, HatFile
 from hatframe.format.reading import parse_hat, read_hat
-from hatframe.format.rendering import bare_code, guard_macro, render_hat, same, to_document, toml_value, wrapped_code
+from hatframe.format.rendering import (
+    bare_code,
+    guard_macro,
+    render_hat,
+    render_toml,
+    same,
+    to_document,
+    toml_value,
+    wrapped_code,
+)
 
 DATA = Path(__file__).parent.parent / "data"
 CODE = """\
@@ -105,6 +114,17 @@ def test_nothing_in_the_metadata_disturbs_a_compiler(tmp_path: Path, tables: lis
     for compiler, language, standard in COMPILERS:
         if shutil.which(compiler):
             assert compile_strictly(source, compiler, language, standard, tmp_path) == ""
+
+
+def test_a_toml_text_starts_with_its_comment() -> None:
+    text = render_toml({"tool": {"x": 1}, "y": [{"z": "a"}]}, "What it is for.\n\nAnd how.")
+    assert text.startswith("# What it is for.\n#\n# And how.\n\n")
+    assert tomli.loads(text) == {"tool": {"x": 1}, "y": [{"z": "a"}]}
+
+
+@given(TABLES)
+def test_any_document_is_written_as_itself(document: dict[str, Any]) -> None:
+    assert same(tomli.loads(render_toml(document)), document)
 
 
 @given(SCALARS)

@@ -137,7 +137,7 @@ def test_each_deviation_has_its_severity_and_place(
         if key not in line:
             # A missing key is reported at its argument or table.
             table, _, index = deviation.table.rstrip("]").partition("[")
-            assert (f'{{ name = "{"ABN"[int(index)]}"' if index else f"[{table}]") in line
+            assert (f'{{name = "{"ABN"[int(index)]}"' if index else f"[{table}]") in line
 
 
 @pytest.mark.parametrize(
