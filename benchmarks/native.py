@@ -190,7 +190,7 @@ def build(folder: Path) -> dict[str, Path]:
 
 def make_subjects(hat: Path) -> Iterator[Subject]:
     """All functions of the library, with arrays of ones."""
-    package = Kernel().load(hat, options={"timer": "native"})
+    package = Kernel().load(hat, timer="native")
     for name in package:
         bound = package[name]
         yield Subject(bound, list(bound.make_arguments({}, lambda _, array: array.fill(1))))

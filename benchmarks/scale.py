@@ -33,7 +33,6 @@ FIRST_SAMPLE = """
 import contextlib, sys, time
 from hatframe import Kernel
 from hatframe.backends import Observer
-from hatframe.bench.options import BenchOptions
 
 class Enough(BaseException):
     pass
@@ -44,7 +43,7 @@ class First(Observer):
         raise Enough
 
 with contextlib.suppress(Enough):
-    Kernel().bench([sys.argv[1]], BenchOptions(), [First()])
+    Kernel().bench(sys.argv[1], observers=First())
 """
 
 GOOD = ("good_first", "good_middle", "good_last")

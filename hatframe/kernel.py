@@ -1,61 +1,58 @@
-"""The kernel: finds plugins, picks backends by name, and runs the operations. It names no backend.
+"""The kernel: selects backends by name and runs the operations. It names no backend.
 
 >>> from hatframe import Kernel
->>> kernel = Kernel()  # all installed plugins; Kernel(plugins=[...], entry_points=False) uses only what it is given
+>>> kernel = Kernel()  # all installed plugins; Kernel(plugins=[...], entry_points=False) uses only those given
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import importlib.util
 import logging
-import os
 import pickle
-import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from hatframe import files
-from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loader, Observer
+from hatframe.arguments import as_flags, as_sizes, as_tuple, sink_options
+from hatframe.backends import Linker, LoadContext, Loader, Observer
+from hatframe.calling.loaded import LoadedPackage
+from hatframe.calling.requirements import check_target
 from hatframe.errors import PackageError, PluginError
 from hatframe.machine import Machine, Platform
+from hatframe.outcomes import Built, Converted, Deviation, Packed
 from hatframe.packages.package import Package, in_use, read_package, read_packages, same_library
-from hatframe.registry import Registry
-
-if TYPE_CHECKING:
-    from hatframe.bench.options import BenchOptions
-    from hatframe.building.build import Built
-    from hatframe.calling.loaded import LoadedPackage
-    from hatframe.converting.conversion import Converted
-    from hatframe.format.model import Function
-    from hatframe.packages.dependencies import Trust
-    from hatframe.packages.packing import Packed
-    from hatframe.results.model import ResultsDocument
-    from hatframe.validating.validation import Deviation
+from hatframe.registry import Registry, portable, restored
+from hatframe.results.model import ResultsDocument
 
 _log = logging.getLogger(__name__)
 
-DISABLE_VARIABLE = "HATFRAME_DISABLE_PLUGINS"
-
 
 class Kernel:
-    """Everything that hatframe does, with a set of plugins of its own; two kernels share no state.
+    """Everything that hatframe does, with plugins of its own.
+
+    The functions of the module ``hatframe``, such as :func:`hatframe.load`, are the methods of one default kernel that
+    uses all installed plugins.
 
     Parameters
     ----------
     plugins
-        Plugin modules or objects to use, beside those that are installed.
+        Plugin modules or objects to use in addition to the installed ones.
     entry_points
-        Whether to find the installed plugins, hatframe's own among them.
+        Whether to use the installed plugins, hatframe's own among them.
     disabled
-        Plugins to leave out, by the name of their entry point or distribution; those in the environment variable
-        ``HATFRAME_DISABLE_PLUGINS`` (separated by commas) are left out as well.
+        Plugins to leave out, by the name of their entry point or distribution, in addition to those in the environment
+        variable ``HATFRAME_DISABLE_PLUGINS`` (separated by commas).
 
-    What the user should know, such as that a library was linked, goes to Python's ``logging``, to loggers below
-    ``hatframe``.
+    Notes for the user, such as that a library was linked, go to Python's ``logging``, to loggers below ``hatframe``.
+
+    Examples
+    --------
+    >>> import hatframe
+    >>> kernel = hatframe.Kernel(disabled=["cffi"])
+    >>> kernel.loader().name
+    'ctypes'
     """
 
     def __init__(
@@ -65,17 +62,18 @@ class Kernel:
         entry_points: bool = True,
         disabled: Collection[str] = (),
     ) -> None:
-        by_environment = (name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(","))
         self._plugins = tuple(plugins)
         self._entry_points = entry_points
-        self._disabled = frozenset((*disabled, *filter(None, by_environment)))
-        self.registry = Registry(self._plugins, entry_points=entry_points, disabled=self._disabled)
+        self._disabled = frozenset(disabled)
 
-    # ------------------------------------------------------------------------------------------------ picking
+    @cached_property
+    def registry(self) -> Registry:
+        """The plugins, and their backends by kind."""
+        return Registry(self._plugins, entry_points=self._entry_points, disabled=self._disabled)
 
     @cached_property
     def machine(self) -> Machine:
-        """The facts of this machine, from all probes that can work here."""
+        """The facts of this machine, from all probes that work here."""
         found = []
         for probe in self.registry.probes.all():
             try:
@@ -84,10 +82,18 @@ class Kernel:
                 _log.warning("probe %s failed: %s: %s", probe.name, type(error).__name__, error)
         return Machine.of(found)
 
-    def loader(self, name: str | None = None, runtime: str = "") -> Loader:
-        """The loader of that name, or the first that can work here; with ``runtime`` the one that claims it.
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process makes the same kernel of the same plugins.
+        if self is default_kernel():
+            return default_kernel, ()
+        return _kernel_of, ([portable(plugin) for plugin in self._plugins], self._entry_points, self._disabled)
 
-        Raises :class:`PluginError` where there is none.
+    # --------------------------------------------------------------------------------------------- selection
+
+    def loader(self, name: str | None = None, runtime: str = "") -> Loader:
+        """The loader called ``name``, or the first that works here; with ``runtime``, the one that serves it.
+
+        Raises :class:`PluginError` if there is none.
         """
         if runtime:
             return self._runtime_loader(runtime)
@@ -96,30 +102,30 @@ class Kernel:
             if loader.runtimes:
                 raise PluginError(
                     f"loader {name!r} serves {', '.join(sorted(loader.runtimes))}, not host functions",
-                    hint="it is used by itself for functions of that runtime; choose another for the rest",
+                    hint="hatframe selects it for functions of that runtime; choose another for host functions",
                 )
             return loader
         for loader in self.registry.loaders.all():
             if not loader.runtimes:
                 return loader
-        raise PluginError("no loader for host functions can work here", hint="see: hatframe plugins")
+        raise PluginError("no loader for host functions is available", hint="see: hatframe plugins")
 
     def _runtime_loader(self, runtime: str) -> Loader:
-        claiming = [loader for loader in self.registry.loaders.all() if runtime.lower() in loader.runtimes]
-        if len(claiming) > 1:
-            names = ", ".join(loader.name for loader in claiming)
-            raise PluginError(f"several loaders claim runtime {runtime}: {names}", hint="leave all but one out")
-        if claiming:
-            return claiming[0]
+        serving = [loader for loader in self.registry.loaders.all() if runtime.lower() in loader.runtimes]
+        if len(serving) > 1:
+            names = ", ".join(loader.name for loader in serving)
+            raise PluginError(f"several loaders serve runtime {runtime}: {names}", hint="disable all but one")
+        if serving:
+            return serving[0]
         raise PluginError(
             f"no installed loader serves runtime {runtime}",
-            hint="install a plugin that does; hatframe plugins shows what is here and whether it can work",
+            hint="install a plugin that does; hatframe plugins lists those installed and whether they work here",
         )
 
     def linker(self, name: str | None = None, platform: Platform | None = None) -> Linker:
-        """The linker of that name, or the first that can work here and produce for ``platform`` (this machine).
+        """The linker called ``name``, or the first that works here and produces for ``platform`` (this machine).
 
-        Raises :class:`PluginError` where there is none, with what to install.
+        Raises :class:`PluginError` if there is none, with what to install.
         """
         wanted = platform or Platform.host()
 
@@ -135,12 +141,12 @@ class Kernel:
             return linker
         if first := self.registry.linkers.first(serves):
             return first
-        raise PluginError(f"no linker can produce for {wanted} here", hint=self._missing_linkers(serves))
+        raise PluginError(f"no available linker can produce for {wanted}", hint=self._missing_linkers(serves))
 
     def _missing_linkers(self, serves: Callable[[Linker], bool]) -> str:
-        return " or ".join(self.registry.linkers.installs(serves)) or "no plugin that is installed has one that would"
+        return " or ".join(self.registry.linkers.installs(serves)) or "no installed plugin has one that could"
 
-    # --------------------------------------------------------------------------------------------- operations
+    # -------------------------------------------------------------------------------------------- operations
 
     def load(
         self,
@@ -148,20 +154,40 @@ class Kernel:
         loader: str | None = None,
         force: bool = False,
         allow_outside: bool = False,
-        options: Mapping[str, str] | None = None,
+        **options: str,
     ) -> LoadedPackage:
-        """Open a package by its .hat file or files, or a .zip file, as a mapping of functions that can be called.
+        """Open a package and return its functions, ready to be called.
 
         Parameters
         ----------
+        *paths
+            The .hat file or files of one library, or a .zip file.
         loader
-            The loader for host functions; functions with a ``runtime`` go to the one that claims it.
+            The loader for host functions; the default is the first that works here. Functions with a ``runtime`` are
+            loaded by the loader that serves it.
         force
-            Open it even where this machine is known not to meet what it requires.
+            Open the package even if this machine does not meet its requirements.
         allow_outside
-            Take a library or a dependency that lies outside of the package's folder.
-        options
-            Options for the loader.
+            Accept libraries and dependencies outside the package's folder.
+        **options
+            Options of loaders; ``hatframe plugins`` lists them.
+
+        Returns
+        -------
+        LoadedPackage
+            A mapping of functions by name. Use it in a ``with`` statement, or call ``close()``, to unload the library.
+
+        Raises
+        ------
+        HatError
+            The files cannot be read, this machine does not meet the requirements, or the library cannot be opened.
+
+        Examples
+        --------
+        >>> import hatframe, numpy
+        >>> with hatframe.load("gemm.hat") as package:  # doctest: +SKIP
+        ...     C = numpy.zeros((128, 256), "float32")
+        ...     package.gemm(A, B, C)
         """
         return self.open_package(
             read_package(*paths), loader=loader, force=force, allow_outside=allow_outside, options=options
@@ -176,38 +202,17 @@ class Kernel:
         allow_outside: bool = False,
         options: Mapping[str, str] | None = None,
     ) -> LoadedPackage:
-        """Open a package that was read already; as :meth:`load`."""
-        from hatframe.calling.loaded import LoadedPackage
-        from hatframe.calling.requirements import check_target
-
+        """Open a package that was read already; see :meth:`load`."""
         if not package.functions:
             raise PackageError("it describes no functions", where=str(package.path or ""))
         check_target(package.hat_files, self.machine, force)
-        context = self._load_context(options or {}, allow_outside)
-        opened: dict[str, Library] = {}
-        host = self.loader(loader)
-        # What came in a .zip file lies in the cache, which another process may clear.
-        marks = contextlib.ExitStack()
-        marks.enter_context(in_use([package]))
-
-        def bind(function: Function) -> BoundFunction:
-            chosen = self.loader(runtime=function.runtime) if function.runtime else host
-            if chosen.name not in opened:
-                opened[chosen.name] = chosen.open(package, context)
-            bound = opened[chosen.name].bind(function)
-            bound.loader = chosen.name
-            return bound
-
-        def close() -> None:
-            for library in opened.values():
-                library.close()
-            marks.close()
-
-        loaded = LoadedPackage(package, bind, close=close)
-        if any(not function.runtime for function in package.functions.values()):
-            # A library that is missing or broken is told now, not at the first call.
-            opened[host.name] = host.open(package, context)
-        return loaded
+        settings = {"loader": loader, "force": force, "allow_outside": allow_outside, **(options or {})}
+        return LoadedPackage(
+            package,
+            select=lambda runtime: self.loader(runtime=runtime) if runtime else self.loader(loader),
+            context=self._load_context(options or {}, allow_outside),
+            reopen=functools.partial(self.load, *_sources(package), **settings),  # type: ignore[arg-type]
+        )
 
     def _load_context(self, options: Mapping[str, str], allow_outside: bool) -> LoadContext:
         def dynamic_library(package: Package) -> Path:
@@ -228,33 +233,60 @@ class Kernel:
 
     def build(
         self,
-        sources: Sequence[str | Path],
+        sources: str | Path | Sequence[str | Path],
         output: str | Path,
         *,
+        functions: str | Sequence[str] = (),
+        static: bool = False,
         linker: str | None = None,
         target: str | None = None,
-        static: bool = False,
         optimize: int = 3,
         processor: str | None = None,
-        flags: Sequence[str] = (),
-        include_folders: Sequence[str | Path] = (),
-        functions: Sequence[str] = (),
-        libraries: Sequence[str] = (),
-        library_folders: Sequence[str | Path] = (),
+        cflags: str | Sequence[str] = (),
+        include: str | Path | Sequence[str | Path] = (),
+        define: str | Sequence[str] = (),
+        library: str | Sequence[str] = (),
+        library_folder: str | Path | Sequence[str | Path] = (),
     ) -> Built:
-        """Build a package from C files; tells what was written, and what could not be described.
+        """Build a package from C files.
 
         Parameters
         ----------
         sources, output
-            The C files, and the .hat file to write; the library is put beside it.
+            The C files, and the .hat file to write, or a folder to write it to. The library is written beside it.
+        functions
+            Names or globs of the functions to describe; the default is all that can be described.
+        static
+            Build a static library rather than a dynamic one.
         linker, target
-            The linker to use, and the platform to build for (``x86_64-windows``); without them the first that can
-            produce for it, and this machine.
-        static, optimize, flags, include_folders, functions, libraries, library_folders
-            As :class:`hatframe.building.build.BuildOptions` tells.
-        processor
-            The processor that the code may be for; None is this machine's, or any with a ``target``.
+            The linker, and the platform to build for, such as ``"x86_64-windows"``. The defaults are the first linker
+            that can produce for the platform, and this machine.
+        optimize, processor
+            The level of optimization, from 0 to 3, and the processor whose instructions may be used: ``"native"`` (the
+            default without ``target``), ``"none"`` for any (the default with it), or a name that the compiler knows.
+        cflags
+            More flags for the compiler: a text that is split as by a shell, or a sequence of single flags.
+        include, define
+            Folders with headers, and macros to define (``"NAME"`` or ``"NAME=VALUE"``).
+        library, library_folder
+            Libraries to link, by name or path, and folders to search for them.
+
+        Returns
+        -------
+        Built
+            The files written, the functions described, and the functions left out, each with the reason.
+
+        Raises
+        ------
+        HatError
+            The code does not compile, does not link, or the files cannot be written.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> built = hatframe.build("gemm.c", "gemm.hat", cflags="-std=c11")  # doctest: +SKIP
+        >>> built.functions  # doctest: +SKIP
+        ('gemm',)
         """
         from hatframe.building.build import BuildOptions, build
 
@@ -262,106 +294,175 @@ class Kernel:
         chosen = self.linker(linker, wanted)
         # The linker knows which C library it makes this for.
         platform = min(made for made in chosen.platforms() if made.fits(wanted))
+        processor = processor or ("none" if target else "native")
         options = BuildOptions(
             static=static,
             optimize=optimize,
-            processor=("" if target else "native") if processor is None else processor,
-            flags=tuple(flags),
-            include_folders=tuple(map(Path, include_folders)),
-            functions=tuple(functions),
-            libraries=tuple(libraries),
-            library_folders=tuple(map(Path, library_folders)),
+            processor="" if processor == "none" else processor,
+            flags=(*(f"-D{macro}" for macro in as_tuple(define)), *as_flags(cflags)),
+            include_folders=tuple(map(Path, as_tuple(include))),
+            functions=as_tuple(functions),
+            libraries=as_tuple(library),
+            library_folders=tuple(map(Path, as_tuple(library_folder))),
         )
-        return build([Path(source) for source in sources], Path(output), options, chosen, platform)
+        return build(list(map(Path, as_tuple(sources))), Path(output), options, chosen, platform)
 
     def to_dynamic(
         self,
-        path: str | Path,
+        package: str | Path,
         output: str | Path,
         *,
         linker: str | None = None,
-        libraries: Sequence[str] = (),
-        library_folders: Sequence[str | Path] = (),
+        library: str | Sequence[str] = (),
+        library_folder: str | Path | Sequence[str | Path] = (),
         all_hats: bool = False,
         allow_outside: bool = False,
-        allow_link_flags: Sequence[str] = (),
+        allow_link_flag: str | Sequence[str] = (),
     ) -> Converted:
-        """Convert a static package to a dynamic one; tells what was written.
+        """Convert a static package to a dynamic one.
 
         Parameters
         ----------
-        path, output
-            The .hat file of the static package, and the one to write; the library is put beside it.
+        package, output
+            The .hat file of the static package, and the one to write, or a folder to write it to. The library is
+            written beside it.
         linker
-            The linker to use; without it the first that can produce for the package's platform.
-        libraries, library_folders
-            Libraries to link, and where to look for them.
+            The linker; the default is the first that can produce for the package's platform.
+        library, library_folder
+            Libraries to link, by name or path, and folders to search for them.
         all_hats
             Convert every .hat file of the same library in the folder.
-        allow_outside, allow_link_flags
-            Take paths in the package's metadata that leave its folder, and these flags for the linker.
+        allow_outside, allow_link_flag
+            Accept files outside the package's folder, and these linker flags, in the package's metadata.
+
+        Returns
+        -------
+        Converted
+            The files written, and the linker that made the library.
+
+        Raises
+        ------
+        HatError
+            The package cannot be read, a path or flag in it is not allowed, or the library does not link.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> hatframe.to_dynamic("gemm_static.hat", "gemm.hat").library.name  # doctest: +SKIP
+        'libgemm.so'
         """
         from hatframe.converting.to_dynamic import to_dynamic
 
-        package, trust, chosen = self._to_convert(path, linker, all_hats, allow_outside, allow_link_flags)
+        static, trust, chosen = self._to_convert(package, linker, all_hats, allow_outside, allow_link_flag)
         return to_dynamic(
-            package,
+            static,
             Path(output),
             linker=chosen,
-            libraries=libraries,
-            library_folders=[Path(folder) for folder in library_folders],
+            libraries=as_tuple(library),
+            library_folders=list(map(Path, as_tuple(library_folder))),
             trust=trust,
         )
 
     def to_static(
         self,
-        path: str | Path,
+        package: str | Path,
         output: str | Path,
         *,
         linker: str | None = None,
-        objects: Sequence[str] = (),
+        add: str | Path | Sequence[str | Path] = (),
         all_hats: bool = False,
         allow_outside: bool = False,
-        allow_link_flags: Sequence[str] = (),
+        allow_link_flag: str | Sequence[str] = (),
     ) -> Converted:
-        """Convert a package of objects to one with a static library; tells what was written.
+        """Convert a package of object files to one with a static library.
 
-        ``objects`` are paths of more object files and static libraries to put in; the rest is as for
-        :meth:`to_dynamic`.
+        Parameters
+        ----------
+        package, output
+            The .hat file of the package, and the one to write, or a folder to write it to. The library is written
+            beside it.
+        linker
+            The linker; the default is the first that can produce for the package's platform.
+        add
+            More object files and static libraries to put into the library.
+        all_hats
+            Convert every .hat file of the same library in the folder.
+        allow_outside, allow_link_flag
+            Accept files outside the package's folder, and these linker flags, in the package's metadata.
+
+        Returns
+        -------
+        Converted
+            The files written, and the linker that made the library.
+
+        Raises
+        ------
+        HatError
+            The package cannot be read, a path or flag in it is not allowed, or the archive cannot be made.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> hatframe.to_static("objects.hat", "package.hat", add="helpers.o")  # doctest: +SKIP
         """
         from hatframe.converting.to_static import to_static
 
-        package, trust, chosen = self._to_convert(path, linker, all_hats, allow_outside, allow_link_flags)
-        return to_static(package, Path(output), linker=chosen, objects=objects, trust=trust)
+        objects, trust, chosen = self._to_convert(package, linker, all_hats, allow_outside, allow_link_flag)
+        added = [str(Path(path).absolute()) for path in as_tuple(add)]
+        return to_static(objects, Path(output), linker=chosen, objects=added, trust=trust)
 
     def _to_convert(
-        self,
-        path: str | Path,
-        linker: str | None,
-        all_hats: bool,
-        allow_outside: bool,
-        allow_link_flags: Sequence[str],
-    ) -> tuple[Package, Trust, Linker]:
-        """What is converted, how far its metadata are trusted, and by which linker."""
+        self, path: str | Path, linker: str | None, all_hats: bool, allow_outside: bool, allow_link_flag: Any
+    ) -> tuple[Package, Any, Linker]:
+        """The package to convert, how far its metadata are trusted, and the linker."""
         from hatframe.converting.plan import platform_of, static_library
         from hatframe.packages.dependencies import Trust
 
         package = same_library(Path(path)) if all_hats else read_package(path)
-        trust = Trust(allow_outside=allow_outside, link_flags=tuple(allow_link_flags))
-        platform = platform_of(package, static_library(package, trust))
-        return package, trust, self.linker(linker, platform)
+        trust = Trust(allow_outside=allow_outside, link_flags=as_tuple(allow_link_flag))
+        return package, trust, self.linker(linker, platform_of(package, static_library(package, trust)))
 
-    def pack(self, path: str | Path, output: str | Path, *, allow_outside: bool = False) -> Packed:
-        """Gather the package of a .hat file into a folder or a .zip file, so that it can be moved.
+    def pack(self, package: str | Path, output: str | Path, *, allow_outside: bool = False) -> Packed:
+        """Gather a package in a folder or a .zip file, so that it can be moved. No code of the package runs.
 
-        Raises as :func:`hatframe.packages.packing.pack`, which tells more. No code of the package is run.
+        Parameters
+        ----------
+        package, output
+            A .hat file of the package, and a new or empty folder, or a .zip file, which is replaced.
+        allow_outside
+            Include files from outside the package's folder.
+
+        Returns
+        -------
+        Packed
+            The path, the files in it, and the .hat files in which paths changed.
+
+        Raises
+        ------
+        HatError
+            A file is missing or lies outside the package's folder, or the output cannot be written.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> hatframe.pack("gemm.hat", "gemm.zip").files  # doctest: +SKIP
+        ('gemm.hat', 'libgemm.so')
         """
         from hatframe.packages.packing import pack
 
-        return pack(Path(path), Path(output), allow_outside=allow_outside)
+        return pack(Path(package), Path(output), allow_outside=allow_outside)
 
     def validate(self, path: str | Path) -> list[Deviation]:
-        """Every deviation of a .hat file from the format. No code of the package is run."""
+        """All deviations of a .hat file from the format, in the order of its lines. No code of the package runs.
+
+        Raises :class:`FormatError` only if the file cannot be read as text.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> hatframe.validate("gemm.hat")  # doctest: +SKIP
+        []
+        """
         from hatframe.validating.validation import validate
 
         runtimes = {runtime for loader in self.registry.loaders.all() for runtime in loader.runtimes}
@@ -369,88 +470,175 @@ class Kernel:
 
     def bench(
         self,
-        paths: Iterable[str | Path],
-        options: BenchOptions,
-        observers: Iterable[Observer] = (),
+        *paths: str | Path,
+        functions: str | Sequence[str] = (),
+        loader: str | None = None,
+        sink: str | Sequence[str] = (),
+        min_time: float | None = None,
+        batches: int | None = None,
+        min_iterations: int = 1,
+        precision: float = 0.01,
+        max_time: float | None = None,
+        race: bool = True,
+        cache: str = "cold",
+        input_data: str | Path = "random",
+        input_sets_size: int | None = None,
+        seed: int = 0,
+        size: str | Mapping[str, int] | Sequence[str | Mapping[str, int]] = (),
+        threads: int | None = None,
+        timeout: float = 60.0,
+        cpu: int | None = None,
+        resume: bool = False,
+        force: bool = False,
+        allow_outside: bool = False,
+        observers: Observer | Sequence[Observer] = (),
+        **options: str | bool,
     ) -> ResultsDocument:
-        """Measure the functions of packages, write each result to the sinks, and return all of them.
+        """Measure functions, write each result to the sinks as soon as it is final, and return all results.
+
+        The functions run in a worker process; one that crashes or hangs gets a result that says so, and the others are
+        measured all the same.
 
         Parameters
         ----------
-        paths
-            .hat files, folders of them, or .zip files of packed packages; all functions are ranked together.
+        *paths
+            .hat files, folders of them, or .zip files; all functions are ranked together.
+        functions
+            Names, base names or globs of the functions to measure; the default is all.
+        loader
+            The loader for host functions; the default is the first that works here.
+        sink
+            Where to write results: ``"NAME"`` or ``"NAME=PATH"``, such as ``"json=run.json"``.
+        min_time, batches, min_iterations
+            Measure each function for at least this time (seconds) and number of batches, of at least this number of
+            calls each. The defaults adapt to slow functions and to those that are clearly slower than others.
+        precision, max_time
+            Measure each function until its mean is known within this fraction (the half-width of the 95 % interval),
+            but no longer than this time (seconds). By default, all functions share 45 s, 0.1 to 2 s for each.
+        race
+            Measure functions less that are clearly slower than the fastest.
+        cache
+            ``"cold"`` for input sets of twice the last-level cache, ``"hot"`` for a single one.
+        input_data
+            ``"random"``, ``"zeros"``, ``"ones"``, or an .npz file with an array for each parameter, by name.
+        input_sets_size
+            The least size of all input sets together, in bytes.
+        seed
+            Seeds the random inputs and the order of the functions.
+        size
+            Dimensions of runtime-sized functions: ``"M=256,N=1024"`` or ``{"M": 256, "N": 1024}``. Several give one
+            result each. Dimensions that are not given are 256.
+        threads
+            The number of threads of OpenMP and similar runtimes; the default is theirs.
+        timeout
+            Kill a function that runs longer than this (seconds).
+        cpu
+            The processor to run the functions on; the default is any.
+        resume
+            Continue an interrupted run of the same packages and options.
+        force
+            Measure packages even if this machine does not meet their requirements.
+        allow_outside
+            Accept libraries and dependencies outside the packages' folders.
         observers
-            Are told how it goes on, beside those of the plugins.
+            Observers of this run, in addition to those of plugins.
+        **options
+            Options of loaders and sinks; ``hatframe bench --help`` lists them.
+
+        Returns
+        -------
+        ResultsDocument
+            All results, with their ranking: ``.fastest``, iteration, ``.to_dataframe()``.
+
+        Raises
+        ------
+        HatError
+            The packages cannot be read, an option is invalid, or a sink failed.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> results = hatframe.bench("gemm.hat", functions="gemm_*", max_time=0.5)  # doctest: +SKIP
+        >>> results.fastest.function_name, results.fastest.statistics.mean  # doctest: +SKIP
+        ('gemm_v25', 0.000137)
         """
+        from hatframe.bench.options import BenchOptions, SinkChoice
         from hatframe.bench.run import run_benchmark
 
-        recipe = self._recipe()
-        opening = {
-            "loader": options.loader,
-            "force": options.force,
-            "allow_outside": options.allow_outside,
-            "options": {"timer": options.timer},
-        }
+        timer = str(options.pop("timer", "auto"))
+        chosen = sink_options(as_tuple(sink), options, self.registry.sinks)
+        run_options = BenchOptions(
+            functions=as_tuple(functions),
+            loader=loader,
+            sinks=tuple(SinkChoice(name, path, settings) for name, path, settings in chosen),
+            min_time=min_time,
+            batches=batches,
+            min_iterations=min_iterations,
+            precision=precision,
+            max_time=max_time,
+            race=race,
+            timer=timer,
+            cache=cache,
+            input_data=str(input_data),
+            input_sets_size=input_sets_size,
+            seed=seed,
+            sizes=as_sizes(size),
+            threads=threads,
+            timeout=timeout,
+            cpu=cpu,
+            resume=resume,
+            force=force,
+            allow_outside=allow_outside,
+        )
+        opening = {"loader": loader, "force": force, "allow_outside": allow_outside, "options": {"timer": timer}}
         with in_use(read_packages(paths)) as packages:
             return run_benchmark(
                 packages,
-                options,
+                run_options,
                 machine=self.machine,
-                opener=functools.partial(_opener, recipe or self, opening),
-                isolated=recipe is not None,
-                sinks=[(self.registry.sinks.get(choice.name), choice) for choice in options.sinks],
-                observers=[*self.registry.observers(), *observers],
+                opener=functools.partial(_opener, self, opening),
+                isolated=self._is_portable(),
+                sinks=[(self.registry.sinks.get(choice.name), choice) for choice in run_options.sinks],
+                observers=[*self.registry.observers(), *as_tuple(observers)],
             )
 
-    def _recipe(self) -> _Recipe | None:
-        """How to make the same kernel in another process; None where a given plugin cannot be sent there."""
+    def probe(self) -> Machine:
+        """This machine as hatframe sees it: its platform, caches, instruction sets, and what else probes report.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> hatframe.probe().last_level_cache.size  # doctest: +SKIP
+        33554432
+        """
+        return self.machine
+
+    def _is_portable(self) -> bool:
+        """Whether another process can make the same kernel."""
         try:
-            plugins = tuple(_sent(plugin) for plugin in self._plugins)
+            pickle.dumps(self)
         except (pickle.PicklingError, AttributeError, TypeError):
-            return None
-        return _Recipe(plugins, self._entry_points, self._disabled)
+            return False
+        return True
 
 
-class _Recipe(NamedTuple):
-    """What another process makes a kernel of."""
-
-    plugins: tuple[bytes | str, ...]
-    entry_points: bool
-    disabled: frozenset[str]
-
-    def kernel(self) -> Kernel:
-        """A kernel of the same plugins."""
-        plugins = [
-            importlib.import_module(plugin) if isinstance(plugin, str) else pickle.loads(plugin)
-            for plugin in self.plugins
-        ]
-        return Kernel(plugins, entry_points=self.entry_points, disabled=self.disabled)
+def _sources(package: Package) -> list[Path]:
+    """The files that a package was read from."""
+    if package.unpacked:
+        return [package.unpacked.archive.absolute()]
+    return [hat.path.absolute() for hat in package.hat_files if hat.path]
 
 
-def _sent(plugin: Any) -> bytes | str:
-    """A plugin as another process gets it: the name of a module, or a pickle."""
-    home = plugin.__name__ if isinstance(plugin, types.ModuleType) else type(plugin).__module__
-    try:
-        importable = home != "__main__" and importlib.util.find_spec(home) is not None
-    except ValueError:  # a module that was made by hand has no spec
-        importable = False
-    if not importable:
-        raise pickle.PicklingError(f"{home} cannot be imported there")
-    return home if isinstance(plugin, types.ModuleType) else pickle.dumps(plugin)
+def _kernel_of(plugins: Sequence[bytes | str], entry_points: bool, disabled: Collection[str]) -> Kernel:
+    return Kernel(map(restored, plugins), entry_points=entry_points, disabled=disabled)
 
 
-def _opener(source: _Recipe | Kernel, opening: dict[str, Any]) -> Callable[[Package], LoadedPackage]:
-    """What opens packages in the process that measures."""
-    kernel = source.kernel() if isinstance(source, _Recipe) else source
+def _opener(kernel: Kernel, opening: dict[str, Any]) -> Callable[[Package], LoadedPackage]:
+    """The function that opens packages in the process that measures."""
     return functools.partial(kernel.open_package, **opening)
 
 
-def load(
-    *paths: str | Path,
-    loader: str | None = None,
-    force: bool = False,
-    allow_outside: bool = False,
-    options: Mapping[str, str] | None = None,
-) -> LoadedPackage:
-    """Open a package with all installed plugins; see :meth:`Kernel.load`."""
-    return Kernel().load(*paths, loader=loader, force=force, allow_outside=allow_outside, options=options)
+@functools.cache
+def default_kernel() -> Kernel:
+    """The kernel behind the functions of the module ``hatframe``."""
+    return Kernel()

@@ -1,10 +1,14 @@
-"""Finds plugins and gathers their backends; what is broken is left out and told, and the rest works."""
+"""Finds plugins and gathers their backends; broken ones are reported and left out, and the rest works."""
 
 from __future__ import annotations
 
 import difflib
 import functools
 import importlib.metadata
+import importlib.util
+import os
+import pickle
+import types
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +21,9 @@ from hatframe.errors import PluginError
 
 GROUP = "hatframe"
 """The group of entry points that plugins register under."""
+
+DISABLE_VARIABLE = "HATFRAME_DISABLE_PLUGINS"
+"""The environment variable that lists plugins to leave out, separated by commas."""
 
 BackendT = TypeVar("BackendT", bound=Backend)
 
@@ -55,25 +62,28 @@ class Registry:
     entry_points
         Whether to find installed plugins by their entry points.
     disabled
-        Names of plugins (of their entry point or their distribution) to leave out.
+        Names of plugins (of their entry point or their distribution) to leave out, in addition to those in
+        :data:`DISABLE_VARIABLE`.
     """
 
     def __init__(self, plugins: Iterable[Any], *, entry_points: bool, disabled: Collection[str]) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._plugins: dict[str, PluginReport] = {}
+        by_environment = (name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(","))
+        disabled = {*disabled, *filter(None, by_environment)}
         if entry_points:
             for entry in importlib.metadata.entry_points(group=GROUP):
                 self._add_entry_point(entry, disabled)
         for plugin in plugins:
             self._register(plugin, PluginReport(name=_name_of(plugin)))
         found = {name for report in self._plugins.values() for name in (report.name, report.distribution)}
-        self.not_found = sorted(set(disabled) - found)
+        self.not_found = sorted(disabled - found)
         """The names that were to be disabled, and that no plugin has."""
-        self.loaders: Kind[Loader] = Kind("loader", Loader, self._gather("hatframe_loaders"), self._fail)
-        self.linkers: Kind[Linker] = Kind("linker", Linker, self._gather("hatframe_linkers"), self._fail)
-        self.sinks: Kind[Sink] = Kind("sink", Sink, self._gather("hatframe_sinks"), self._fail)
-        self.probes: Kind[Probe] = Kind("probe", Probe, self._gather("hatframe_probes"), self._fail)
+        self.loaders: BackendSet[Loader] = BackendSet("loader", Loader, self._gather("hatframe_loaders"), self._fail)
+        self.linkers: BackendSet[Linker] = BackendSet("linker", Linker, self._gather("hatframe_linkers"), self._fail)
+        self.sinks: BackendSet[Sink] = BackendSet("sink", Sink, self._gather("hatframe_sinks"), self._fail)
+        self.probes: BackendSet[Probe] = BackendSet("probe", Probe, self._gather("hatframe_probes"), self._fail)
 
     @property
     def plugins(self) -> Sequence[PluginReport]:
@@ -179,7 +189,7 @@ class Registry:
         return gathered
 
 
-class Kind(Generic[BackendT]):
+class BackendSet(Generic[BackendT]):
     """All backends of one kind (``loader``, ``linker`` …): the usable ones by name, and the rest with reasons."""
 
     def __init__(
@@ -330,3 +340,23 @@ def _described(thing: Any) -> str:
 def _cause(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def portable(plugin: Any) -> bytes | str:
+    """A given plugin as another process can restore it: the name of a module, or a pickle.
+
+    Raises :class:`pickle.PicklingError` if it cannot be imported there, and as pickling does.
+    """
+    home = plugin.__name__ if isinstance(plugin, types.ModuleType) else type(plugin).__module__
+    try:
+        importable = home != "__main__" and importlib.util.find_spec(home) is not None
+    except ValueError:  # a module made by hand has no spec
+        importable = False
+    if not importable:
+        raise pickle.PicklingError(f"{home} cannot be imported in another process")
+    return home if isinstance(plugin, types.ModuleType) else pickle.dumps(plugin)
+
+
+def restored(plugin: bytes | str) -> Any:
+    """The plugin that :func:`portable` was called with."""
+    return importlib.import_module(plugin) if isinstance(plugin, str) else pickle.loads(plugin)

@@ -18,14 +18,14 @@ PLUGINS = ROOT / "plugins"
 
 # Each layer may import those before it, and itself.
 LAYERS = (
-    {"errors", "files", "machine", "__init__"},
+    {"errors", "files", "machine", "outcomes", "__init__"},
     {"c"},
     {"format"},
     {"binary", "packages"},
     {"calling", "toolchain"},
     {"results", "validating", "building", "converting"},
     {"bench"},
-    {"registry", "kernel"},
+    {"registry", "arguments", "kernel"},
     {"cli", "__main__"},
     {"testing"},
 )

@@ -36,7 +36,7 @@ def build(folder: Path, linker: str, target: str, static: bool) -> Path:
     source = SAMPLES / "gemm.c"
     flags = ["-DUNUSED=1", "-std=c11"]
     built = kernel.build(
-        [source], folder / "gemm.hat", linker=linker, target=target, static=static, flags=flags
+        [source], folder / "gemm.hat", linker=linker, target=target, static=static, cflags=flags
     ).written
     assert kernel.validate(built.hat) == []
     return built.hat

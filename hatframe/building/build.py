@@ -16,14 +16,13 @@ from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.building.describing import (
     FunctionDefinition,
     ParsedSource,
-    UnsupportedFunction,
     combine,
     package_description,
     read_functions,
 )
 from hatframe.building.metadata import built_document, reference_table, target_table
 from hatframe.c.preprocessed import files_of
-from hatframe.converting.conversion import Converted, check_not_inputs, output_hat, write_package
+from hatframe.converting.conversion import check_not_inputs, output_hat, write_package
 from hatframe.converting.plan import link_checked, run_folders
 from hatframe.converting.to_dynamic import dynamic_names
 from hatframe.converting.to_static import objects_of
@@ -31,6 +30,7 @@ from hatframe.errors import FormatError, LinkError, PackageError, UsageError
 from hatframe.format.names import matching
 from hatframe.format.rendering import render_hat
 from hatframe.machine import Platform
+from hatframe.outcomes import Built, Converted, UnsupportedFunction
 from hatframe.packages.dependencies import KNOWN_FLAGS, Dependency, Trust, read_dependency, statically_linked
 from hatframe.toolchain.compiled_for import compiled_for
 from hatframe.toolchain.tool import private_folder, run_parallel
@@ -84,14 +84,6 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     functions: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     library_folders: tuple[Path, ...] = ()
-
-
-class Built(msgspec.Struct, frozen=True):
-    """What was written, the functions that it describes, and those that were left out, each with the reason."""
-
-    written: Converted
-    functions: tuple[str, ...]
-    refused: tuple[UnsupportedFunction, ...]
 
 
 def build(sources: Sequence[Path], output: Path, options: BuildOptions, linker: Linker, platform: Platform) -> Built:

@@ -29,6 +29,7 @@ from hatframe.c.types import (
 )
 from hatframe.format.model import VOID, Function, LogicalType, Parameter, Usage
 from hatframe.machine import Platform
+from hatframe.outcomes import UnsupportedFunction
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -47,15 +48,6 @@ class FunctionDefinition(msgspec.Struct, frozen=True, kw_only=True):
     redeclaration: str
     sizes: tuple[tuple[str, int], ...]
     prerequisites: tuple[str, ...]
-    file: str
-    line: int
-
-
-class UnsupportedFunction(msgspec.Struct, frozen=True, kw_only=True):
-    """A function that other files can call, but that metadata cannot describe, and why."""
-
-    name: str
-    reason: str
     file: str
     line: int
 

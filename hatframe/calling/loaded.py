@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from hatframe.backends import BoundFunction
+from hatframe.backends import BoundFunction, Library, LoadContext, Loader
 from hatframe.format.model import Function
-from hatframe.packages.package import Package
+from hatframe.packages.package import Package, in_use
 
 
 class LoadedPackage(Mapping[str, BoundFunction]):
-    """The functions of an opened package, by full name; also found by base name, and as attributes.
+    """The functions of an open package, by full name; items are also found by base name, and as attributes.
 
     >>> package["gemm_0123456789abcdef"], package["gemm"], package.gemm  # doctest: +SKIP
 
-    A base name that several functions have is an error that lists them. As a context manager it closes itself.
+    A base name that several functions share is an error that lists them. Use it in a ``with`` statement, or call
+    :meth:`close`, to unload the library. It pickles by the paths of its files.
+
+    Parameters
+    ----------
+    select
+        Returns the loader for a ``runtime``, or for host functions if that is empty.
+    reopen
+        Opens the same package again; called in the process in which a pickle is loaded.
     """
 
     def __init__(
-        self, package: Package, bind: Callable[[Function], BoundFunction], close: Callable[[], object]
+        self,
+        package: Package,
+        *,
+        select: Callable[[str], Loader],
+        context: LoadContext,
+        reopen: Callable[[], LoadedPackage],
     ) -> None:
         self.package = package
-        self._bind = bind
-        self._close = close
+        self._select = select
+        self._context = context
+        self._reopen = reopen
         self._bound: dict[str, BoundFunction] = {}
+        self._libraries: dict[str, Library] = {}
+        # An unpacked .zip file is in the cache, which another process may clear.
+        self._marks = contextlib.ExitStack()
+        self._marks.enter_context(in_use([package]))
+        if any(not function.runtime for function in package.functions.values()):
+            # A missing or broken library is an error now rather than at the first call.
+            self._library(select(""))
 
     def find(self, name: str) -> BoundFunction:
         """The function of that name or base name.
 
-        Raises :class:`hatframe.errors.PackageError` where there are several, and its kind
-        :class:`hatframe.errors.UnknownFunctionError` (a KeyError and AttributeError too) where there is none.
+        Raises :class:`PackageError` if several functions match, and its kind :class:`UnknownFunctionError` (also a
+        KeyError and an AttributeError) if none does.
         """
         return self._bound_function(self.package.find(name))
 
@@ -39,13 +61,24 @@ class LoadedPackage(Mapping[str, BoundFunction]):
         return self._bound_function(self.package.fastest(pattern))
 
     def close(self) -> None:
-        """Release the libraries; no function of the package may be called afterwards."""
+        """Unload the libraries as soon as nothing uses them. Calling a function afterwards is an error."""
         self._bound.clear()
-        self._close()
+        for library in self._libraries.values():
+            library.close()
+        self._libraries.clear()
+        self._marks.close()
+
+    def _library(self, loader: Loader) -> Library:
+        if loader.name not in self._libraries:
+            self._libraries[loader.name] = loader.open(self.package, self._context)
+        return self._libraries[loader.name]
 
     def _bound_function(self, function: Function) -> BoundFunction:
         if function.name not in self._bound:
-            self._bound[function.name] = self._bind(function)
+            loader = self._select(function.runtime)
+            bound = self._library(loader).bind(function)
+            bound.loader = loader.name
+            self._bound[function.name] = bound
         return self._bound[function.name]
 
     def __getitem__(self, name: str) -> BoundFunction:

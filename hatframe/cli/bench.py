@@ -13,11 +13,9 @@ from hatframe.cli.common import console, kernel_of, log, log_failures, print_jso
 from hatframe.cli.completion import complete_backends
 from hatframe.cli.options import Functions, Packages
 from hatframe.cli.progress import Progress
-from hatframe.errors import UsageError
 from hatframe.results.text import duration, pairs_text, percent, ratio_text
 
 if TYPE_CHECKING:
-    from hatframe.kernel import Kernel
     from hatframe.results.model import Ratio, ResultsDocument
 
 
@@ -194,33 +192,32 @@ def bench(
     for name, given in (("--cpp", cpp), ("--working-dir", working_dir is not None)):
         if given:
             log.info(f"{name} has no effect: hatframe keeps what it compiles in its cache")
-    kernel = kernel_of(context)
-    chosen = _options(
-        kernel,
-        functions=functions,
+    document = kernel_of(context).bench(
+        *packages,
+        functions=functions or (),
         loader=loader,
-        sink=sink,
+        sink=sink or (),
         min_time=min_time,
         batches=batches,
         min_iterations=min_iterations,
         precision=precision / 100,
         max_time=max_time,
         race=race,
-        timer=timer,
         cache=cache,
         input_data=input_data,
+        input_sets_size=None if input_sets_size is None else int(input_sets_size * 1e6),
+        seed=seed,
+        size=size or (),
+        threads=threads,
         timeout=timeout,
         cpu=cpu,
         resume=resume,
-        input_sets_minimum_size=input_sets_size,
-        seed=seed,
-        size=size,
-        threads=threads,
         force=force,
         allow_outside=allow_outside,
-        sink_options=options,
+        observers=Progress(bar=not json),
+        timer=timer,
+        **options,
     )
-    document = kernel.bench(packages, chosen, [Progress(bar=not json)])
     for name, reason in document.skipped.items():
         log.warning(f"skipped {name}: {reason}")
     if json:
@@ -229,54 +226,6 @@ def bench(
         _print_table(document, "ms" if time_in_ms else "")
     if log_failures(document, logging.ERROR):
         raise typer.Exit(1)
-
-
-def _options(
-    kernel: Kernel,
-    *,
-    sink: list[str] | None,
-    size: list[str] | None,
-    functions: list[str] | None,
-    input_sets_minimum_size: float | None,
-    sink_options: dict[str, str],
-    **plain: Any,
-) -> Any:
-    from hatframe.bench.options import BenchOptions, SinkChoice
-
-    paths: dict[str, Path | None] = {}
-    for text in sink or ():
-        name, equals, path = text.partition("=")
-        if equals and not path:
-            raise UsageError(f"{text!r} lacks a path", where="--sink", hint="write --sink NAME or --sink NAME=PATH")
-        if name in paths:
-            raise UsageError(f"sink {name!r} is given twice", where="--sink")
-        kernel.registry.sinks.get(name)
-        paths[name] = Path(path) if path else None
-    given: dict[str, dict[str, str]] = {}
-    for backend in kernel.registry.sinks.all():
-        for option in backend.options:
-            if option.key in sink_options:
-                given.setdefault(backend.name, {})[option.key] = sink_options[option.key]
-                paths.setdefault(backend.name, None)
-    return BenchOptions(
-        functions=tuple(functions or ()),
-        sinks=tuple(SinkChoice(name, path, given.get(name, {})) for name, path in paths.items()),
-        input_sets_size=None if input_sets_minimum_size is None else int(input_sets_minimum_size * 1e6),
-        sizes=tuple(_parse_sizes(text) for text in size or ()),
-        **plain,
-    )
-
-
-def _parse_sizes(text: str) -> dict[str, int]:
-    sizes = {}
-    for part in text.split(","):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not name or not equals or not value.isdecimal():
-            raise UsageError(f"invalid size {part!r}", where="--size", hint="write --size M=256,N=1024")
-        if name in sizes:
-            raise UsageError(f"{name} is given twice in {text!r}", where="--size")
-        sizes[name] = int(value)
-    return sizes
 
 
 def _print_table(document: ResultsDocument, unit: str) -> None:

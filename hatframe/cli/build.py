@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,6 @@ import typer
 
 from hatframe.cli.common import kernel_of, log, print_converted, waiting
 from hatframe.cli.options import Json, LinkerName
-from hatframe.errors import UsageError
 
 
 def build(
@@ -90,22 +87,21 @@ def build(
         hatframe build a.c b.c -o ab.hat --static --cflags "-O2 -fopenmp" -l gomp
         hatframe build gemm.c -o gemm.hat --linker zig --target x86_64-windows
     """
-    kernel = kernel_of(context)
-    flags = [*(f"-D{text}" for text in define or ()), *_split(cflags or ())]
     with waiting(f"building {output}", json):
-        built = kernel.build(
+        built = kernel_of(context).build(
             sources,
             output,
+            functions=functions or (),
+            static=static,
             linker=linker,
             target=target,
-            static=static,
             optimize=optimize,
-            processor={None: None, "none": ""}.get(processor, processor),
-            flags=flags,
-            include_folders=include or (),
-            functions=functions or (),
-            libraries=library or (),
-            library_folders=library_folder or (),
+            processor=processor,
+            cflags=" ".join(cflags or ()),
+            include=include or (),
+            define=define or (),
+            library=library or (),
+            library_folder=library_folder or (),
         )
     print_converted(
         built.written, json, functions=built.functions, refused=[_as_json(refused) for refused in built.refused]
@@ -120,10 +116,3 @@ def _as_json(refused: object) -> dict[str, object]:
 
     table: dict[str, object] = msgspec.to_builtins(refused)
     return table
-
-
-def _split(texts: Sequence[str]) -> list[str]:
-    try:
-        return [word for text in texts for word in shlex.split(text)]
-    except ValueError as error:
-        raise UsageError(f"invalid flags: {str(error).lower()}", where="--cflags") from None

@@ -15,8 +15,8 @@ from hatframe.results.text import duration as duration
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hatframe.converting.conversion import Converted
     from hatframe.kernel import Kernel
+    from hatframe.outcomes import Converted
     from hatframe.results.model import ResultsDocument
 
 log = logging.getLogger("hatframe.cli")

@@ -19,7 +19,6 @@ from hatframe.packages.package import is_archive, read_packages
 from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text, sized_name
 
 if TYPE_CHECKING:
-    from hatframe.bench.options import BenchOptions
     from hatframe.kernel import Kernel
     from hatframe.results.matching import ComparedFunction, ComparedSets, ResultSet
     from hatframe.results.model import FunctionResult, Ratio
@@ -65,15 +64,13 @@ def compare(
         hatframe compare before.json after.json --fail-slower 5%
         hatframe compare old.hat new.hat --format markdown
     """
-    from hatframe.bench.options import BenchOptions
     from hatframe.results.matching import compare_sets
 
     most = _part(fail_slower) if fail_slower is not None else None
     if len(sources) < 2:
         raise UsageError("there is nothing to compare with", hint="name at least two: hatframe compare A B")
-    # Without a race: it is not about which is the fastest, and the slow ones are to be compared as exactly.
-    chosen = BenchOptions(functions=tuple(functions or ()), race=False, allow_outside=allow_outside)
-    compared = compare_sets(_result_sets(kernel_of(context), sources, chosen), chosen.functions)
+    sets = _result_sets(kernel_of(context), sources, tuple(functions or ()), allow_outside)
+    compared = compare_sets(sets, tuple(functions or ()))
     for warning in compared.warnings:
         log.warning(warning)
     slower = [row for row in compared.functions if most is not None and row.slower_by(most)]
@@ -98,7 +95,9 @@ def _part(text: str) -> float:
 # ----------------------------------------------------------------------------------------------------- the sources
 
 
-def _result_sets(kernel: Kernel, sources: Sequence[str], options: BenchOptions) -> list[ResultSet]:
+def _result_sets(
+    kernel: Kernel, sources: Sequence[str], functions: Sequence[str], allow_outside: bool
+) -> list[ResultSet]:
     from hatframe.results.matching import ResultSet
     from hatframe.results.reading import read_results, read_table
 
@@ -114,7 +113,7 @@ def _result_sets(kernel: Kernel, sources: Sequence[str], options: BenchOptions) 
             read[source] = ResultSet(name=source, results=document.results, run=document.run)
         else:
             read[source] = ResultSet(name=source, results=read_table(source))
-    measured = _measure(kernel, packages, options) if packages else {}
+    measured = _measure(kernel, packages, functions, allow_outside) if packages else {}
     return [read.get(source) or measured[source] for source in sources]
 
 
@@ -131,7 +130,9 @@ def _is_document(path: Path) -> bool:
         return True
 
 
-def _measure(kernel: Kernel, sources: Sequence[str], options: BenchOptions) -> dict[str, ResultSet]:
+def _measure(
+    kernel: Kernel, sources: Sequence[str], functions: Sequence[str], allow_outside: bool
+) -> dict[str, ResultSet]:
     """Measure all packages in one run, so that their functions can be paired."""
     from hatframe.results.matching import ResultSet
 
@@ -145,7 +146,8 @@ def _measure(kernel: Kernel, sources: Sequence[str], options: BenchOptions) -> d
                 )
             owners[file] = source
     log.info(f"measuring {', '.join(sources)} together")
-    document = kernel.bench(sources, options)
+    # Without a race: slow functions are compared as exactly as fast ones.
+    document = kernel.bench(*sources, functions=functions, race=False, allow_outside=allow_outside)
     log_failures(document, logging.WARNING)
     return {
         source: ResultSet(

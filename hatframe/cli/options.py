@@ -18,7 +18,7 @@ from hatframe.cli.help import GLOBAL_PANEL
 
 if TYPE_CHECKING:
     from hatframe.backends import SinkOption as Option
-    from hatframe.registry import Kind
+    from hatframe.registry import BackendSet
 
 Packages = Annotated[
     list[Path], typer.Argument(metavar="PKG...", help=".hat files, folders of them, or packed .zip files.")
@@ -181,7 +181,7 @@ def with_global_options(command: Callable[..., Any], reporting: Reporting) -> Ca
 # ------------------------------------------------------------------------------------------------ of the backends
 
 
-def with_backend_options(command: Callable[..., Any], kinds: Iterable[Kind[Any]]) -> Callable[..., Any]:
+def with_backend_options(command: Callable[..., Any], kinds: Iterable[BackendSet[Any]]) -> Callable[..., Any]:
     """``command`` with the options that backends of ``kinds`` declare; it receives the given ones as ``**options``.
 
     Backends of one kind may share an option, such as the loaders of host functions their ``--timer``.

@@ -58,10 +58,10 @@ def to_dynamic(
             package,
             output,
             linker=linker,
-            libraries=library or (),
-            library_folders=library_folder or (),
+            library=library or (),
+            library_folder=library_folder or (),
             all_hats=all_hats,
             allow_outside=allow_outside,
-            allow_link_flags=allow_link_flag or (),
+            allow_link_flag=allow_link_flag or (),
         )
     print_converted(made, json)

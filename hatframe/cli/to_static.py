@@ -42,9 +42,9 @@ def to_static(
             package,
             output,
             linker=linker,
-            objects=[str(path.absolute()) for path in add or ()],
+            add=add or (),
             all_hats=all_hats,
             allow_outside=allow_outside,
-            allow_link_flags=allow_link_flag or (),
+            allow_link_flag=allow_link_flag or (),
         )
     print_converted(made, json)

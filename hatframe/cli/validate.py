@@ -15,7 +15,7 @@ from hatframe.errors import FormatError
 from hatframe.packages.package import hat_folder, is_archive
 
 if TYPE_CHECKING:
-    from hatframe.validating.validation import Deviation
+    from hatframe.outcomes import Deviation
 
 
 def validate(

@@ -14,24 +14,9 @@ from hatframe import files
 from hatframe.converting.plan import HatSource, LinkPlan, path_of
 from hatframe.errors import LinkError, UsageError
 from hatframe.format.editing import edit_text
+from hatframe.outcomes import Converted
 from hatframe.packages.dependencies import Dependency
 from hatframe.toolchain.tool import meanwhile, private_folder
-
-
-class Converted(msgspec.Struct, frozen=True, kw_only=True):
-    """What was written: the .hat file that was asked for, its library, and the other .hat files of it.
-
-    ``library`` is what programs link with; a library for Windows that is loaded at run time is the first of
-    ``deploy_files``. ``linker`` is the name of the linker that made it, and ``extra_exports`` are the symbols that it
-    could not leave out of a dynamic library.
-    """
-
-    hat: Path
-    library: Path
-    linker: str
-    deploy_files: tuple[Path, ...] = ()
-    other_hats: tuple[Path, ...] = ()
-    extra_exports: tuple[str, ...] = ()
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from hatframe.backends import Linker
 from hatframe.binary.libraries import LibraryFile
-from hatframe.converting.conversion import Converted, Made, convert
+from hatframe.converting.conversion import Made, convert
 from hatframe.converting.plan import link, plan_link
+from hatframe.outcomes import Converted
 from hatframe.packages.dependencies import UNTRUSTED, Trust, statically_linked
 from hatframe.packages.package import Package
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from hatframe.backends import Linker
 from hatframe.binary.libraries import LibraryFile, LibraryKind, extract_objects
 from hatframe.binary.symbols import read_symbols
-from hatframe.converting.conversion import Converted, Made, convert
+from hatframe.converting.conversion import Made, convert
 from hatframe.converting.plan import check_defined, plan_link
 from hatframe.errors import LinkError
+from hatframe.outcomes import Converted
 from hatframe.packages.dependencies import UNTRUSTED, Trust
 from hatframe.packages.package import Package
 

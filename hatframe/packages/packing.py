@@ -21,6 +21,7 @@ from hatframe.errors import HatError, PackageError, UsageError
 from hatframe.format.editing import edit_text
 from hatframe.format.model import HatFile
 from hatframe.format.reading import parse_document, read_text
+from hatframe.outcomes import Packed
 from hatframe.packages.confinement import confined, is_path
 from hatframe.packages.package import is_archive, same_library
 from hatframe.packages.unpacking import MOST_RATIO, check_archive, check_names
@@ -30,14 +31,6 @@ _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 # A folder of such a name would only be a slip.
 _OTHER_FILES = frozenset((".hat", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", ".7z", ".rar"))
-
-
-class Packed(msgspec.Struct, frozen=True, kw_only=True):
-    """What was packed: the folder or .zip file, the files in it, and the .hat files of those whose text is new."""
-
-    path: Path
-    files: tuple[str, ...]
-    edited: tuple[str, ...] = ()
 
 
 def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:

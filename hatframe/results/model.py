@@ -5,6 +5,7 @@ All times are in seconds and all sizes in bytes. ``hatframe.results.schema`` pub
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -140,6 +141,12 @@ class ResultsDocument(msgspec.Struct, frozen=True, kw_only=True):
     """From the start of the run to its end."""
     measured_seconds: float = 0.0
     """Of these, inside of batches and their warm-up."""
+
+    def __iter__(self) -> Iterator[FunctionResult]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
 
     @property
     def fastest(self) -> FunctionResult | None:

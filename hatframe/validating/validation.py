@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -24,28 +24,12 @@ from hatframe.format.positions import Keys, Positions
 from hatframe.format.reading import parse_document, parse_hat, read_text
 from hatframe.format.rendering import bare_code, path_text
 from hatframe.format.schema import Kind, Violation, check
+from hatframe.outcomes import Deviation, Severity
 from hatframe.packages.confinement import confined
-
-Severity = Literal["error", "warning"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # Without these keys a function cannot be called; other required keys have a default.
 _REQUIRED_FOR_CALLS = frozenset(["arguments", "logical_type"])
-
-
-class Deviation(msgspec.Struct, frozen=True):
-    """One deviation: ``error`` where it breaks use, ``warning`` where it only strays.
-
-    ``table`` and ``key`` tell where in the document it is, such as ``functions.f.arguments[2]`` and
-    ``usage``, and ``line`` where in the text, counted from 1: that of the closest table or key around what is missing.
-    """
-
-    severity: Severity
-    table: str
-    key: str
-    line: int
-    message: str
-    hint: str = ""
 
 
 def validate(path: str | Path, runtimes: Collection[str] | None = None) -> list[Deviation]:

@@ -11,7 +11,6 @@ from sample_packages import affine, function, make_package
 
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Observer, Sink, SinkRun
-from hatframe.bench.options import BenchOptions, SinkChoice
 from hatframe.errors import HatError, UnknownFunctionError
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 
@@ -89,7 +88,7 @@ def test_observers_are_told_in_order_and_one_that_raises_is_dropped(hat: Path) -
             raise RuntimeError("clumsy")
 
     recorder = Recorder()
-    Kernel().bench([hat], BenchOptions(**QUICK), [Clumsy(), recorder])
+    Kernel().bench(hat, observers=[Clumsy(), recorder], **QUICK)
     assert recorder.told[0] == ("run_started", 2)
     assert recorder.told[1:3] == [("function_started", "one"), ("function_started", "two")]
     assert sorted(recorder.told[3:5]) == [("function_finished", "one"), ("function_finished", "two")]
@@ -98,7 +97,7 @@ def test_observers_are_told_in_order_and_one_that_raises_is_dropped(hat: Path) -
 
 def test_a_sink_gets_each_result_as_soon_as_it_is_final_and_is_closed(hat: Path) -> None:
     sink = MemorySink()
-    document = kernel_with(sink).bench([hat], BenchOptions(sinks=(SinkChoice("memory"),), **QUICK))
+    document = kernel_with(sink).bench(hat, sink="memory", **QUICK)
     assert sorted(result.function_name for result in sink.results) == ["one", "two"]
     assert all(result in document.results for result in sink.results)
     assert sink.documents == [document]
@@ -112,9 +111,7 @@ def test_a_sink_that_fails_leaves_the_others_working_and_is_told_at_the_end(hat:
 
     failing, working = MemorySink(fails_at), Other()
     with pytest.raises(HatError, match=f"sink 'memory' failed: RuntimeError: no {fails_at}"):
-        kernel_with(failing, working).bench(
-            [hat], BenchOptions(sinks=(SinkChoice("memory"), SinkChoice("other")), **QUICK)
-        )
+        kernel_with(failing, working).bench(hat, sink=["memory", "other"], **QUICK)
     assert len(working.results) == 2
     assert working.documents[0].complete
 
@@ -122,7 +119,7 @@ def test_a_sink_that_fails_leaves_the_others_working_and_is_told_at_the_end(hat:
 def test_a_sink_that_cannot_be_opened_ends_the_run_before_anything_is_measured(hat: Path) -> None:
     recorder = Recorder()
     with pytest.raises(HatError, match="no open"):
-        kernel_with(MemorySink("open")).bench([hat], BenchOptions(sinks=(SinkChoice("memory"),), **QUICK), [recorder])
+        kernel_with(MemorySink("open")).bench(hat, sink="memory", observers=recorder, **QUICK)
     assert recorder.told == []
 
 
@@ -133,25 +130,25 @@ def test_an_interrupted_run_closes_its_sinks_with_what_there_is(hat: Path) -> No
 
     sink = MemorySink()
     with pytest.raises(KeyboardInterrupt):
-        kernel_with(sink).bench([hat], BenchOptions(sinks=(SinkChoice("memory"),), **QUICK), [Impatient()])
+        kernel_with(sink).bench(hat, sink="memory", observers=Impatient(), **QUICK)
     assert len(sink.results) == 1
     assert not sink.documents[0].complete
 
 
 def test_functions_are_chosen_by_name_base_name_and_glob_over_all_packages(hat: Path, tmp_path: Path) -> None:
     other = make_package(tmp_path / "other", SOURCE.replace("two", "three"), {"three": FUNCTIONS["one"]})
-    chosen = Kernel().bench([hat, other], BenchOptions(functions=("t*", "one"), **QUICK))
+    chosen = Kernel().bench(hat, other, functions=("t*", "one"), **QUICK)
     assert [result.function_name for result in chosen.results] == ["two", "one", "three"] or {
         result.function_name for result in chosen.results
     } == {"one", "two", "three"}
     with pytest.raises(UnknownFunctionError, match="no package has a function 'four'"):
-        Kernel().bench([hat, other], BenchOptions(functions=("four",), **QUICK))
+        Kernel().bench(hat, other, functions="four", **QUICK)
 
 
 def test_the_run_is_recorded(hat: Path) -> None:
     import hashlib
 
-    document = Kernel().bench([hat], BenchOptions(loader="ctypes", seed=5, **QUICK))
+    document = Kernel().bench(hat, loader="ctypes", seed=5, **QUICK)
     (package,) = document.run.packages
     assert package.sha256 == hashlib.sha256(hat.with_suffix(".so").read_bytes()).hexdigest()
     assert document.run.options["seed"] == 5

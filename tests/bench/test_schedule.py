@@ -254,7 +254,7 @@ def test_a_plugin_that_cannot_be_sent_is_used_here_and_the_document_says_so(tmp_
             return []
 
     plugins = [] if isolated else [Plugin()]
-    document = Kernel(plugins).bench([hat], BenchOptions(**QUICK))
+    document = Kernel(plugins).bench(hat, **QUICK)
     assert document.run.isolated is isolated
     assert [result.status for result in document.results] == ["ok"]
     assert document.complete
@@ -281,7 +281,7 @@ def test_thousands_of_rows_do_not_hide_a_function_that_does_not_return(tmp_path:
             if result.status == "timeout":
                 raise KeyboardInterrupt
 
-    options = BenchOptions(**{**QUICK, "sizes": sizes, "timeout": 0.5, "batches": 1})
+    options = {**QUICK, "size": sizes, "timeout": 0.5, "batches": 1}
     with pytest.raises(KeyboardInterrupt):
-        Kernel().bench([hat], options, [Teller()])
+        Kernel().bench(hat, observers=Teller(), **options)
     assert "timeout" in told

@@ -68,7 +68,7 @@ def setup_of(hat: Path, *names: str, **more: Any) -> Setup:
 
 
 def opener(timer: str = "python") -> Any:
-    return functools.partial(_opener, Kernel()._recipe(), {"options": {"timer": timer}})
+    return functools.partial(_opener, Kernel(), {"options": {"timer": timer}})
 
 
 @pytest.fixture

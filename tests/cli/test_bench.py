@@ -232,7 +232,7 @@ def test_a_damaged_package_is_told_in_one_line(hat: Path, tmp_path: Path, damage
         (["."], 1, "there is no .hat file in this folder"),
         (["{hat}", "--loader", "cfi"], 1, "there is no loader 'cfi'; did you mean cffi?"),
         (["{hat}", "--sink", "cvs"], 1, "there is no sink 'cvs'; did you mean csv?"),
-        (["{hat}", "--sink", "csv="], 2, "--sink"),
+        (["{hat}", "--sink", "csv="], 2, "csv="),
         (["{hat}", "--sink", "csv", "--sink", "csv=b"], 2, "is given twice"),
         (["{hat}", "--sink", "csv=nowhere/r.csv"], 1, "nowhere"),
         (["{hat}", "--functions", "quik"], 1, "there is no function 'quik'; did you mean quick?"),

@@ -8,16 +8,15 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import command_line
-import msgspec
 import pytest
 from sample_packages import affine, function, make_package
 
 import hatframe
 from hatframe import files
 from hatframe.backends import Observer
-from hatframe.bench.options import BenchOptions
 from hatframe.packages.unpacking import unpack
 from hatframe.results.model import FunctionResult
 
@@ -100,12 +99,12 @@ def test_a_run_of_a_zip_file_can_be_resumed(archive: Path, tmp_path: Path) -> No
         def function_finished(self, result: FunctionResult) -> None:
             raise KeyboardInterrupt
 
-    options = BenchOptions(max_time=0.02, batches=3, input_sets_size=1000, race=False)
+    options: dict[str, Any] = {"max_time": 0.02, "batches": 3, "input_sets_size": 1000, "race": False}
     with pytest.raises(KeyboardInterrupt):
-        hatframe.Kernel().bench([archive], options, [Ending()])
+        hatframe.Kernel().bench(archive, observers=Ending(), **options)
     assert any("go on with --resume" in text for text in told)
     told.clear()
-    document = hatframe.Kernel().bench([archive], msgspec.structs.replace(options, resume=True), [Noting()])
+    document = hatframe.Kernel().bench(archive, observers=Noting(), resume=True, **options)
     assert document.complete
     assert not any("nothing to resume" in text for text in told)
 

@@ -260,4 +260,4 @@ def test_what_the_user_allows_is_linked(package: Path) -> None:
     assert read_hat(made.hat).dependencies.dynamic == ()
     package.write_text(original)
     with_table(package, target("-Wl,-z,now"))
-    Kernel().to_dynamic(package, package.parent / "new.hat", allow_link_flags=["-Wl,-z,now"])
+    Kernel().to_dynamic(package, package.parent / "new.hat", allow_link_flag=["-Wl,-z,now"])

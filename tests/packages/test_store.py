@@ -14,7 +14,6 @@ from sample_packages import element, function, make_package
 
 from hatframe import Kernel, files
 from hatframe.backends import Observer
-from hatframe.bench.options import BenchOptions
 from hatframe.errors import UsageError
 from hatframe.packages import store as cache
 from hatframe.packages.packing import pack
@@ -123,14 +122,14 @@ def test_only_what_is_old_enough_is_cleared(all_kinds: dict[str, Path]) -> None:
 def test_all_that_a_benchmark_leaves_is_known(tmp_path: Path) -> None:
     hat = make_package(tmp_path / "in", "int next(int x) { return x + 1; }", {"next": NEXT}, static=True)
     archive = pack(hat, tmp_path / "p.zip").path
-    Kernel().bench([archive], BenchOptions(max_time=0.01, batches=1, input_sets_size=64))
+    Kernel().bench(archive, max_time=0.01, batches=1, input_sets_size=64)
     known = [entry.path for entry in cache.kept()]
     for root in (files.cache_folder(), files.state_folder()):
         for file in root.rglob("*"):
             assert file.is_dir() or any(file == path or file.is_relative_to(path) for path in known), file
     assert {entry.kind for entry in cache.clear().removed} >= {"libraries", "packages"}
     assert not cache.kept(["libraries", "packages", "timers"])
-    Kernel().bench([archive], BenchOptions(max_time=0.01, batches=1, input_sets_size=64))
+    Kernel().bench(archive, max_time=0.01, batches=1, input_sets_size=64)
 
 
 # ------------------------------------------------------------------------------------------- what is not touched
@@ -220,7 +219,7 @@ def test_a_benchmark_keeps_its_package(tmp_path: Path) -> None:
         def function_finished(self, result: FunctionResult) -> None:
             reasons.extend(left.reason for left in cache.clear(["packages"]).left)
 
-    Kernel().bench([archive], BenchOptions(max_time=0.01, batches=1, input_sets_size=64), [Clearing()])
+    Kernel().bench(archive, max_time=0.01, batches=1, input_sets_size=64, observers=Clearing())
     assert reasons == ["another process uses it"]
     assert len(cache.clear(["packages"]).removed) == 1
 

@@ -18,7 +18,8 @@ from hatframe.calling.plans import plan_call
 from hatframe.errors import FormatError, HatError
 from hatframe.format.reading import read_hat
 from hatframe.format.rendering import render_hat
-from hatframe.validating.validation import Deviation, validate
+from hatframe.outcomes import Deviation
+from hatframe.validating.validation import validate
 
 DATA = Path(__file__).parent.parent / "data"
 CODE = "void f(float*, float*, int);\n"

@@ -9,8 +9,8 @@ from hatframe_example import counting, markdown
 from hatframe_example.counting import COUNTERS, CountingLoader
 from hatframe_example.markdown import MarkdownSink
 
+import hatframe
 from hatframe import Kernel
-from hatframe.bench.options import BenchOptions, SinkChoice
 from hatframe.testing import check_loader, check_plugin, check_sink
 
 
@@ -35,13 +35,14 @@ def test_it_is_found_by_its_entry_points():
 
 def test_new_memory_is_counted(tmp_path):
     hat = package(tmp_path)
-    options = BenchOptions(
+    touching, resting = hatframe.bench(
+        hat,
         loader="counting",
         min_time=0.05,
         input_sets_size=0,
-        sinks=(SinkChoice("markdown", tmp_path / "faults.md", {"markdown_title": "Faults"}),),
+        sink=f"markdown={tmp_path / 'faults.md'}",
+        markdown_title="Faults",
     )
-    touching, resting = Kernel().bench([hat], options).results
     assert set(touching.counters) == set(COUNTERS)
     # A megabyte of new pages in each call; a page has 4 to 64 KiB.
     assert touching.counters["minor_page_faults"] > 8

@@ -1,0 +1,80 @@
+"""The arguments of operations as callers write them: one value or several, text or data."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hatframe.backends import Sink
+from hatframe.errors import UsageError
+from hatframe.registry import BackendSet
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """The values of an argument that takes one value or several."""
+    if isinstance(value, Iterable) and not isinstance(value, (str, Mapping, os.PathLike)):
+        return tuple(value)
+    return () if value is None else (value,)
+
+
+def as_flags(flags: str | Sequence[str]) -> tuple[str, ...]:
+    """Single flags of a text that is split as by a shell, or of a sequence that is split already."""
+    try:
+        return tuple(shlex.split(flags) if isinstance(flags, str) else flags)
+    except ValueError as error:
+        raise UsageError(f"invalid flags {flags!r}: {str(error).lower()}", where="cflags") from None
+
+
+def as_sizes(size: Any) -> tuple[dict[str, int], ...]:
+    """Choices of dimensions, each given as ``"M=256,N=1024"`` or as a mapping."""
+    return tuple(_parse_sizes(one) if isinstance(one, str) else dict(one) for one in as_tuple(size))
+
+
+def _parse_sizes(text: str) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not name or not equals or not value.isdecimal():
+            raise UsageError(f"invalid size {part!r}", where="size", hint="write M=256,N=1024")
+        if name in sizes:
+            raise UsageError(f"{name} is given twice in {text!r}", where="size")
+        sizes[name] = int(value)
+    return sizes
+
+
+def sink_options(
+    choices: Iterable[str], options: Mapping[str, str | bool | None], sinks: BackendSet[Sink]
+) -> Iterator[tuple[str, Path | None, dict[str, str]]]:
+    """The name, path and options of each sink to use: those chosen, and those of which an option is given."""
+    paths: dict[str, Path | None] = {}
+    for text in choices:
+        name, equals, path = text.partition("=")
+        if equals and not path:
+            raise UsageError(f"{text!r} has no path", where="sink", hint="write NAME or NAME=PATH")
+        if name in paths:
+            raise UsageError(f"sink {name!r} is given twice", where="sink")
+        sinks.get(name)
+        paths[name] = Path(path) if path else None
+    given = {
+        key: "true" if value is True else str(value) for key, value in options.items() if value not in (None, False)
+    }
+    settings: dict[str, dict[str, str]] = {}
+    known: set[str] = set()
+    for sink in sinks.all():
+        keys = {option.key for option in sink.options}
+        known |= keys
+        if own := {key: value for key, value in given.items() if key in keys}:
+            settings[sink.name] = own
+            paths.setdefault(sink.name, None)
+    if unknown := sorted(options.keys() - known):
+        close = difflib.get_close_matches(unknown[0], known, n=1)
+        raise UsageError(
+            f"unexpected option {unknown[0]!r}",
+            hint=f"did you mean {close[0]}?" if close else f"options of backends: {', '.join(sorted(known))}",
+        )
+    for name, chosen in paths.items():
+        yield name, chosen, settings.get(name, {})

@@ -1,0 +1,66 @@
+"""What the operations return, apart from results and loaded packages: plain data that imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Severity = Literal["error", "warning"]
+
+
+class Converted(msgspec.Struct, frozen=True, kw_only=True):
+    """The files that a conversion wrote: a .hat file, its library, and the other .hat files of that library.
+
+    ``library`` is the file to link programs with. For Windows, the library that is loaded at run time is the first of
+    ``deploy_files``. ``linker`` is the name of the linker that made it, and ``extra_exports`` are symbols that it
+    exports beside the functions, because the linker cannot leave them out.
+    """
+
+    hat: Path
+    library: Path
+    linker: str
+    deploy_files: tuple[Path, ...] = ()
+    other_hats: tuple[Path, ...] = ()
+    extra_exports: tuple[str, ...] = ()
+
+
+class UnsupportedFunction(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that other files can call, but that metadata cannot describe, and why."""
+
+    name: str
+    reason: str
+    file: str
+    line: int
+
+
+class Built(msgspec.Struct, frozen=True):
+    """The files that a build wrote, the functions that they describe, and those left out, each with the reason."""
+
+    written: Converted
+    functions: tuple[str, ...]
+    refused: tuple[UnsupportedFunction, ...]
+
+
+class Packed(msgspec.Struct, frozen=True, kw_only=True):
+    """The folder or .zip file that was written, the files in it, and those .hat files in which paths changed."""
+
+    path: Path
+    files: tuple[str, ...]
+    edited: tuple[str, ...] = ()
+
+
+class Deviation(msgspec.Struct, frozen=True):
+    """A deviation of a .hat file from the format: an ``error`` breaks its use, a ``warning`` does not.
+
+    ``table`` and ``key`` say where it is in the document, such as ``functions.f.arguments[2]`` and ``usage``, and
+    ``line`` where in the text, counted from 1; for a missing key, that of the table around it.
+    """
+
+    severity: Severity
+    table: str
+    key: str
+    line: int
+    message: str
+    hint: str = ""
