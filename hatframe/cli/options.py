@@ -184,22 +184,20 @@ def with_global_options(command: Callable[..., Any], reporting: Reporting) -> Ca
 def with_backend_options(command: Callable[..., Any], kinds: Iterable[BackendSet[Any]]) -> Callable[..., Any]:
     """``command`` with the options that backends of ``kinds`` declare; it receives the given ones as ``**options``.
 
-    Backends of one kind may share an option, such as the loaders of host functions their ``--timer``.
+    Backends of one kind may share an option, such as ``--timer`` of the loaders of host functions.
     """
     taken = _spellings_of(command) | spellings(GLOBAL_OPTIONS)
     shown: dict[str, tuple[Option, str, list[str]]] = {}
     for kind in kinds:
         for backend in kind.all():
             for option in getattr(backend, "options", ()):
-                _, owner, names = shown.get(option.key, (option, kind.kind, []))
-                clash = sorted({option.key, *option.names} & taken)
-                if clash and not (names and owner == kind.kind):
-                    log.warning(
-                        f"{kind.kind} {backend.name}: its option {option.names[0]} is ignored: {clash[0]} is taken"
-                    )
-                    continue
-                taken.update((option.key, *option.names))
-                shown[option.key] = (option, kind.kind, [*names, backend.name])
+                if option.key in shown and shown[option.key][:2] == (option, kind.kind):
+                    shown[option.key][2].append(backend.name)
+                elif clash := sorted({option.key, *option.names} & taken):
+                    log.warning(f"{kind.kind} {backend.name}: {option.names[0]} is ignored, as {clash[0]} is taken")
+                else:
+                    taken.update((option.key, *option.names))
+                    shown[option.key] = (option, kind.kind, [backend.name])
     added = [_parameter_of(option, kind, names) for option, kind, names in shown.values()]
     return extended(command, added, _given)
 
