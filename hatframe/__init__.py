@@ -23,6 +23,7 @@ __all__ = [
     "__version__",
     "bench",
     "build",
+    "compare",
     "hookimpl",
     "load",
     "pack",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     bench = Kernel().bench
     build = Kernel().build
+    compare = Kernel().compare
     load = Kernel().load
     pack = Kernel().pack
     probe = Kernel().probe

@@ -19,11 +19,12 @@ from hatframe.arguments import as_flags, as_sizes, as_tuple, sink_options
 from hatframe.backends import Linker, LoadContext, Loader, Observer
 from hatframe.calling.loaded import LoadedPackage
 from hatframe.calling.requirements import check_target
-from hatframe.errors import PackageError, PluginError
+from hatframe.errors import PackageError, PluginError, UsageError
 from hatframe.machine import Machine, Platform
 from hatframe.outcomes import Built, Converted, Deviation, Packed
 from hatframe.packages.package import Package, in_use, read_package, read_packages, same_library
 from hatframe.registry import Registry, portable, restored
+from hatframe.results.compared import Comparison
 from hatframe.results.model import ResultsDocument
 
 _log = logging.getLogger(__name__)
@@ -601,6 +602,60 @@ class Kernel:
                 sinks=[(self.registry.sinks.get(choice.name), choice) for choice in run_options.sinks],
                 observers=[*self.registry.observers(), *as_tuple(observers)],
             )
+
+    def compare(
+        self,
+        *sources: str | Path | ResultsDocument,
+        functions: str | Sequence[str] = (),
+        fail_slower: float | None = None,
+        allow_outside: bool = False,
+        **options: str | bool,
+    ) -> Comparison:
+        """Compare results, or packages measured now, with the first of them.
+
+        Parameters
+        ----------
+        *sources
+            At least two: results of :meth:`bench`, files that the sinks ``json`` and ``csv`` wrote, or packages (.hat
+            files, folders, .zip files), which are measured together, round by round.
+        functions
+            Names, base names or globs of the functions to compare; the default is all.
+        fail_slower
+            Functions that are slower than in the first source by more than this fraction (0.05), with the whole 95 %
+            interval, or that two sources share but one has no figures of, are in the result's ``failed``.
+        allow_outside
+            Accept libraries and dependencies outside the packages' folders.
+        **options
+            Options of loaders, for packages that are measured.
+
+        Returns
+        -------
+        Comparison
+            For each function its results and ratios: iteration, ``.failed``, ``.to_dataframe()``.
+
+        Raises
+        ------
+        HatError
+            A source cannot be read, or no function is in the first source and another.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> comparison = hatframe.compare("before.json", "after.json", fail_slower=0.05)  # doctest: +SKIP
+        >>> [(row.function_name, row.ratios[0].ratio) for row in comparison]  # doctest: +SKIP
+        [('gemm', 1.02)]
+        """
+        from hatframe.results.matching import compare_sets
+        from hatframe.results.sources import result_sets
+
+        if len(sources) < 2:
+            raise UsageError("there is nothing to compare with", hint="name at least two: hatframe compare A B")
+
+        def measure(packages: Sequence[str]) -> ResultsDocument:
+            # Without a race: slow functions are compared as exactly as fast ones.
+            return self.bench(*packages, functions=functions, race=False, allow_outside=allow_outside, **options)  # type: ignore[arg-type]
+
+        return compare_sets(result_sets(sources, measure), as_tuple(functions), fail_slower)
 
     def probe(self) -> Machine:
         """This machine as hatframe sees it: its platform, caches, instruction sets, and what else probes report.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hatframe.kernel import Kernel
     from hatframe.outcomes import Converted
-    from hatframe.results.model import ResultsDocument
+    from hatframe.results.model import FunctionResult
 
 log = logging.getLogger("hatframe.cli")
 
@@ -90,10 +90,10 @@ def print_converted(made: Converted, json: bool, **more: Any) -> None:
         log.warning(f"{made.linker} cannot leave these out of the exports: {', '.join(extra[:5])}{rest}")
 
 
-def log_failures(document: ResultsDocument, level: int) -> bool:
+def log_failures(results: Iterable[FunctionResult], level: int) -> bool:
     """Log why functions have no figures, each reason once; returns whether any has none."""
     names: dict[str, list[str]] = {}
-    for result in document.results:
+    for result in results:
         if result.status != "ok":
             names.setdefault(result.message, []).append(result.function_name)
     for message, (first, *others) in names.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
@@ -15,12 +14,10 @@ import typer
 from hatframe.cli.common import console, kernel_of, log, log_failures, print_json
 from hatframe.cli.options import AllowOutside, Functions
 from hatframe.errors import UsageError
-from hatframe.packages.package import is_archive, read_packages
-from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text, sized_name
+from hatframe.results.text import duration, pairs_text, ratio_text, sized_name
 
 if TYPE_CHECKING:
-    from hatframe.kernel import Kernel
-    from hatframe.results.matching import ComparedFunction, ComparedSets, ResultSet
+    from hatframe.results.compared import Comparison
     from hatframe.results.model import FunctionResult, Ratio
 
 
@@ -59,28 +56,28 @@ def compare(
     name, and by sizes. hatframe measures packages together, in the same rounds, which is more exact than two runs.
 
     With --fail-slower, the exit status is 1 if the whole interval of any function is above that, or if a function that
-    A has figures of failed in another source.
+    two sources share has no figures in one of them.
 
         hatframe compare before.json after.json --fail-slower 5%
         hatframe compare old.hat new.hat --format markdown
     """
-    from hatframe.results.matching import compare_sets
-
-    most = _part(fail_slower) if fail_slower is not None else None
-    if len(sources) < 2:
-        raise UsageError("there is nothing to compare with", hint="name at least two: hatframe compare A B")
-    sets = _result_sets(kernel_of(context), sources, tuple(functions or ()), allow_outside)
-    compared = compare_sets(sets, tuple(functions or ()))
+    compared = kernel_of(context).compare(
+        *sources,
+        functions=functions or (),
+        fail_slower=None if fail_slower is None else _part(fail_slower),
+        allow_outside=allow_outside,
+        **options,
+    )
     for warning in compared.warnings:
         log.warning(warning)
-    slower = [row for row in compared.functions if most is not None and row.slower_by(most)]
+    log_failures([result for row in compared for result in row.results if result], logging.WARNING)
     if format is Format.JSON:
-        print_json(_plain(compared, slower if most is not None else None))
+        print_json(_plain(compared, fail_slower is not None))
     else:
         _print_rows(compared, markdown=format is Format.MARKDOWN)
-    if slower and most is not None:
-        names = [sized_name(row.function_name, row.sizes) for row in slower]
-        log.error(f"slower by more than {percent(most)}, or failed: {listed(names)}")
+    for row in compared.failed:
+        log.error(f"{sized_name(row.function_name, row.sizes)}: {row.problem}")
+    if compared.failed:
         raise typer.Exit(1)
 
 
@@ -92,85 +89,10 @@ def _part(text: str) -> float:
     return float(found[1]) / 100
 
 
-# ----------------------------------------------------------------------------------------------------- the sources
-
-
-def _result_sets(
-    kernel: Kernel, sources: Sequence[str], functions: Sequence[str], allow_outside: bool
-) -> list[ResultSet]:
-    from hatframe.results.matching import ResultSet
-    from hatframe.results.reading import read_results, read_table
-
-    packages = [source for source in sources if _is_package(source)]
-    read: dict[str, ResultSet] = {}
-    for source in sources:
-        if source in packages:
-            continue
-        if _is_document(Path(source)):
-            document = read_results(source)
-            if not document.complete:
-                log.warning(f"{source}: this run was interrupted; it lacks results")
-            read[source] = ResultSet(name=source, results=document.results, run=document.run)
-        else:
-            read[source] = ResultSet(name=source, results=read_table(source))
-    measured = _measure(kernel, packages, functions, allow_outside) if packages else {}
-    return [read.get(source) or measured[source] for source in sources]
-
-
-def _is_package(source: str) -> bool:
-    return source.endswith(".hat") or is_archive(source) or Path(source).is_dir()
-
-
-def _is_document(path: Path) -> bool:
-    """Whether it looks like JSON; a file that cannot be read is told of by who reads all of it."""
-    try:
-        with path.open("rb") as file:
-            return file.read(1 << 10).lstrip().startswith(b"{")
-    except OSError:
-        return True
-
-
-def _measure(
-    kernel: Kernel, sources: Sequence[str], functions: Sequence[str], allow_outside: bool
-) -> dict[str, ResultSet]:
-    """Measure all packages in one run, so that their functions can be paired."""
-    from hatframe.results.matching import ResultSet
-
-    files = {source: _hat_files(source) for source in sources}
-    owners: dict[str, str] = {}
-    for source in sources:
-        for file in files[source]:
-            if file in owners:
-                raise UsageError(
-                    f"{source} and {owners[file]} are the same package", hint="name another to compare with"
-                )
-            owners[file] = source
-    log.info(f"measuring {', '.join(sources)} together")
-    # Without a race: slow functions are compared as exactly as fast ones.
-    document = kernel.bench(*sources, functions=functions, race=False, allow_outside=allow_outside)
-    log_failures(document, logging.WARNING)
-    return {
-        source: ResultSet(
-            name=source,
-            results=tuple(result for result in document.results if os.path.realpath(result.hat_file) in files[source]),
-            run=document.run,
-        )
-        for source in sources
-    }
-
-
-def _hat_files(source: str) -> set[str]:
-    path = Path(source)
-    if is_archive(path):
-        shown = (package.shown(hat.path) for package in read_packages([path]) for hat in package.hat_files)
-        return set(map(os.path.realpath, shown))
-    return {os.path.realpath(file) for file in (path.glob("*.hat") if path.is_dir() else [path])}
-
-
 # --------------------------------------------------------------------------------------------------------- showing
 
 
-def _print_rows(compared: ComparedSets, markdown: bool) -> None:
+def _print_rows(compared: Comparison, markdown: bool) -> None:
     names = _short_names(compared.names)
     with_sizes = any(row.sizes for row in compared.functions)
     first, *others = names
@@ -214,7 +136,7 @@ def _print_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: 
         print(line([f"`{row[0]}`", *row[1:]]))
 
 
-def _closing(compared: ComparedSets, names: Sequence[str]) -> Iterator[str]:
+def _closing(compared: Comparison, names: Sequence[str]) -> Iterator[str]:
     for position, name in enumerate(names[1:]):
         verdicts = [verdict(ratio) for row in compared.functions if (ratio := row.ratios[position])]
         counts = (f"{verdicts.count(word)} {word}" for word in ("slower", "faster", "not significant"))
@@ -244,7 +166,7 @@ def _short_names(sources: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(sources)
 
 
-def _plain(compared: ComparedSets, slower: Sequence[ComparedFunction] | None) -> dict[str, Any]:
+def _plain(compared: Comparison, with_problems: bool) -> dict[str, Any]:
     """The comparison as JSON: durations in seconds, and for each source but the first its ratio to that."""
     functions = [
         {
@@ -254,6 +176,7 @@ def _plain(compared: ComparedSets, slower: Sequence[ComparedFunction] | None) ->
                 {
                     "function_name": result.function_name,
                     "status": result.status,
+                    "message": result.message,
                     "mean": result.statistics and result.statistics.mean,
                 }
                 if result
@@ -266,6 +189,7 @@ def _plain(compared: ComparedSets, slower: Sequence[ComparedFunction] | None) ->
                 else None
                 for ratio in row.ratios
             ],
+            **({"problem": row.problem} if with_problems else {}),
         }
         for row in compared.functions
     ]
@@ -274,5 +198,5 @@ def _plain(compared: ComparedSets, slower: Sequence[ComparedFunction] | None) ->
         "functions": functions,
         "unmatched": compared.unmatched,
         "warnings": compared.warnings,
-        **({} if slower is None else {"failed": [sized_name(row.function_name, row.sizes) for row in slower]}),
+        **({"failed": [sized_name(row.function_name, row.sizes) for row in compared.failed]} if with_problems else {}),
     }

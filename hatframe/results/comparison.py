@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hatframe.format.names import base_name
-from hatframe.results.model import Comparison, FunctionResult, Ratio, ResultsDocument
+from hatframe.results.model import FunctionResult, Ranking, Ratio, ResultsDocument
 from hatframe.results.statistics import CONFIDENCE, student_quantile
 from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text
 
@@ -101,7 +101,7 @@ def clearly_slower(
     return paired_ratio(means, rounds, leader_means, leader_rounds, confidence).low > 1 + margin
 
 
-def rank(results: Sequence[FunctionResult]) -> Comparison | None:
+def rank(results: Sequence[FunctionResult]) -> Ranking | None:
     """Rank the results of one run; None where none has figures.
 
     The fastest is not the one with the smallest mean, which may be luck, but one that no other is found to be faster
@@ -128,7 +128,7 @@ def rank(results: Sequence[FunctionResult]) -> Comparison | None:
         fastest = min(faster)[1]
     others = sorted((ratio.ratio, position) for ratio, position in known if position != fastest)
     slower = [position for _, position in others if _is_slower(ratios[position])]
-    return Comparison(
+    return Ranking(
         fastest=fastest,
         indistinguishable=tuple(position for _, position in others if position not in slower),
         next=slower[0] if slower else None,

@@ -6,11 +6,16 @@ All times are in seconds and all sizes in bytes. ``hatframe.results.schema`` pub
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from hatframe.machine import Machine
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+else:
+    DataFrame = Any  # pandas is imported where it is used
 
 FORMAT = "hatframe-results"
 FORMAT_VERSION = 1
@@ -113,7 +118,7 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
         return not self.low <= 1.0 <= self.high
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     """The ranking of a run's results, by their positions in the document.
 
     ``ratios`` has each result's ratio to the fastest, and None for one without figures; their intervals hold all at
@@ -136,7 +141,7 @@ class ResultsDocument(msgspec.Struct, frozen=True, kw_only=True):
     results: tuple[FunctionResult, ...] = ()
     skipped: dict[str, str] = {}
     complete: bool = True
-    comparison: Comparison | None = None
+    comparison: Ranking | None = None
     seconds: float = 0.0
     """From the start of the run to its end."""
     measured_seconds: float = 0.0
@@ -155,3 +160,24 @@ class ResultsDocument(msgspec.Struct, frozen=True, kw_only=True):
             return self.results[self.comparison.fastest]
         measured = [(result.statistics.mean, result) for result in self.results if result.statistics]
         return min(measured, key=lambda pair: pair[0])[1] if measured else None
+
+    def to_dataframe(self) -> DataFrame:
+        """A row for each result, with the columns of ``--sink csv``; times are in seconds.
+
+        Raises :class:`HatError` if pandas is not installed.
+        """
+        from hatframe.results.frames import results_frame
+
+        return results_frame(self)
+
+    def __repr__(self) -> str:
+        from hatframe.results.comparison import summary
+
+        return f"<ResultsDocument of {len(self)} results: {summary(self) or 'none measured'}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        shown = ["function_name", "sizes", "mean", "robust_mean", "mean_low", "mean_high", "batches", "status"]
+        html: str = self.to_dataframe()[shown].to_html(index=False, float_format="{:.4g}".format)
+        return f"<p>{escape(repr(self))}</p>{html}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from result_documents import document, failed, result
 
 from hatframe.results.comparison import clearly_slower, paired_ratio, rank, ratio_of, summary
-from hatframe.results.model import Comparison, FunctionResult, Ratio
+from hatframe.results.model import FunctionResult, Ranking, Ratio
 
 TIMES = st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=30)
 
@@ -261,7 +261,7 @@ def test_failed_results_are_ranked_nowhere() -> None:
     assert rank([]) is None
     assert rank([failed("f", "why")]) is None
     found = rank([failed("f", "why"), result("g")])
-    assert found == Comparison(fastest=1, ratios=(None, Ratio(ratio=1.0, low=1.0, high=1.0)))
+    assert found == Ranking(fastest=1, ratios=(None, Ratio(ratio=1.0, low=1.0, high=1.0)))
 
 
 @given(st.lists(st.tuples(TIMES, st.integers(0, 5)), min_size=1, max_size=8))
@@ -285,7 +285,7 @@ def test_any_run_has_a_ranking_of_all_its_results(drawn: list[tuple[list[float],
 def test_the_summary_names_the_fastest_its_equals_and_the_next() -> None:
     results = [result(f"gemm_v{number}_0123456789abcdef", times=(1.372e-4, 1.376e-4, 1.368e-4)) for number in range(4)]
     ratios = (None, Ratio(ratio=1.0, low=0.99, high=1.01), None, Ratio(ratio=1.04, low=1.03, high=1.05))
-    comparison = Comparison(fastest=0, indistinguishable=(1, 2), next=3, ratios=ratios)
+    comparison = Ranking(fastest=0, indistinguishable=(1, 2), next=3, ratios=ratios)
     assert summary(document(*results, comparison=comparison)) == (
         "fastest: gemm_v0 137.2 µs ±0.8 %; not distinguishable: gemm_v1, gemm_v2; next: gemm_v3, "
         "1.04 ± 0.01 times slower"

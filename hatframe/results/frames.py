@@ -1,0 +1,57 @@
+"""Results and comparisons as pandas tables. pandas takes half a second to import: only who asks for a table pays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hatframe.errors import HatError
+from hatframe.results.table import columns, row
+from hatframe.results.text import pairs_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hatframe.results.compared import Comparison
+    from hatframe.results.model import ResultsDocument
+
+
+def _pandas() -> Any:
+    try:
+        import pandas as pd
+    except ImportError:
+        raise HatError("pandas is not installed", hint="pip install pandas") from None
+    return pd
+
+
+def results_frame(document: ResultsDocument) -> pd.DataFrame:
+    """A row for each result, with the columns of the CSV file."""
+    frame: pd.DataFrame = _pandas().DataFrame([row(result) for result in document], columns=list(columns()))
+    return frame
+
+
+def comparison_frame(comparison: Comparison) -> pd.DataFrame:
+    """A row for each function and each side but the first."""
+    first, *others = comparison.names
+    rows = [
+        {
+            "function_name": compared.function_name,
+            "sizes": pairs_text(compared.sizes),
+            "source": name,
+            f"mean in {first}": _mean(compared.results[0]),
+            "mean": _mean(result),
+            "ratio": ratio and ratio.ratio,
+            "low": ratio and ratio.low,
+            "high": ratio and ratio.high,
+            "significant": ratio and ratio.distinguishable,
+            "problem": compared.problem,
+        }
+        for compared in comparison
+        for name, result, ratio in zip(others, compared.results[1:], compared.ratios, strict=True)
+        if result
+    ]
+    frame: pd.DataFrame = _pandas().DataFrame(rows)
+    return frame
+
+
+def _mean(result: Any) -> float | None:
+    return result.statistics.mean if result and result.statistics else None
