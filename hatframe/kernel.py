@@ -289,24 +289,27 @@ class Kernel:
         >>> built.functions  # doctest: +SKIP
         ('gemm',)
         """
-        from hatframe.building.build import BuildOptions, build
+        from hatframe.building.build import build
 
         wanted = Platform.parse(target) if target else Platform.host()
         chosen = self.linker(linker, wanted)
         # The linker knows which C library it makes this for.
         platform = min(made for made in chosen.platforms() if made.fits(wanted))
         processor = processor or ("none" if target else "native")
-        options = BuildOptions(
+        return build(
+            list(map(Path, as_tuple(sources))),
+            Path(output),
+            linker=chosen,
+            platform=platform,
+            functions=as_tuple(functions),
             static=static,
             optimize=optimize,
             processor="" if processor == "none" else processor,
-            flags=(*(f"-D{macro}" for macro in as_tuple(define)), *as_flags(cflags)),
-            include_folders=tuple(map(Path, as_tuple(include))),
-            functions=as_tuple(functions),
-            libraries=as_tuple(library),
-            library_folders=tuple(map(Path, as_tuple(library_folder))),
+            cflags=(*(f"-D{macro}" for macro in as_tuple(define)), *as_flags(cflags)),
+            include=tuple(map(Path, as_tuple(include))),
+            library=as_tuple(library),
+            library_folder=tuple(map(Path, as_tuple(library_folder))),
         )
-        return build(list(map(Path, as_tuple(sources))), Path(output), options, chosen, platform)
 
     def to_dynamic(
         self,

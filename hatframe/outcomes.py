@@ -40,7 +40,7 @@ class Built(msgspec.Struct, frozen=True):
 
     written: Converted
     functions: tuple[str, ...]
-    refused: tuple[UnsupportedFunction, ...]
+    unsupported: tuple[UnsupportedFunction, ...]
 
 
 class Packed(msgspec.Struct, frozen=True, kw_only=True):

@@ -170,7 +170,7 @@ def test_c_code_builds_without_a_deviation_and_leaves_nothing_out(path: Path, sh
         source.write_text(code, encoding="utf-8")
         built = Kernel().build([source], shown)
         assert built.functions
-        assert built.refused == ()
+        assert built.unsupported == ()
         assert Kernel().validate(built.written.hat) == []
 
 

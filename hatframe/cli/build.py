@@ -104,15 +104,15 @@ def build(
             library_folder=library_folder or (),
         )
     print_converted(
-        built.written, json, functions=built.functions, refused=[_as_json(refused) for refused in built.refused]
+        built.written, json, functions=built.functions, unsupported=[_as_json(each) for each in built.unsupported]
     )
     if not json:
-        for refused in built.refused:
-            log.warning(f"left out {refused.name} ({refused.file}:{refused.line}): {refused.reason}")
+        for each in built.unsupported:
+            log.warning(f"left out {each.name} ({each.file}:{each.line}): {each.reason}")
 
 
-def _as_json(refused: object) -> dict[str, object]:
+def _as_json(function: object) -> dict[str, object]:
     import msgspec
 
-    table: dict[str, object] = msgspec.to_builtins(refused)
+    table: dict[str, object] = msgspec.to_builtins(function)
     return table

@@ -13,13 +13,14 @@ from sample_packages import ARCHITECTURE, OS, call, compiler
 from hatframe.backends import Linker
 from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
-from hatframe.building.build import BuildOptions, Built, build
+from hatframe.building.build import build
 from hatframe.errors import FormatError, LinkError, PackageError, UsageError
 from hatframe.format.model import LogicalType, Usage
 from hatframe.format.reading import read_hat
 from hatframe.format.rendering import bare_code, render_hat, to_document
 from hatframe.kernel import Kernel
 from hatframe.machine import Platform
+from hatframe.outcomes import Built
 
 SCALE = """
 /* Multiplies each number.
@@ -37,7 +38,7 @@ def source(folder: Path, text: str, name: str = "source.c") -> Path:
 
 
 def made(linker: Linker, output: Path, *sources: Path, **options: object) -> Built:
-    return build(sources, output, BuildOptions(**options), linker, Platform.host())  # type: ignore[arg-type]
+    return build(sources, output, linker=linker, platform=Platform.host(), **options)  # type: ignore[arg-type]
 
 
 def test_the_functions_of_a_dynamic_package_are_called_as_described(tmp_path: Path, linker: Linker) -> None:
@@ -53,7 +54,7 @@ def test_the_functions_of_a_dynamic_package_are_called_as_described(tmp_path: Pa
 
 
 def test_a_package_is_valid_and_records_its_origin(tmp_path: Path, linker: Linker) -> None:
-    built = made(linker, tmp_path, source(tmp_path, SCALE), optimize=2, flags=("-DUNUSED=a b",))
+    built = made(linker, tmp_path, source(tmp_path, SCALE), optimize=2, cflags=("-DUNUSED=a b",))
     assert built.written.hat == tmp_path / "source.hat"
     assert Kernel().validate(built.written.hat) == []
     hat = read_hat(built.written.hat)
@@ -79,9 +80,9 @@ def test_only_described_functions_are_exported(tmp_path: Path, linker: Linker) -
     text = "struct pair { int a, b; };\nint first(struct pair p) { return p.a; }\nint next(int x) { return x + 1; }\n"
     built = made(linker, tmp_path / "out.hat", source(tmp_path, text))
     assert read_symbols(built.written.library).defined == {"next"}
-    (refused,) = built.refused
-    assert (refused.name, refused.line) == ("first", 2)
-    assert "struct" in refused.reason
+    (unsupported,) = built.unsupported
+    assert (unsupported.name, unsupported.line) == ("first", 2)
+    assert "struct" in unsupported.reason
 
 
 def test_functions_are_selected_by_name_and_glob(tmp_path: Path, linker: Linker) -> None:
@@ -89,11 +90,11 @@ def test_functions_are_selected_by_name_and_glob(tmp_path: Path, linker: Linker)
     text += "void bare(float *x) { *x = 0; }\n"
     path = source(tmp_path, text)
     built = made(linker, tmp_path / "out.hat", path, functions=("t*",))
-    assert (built.functions, built.refused) == (("two", "three"), ())
-    with pytest.raises(FormatError, match=r"bare cannot be described: .*size") as caught:
+    assert (built.functions, built.unsupported) == (("two", "three"), ())
+    with pytest.raises(FormatError, match=r"bare: .*size") as caught:
         made(linker, tmp_path / "out.hat", path, functions=("bare",))
     assert caught.value.where.endswith("source.c:4")
-    with pytest.raises(UsageError, match="no function 'four'"):
+    with pytest.raises(UsageError, match="'four'"):
         made(linker, tmp_path / "out.hat", path, functions=("four",))
 
 
@@ -104,8 +105,8 @@ def test_macros_headers_and_flags_reach_both_the_metadata_and_the_code(tmp_path:
         linker,
         tmp_path / "out.hat",
         source(tmp_path, text),
-        flags=("-DROWS=4",),
-        include_folders=(tmp_path / "some headers",),
+        cflags=("-DROWS=4",),
+        include=(tmp_path / "some headers",),
     )
     (a,) = read_hat(built.written.hat).functions["fill"].arguments
     assert (a.shape, a.element_type) == ((8, 4), "int16_t")
@@ -124,8 +125,8 @@ def test_shared_libraries_are_linked_and_become_dependencies(tmp_path: Path, lin
         linker,
         tmp_path / "out.hat",
         source(tmp_path, text),
-        libraries=("offset", "m"),
-        library_folders=(tmp_path / "deps",),
+        library=("offset", "m"),
+        library_folder=(tmp_path / "deps",),
     )
     dependencies = read_hat(built.written.hat).dependencies
     assert [reference.target_file for reference in dependencies.dynamic] == ["offset"]
@@ -141,7 +142,7 @@ def test_objects_and_static_libraries_become_part_of_the_library(tmp_path: Path,
     (tmp_path / "out").mkdir()
     for static in (True, False):
         libraries = (str(tmp_path / "one.o"), str(tmp_path / "two.a"))
-        built = made(linker, tmp_path / "out", path, libraries=libraries, static=static)
+        built = made(linker, tmp_path / "out", path, library=libraries, static=static)
         hat = read_hat(built.written.hat)
         assert hat.dependencies.dynamic == ()
         assert [reference.target_file for reference in hat.compiled_with.libraries] == ["../one.o", "../two.a"]
@@ -158,7 +159,7 @@ def test_threads_and_link_time_optimization_are_linked(tmp_path: Path, linker: L
     }
     """
     flags = ("-fopenmp", "-flto") if linker.name == "gcc" else ("-pthread",)  # OpenMP for the others is not here
-    built = made(linker, tmp_path / "out.hat", source(tmp_path, text), flags=(*flags, "-std=gnu11", "-Wall"))
+    built = made(linker, tmp_path / "out.hat", source(tmp_path, text), cflags=(*flags, "-std=gnu11", "-Wall"))
     assert Kernel().load(built.written.hat).count(1000) == 1000
 
 
@@ -201,15 +202,15 @@ def test_a_mistake_in_a_comment_names_the_source_and_line(tmp_path: Path, linker
 
 def test_a_function_defined_twice_names_both_places(tmp_path: Path, linker: Linker) -> None:
     one, two = (source(tmp_path, "int next(int x) { return x; }", name) for name in ("one.c", "two.c"))
-    with pytest.raises(PackageError, match=r"next is defined twice, also at .*one\.c:1"):
+    with pytest.raises(PackageError, match=r"next.*one\.c:1"):
         made(linker, tmp_path / "out.hat", one, two)
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("static int x(void) { return 1; }", "none is defined"),
-        ("void f(void *p) { }", "no function can be described: f"),
+        ("static int x(void) { return 1; }", "static and inline"),
+        ("void f(void *p) { }", "f: "),
     ],
 )
 def test_a_package_without_functions_is_an_error(tmp_path: Path, linker: Linker, text: str, match: str) -> None:
@@ -219,11 +220,11 @@ def test_a_package_without_functions_is_an_error(tmp_path: Path, linker: Linker,
 
 def test_sources_and_outputs_are_checked(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, SCALE)
-    with pytest.raises(UsageError, match="no such source"):
+    with pytest.raises(UsageError, match="gone"):
         made(linker, tmp_path / "out.hat", tmp_path / "gone.c")
-    with pytest.raises(UsageError, match="is no C source"):
+    with pytest.raises(UsageError, match=r"text\.txt"):
         made(linker, tmp_path / "out.hat", source(tmp_path, "", "text.txt"))
-    with pytest.raises(UsageError, match="given twice"):
+    with pytest.raises(UsageError, match=r"source\.c"):
         made(linker, tmp_path / "out.hat", path, path)
     with pytest.raises(UsageError, match=r"must be named \.hat"):
         made(linker, tmp_path / "out.so", path)
@@ -259,7 +260,7 @@ def test_the_header_declares_what_was_built(tmp_path: Path, linker: Linker) -> N
 def test_a_misread_declaration_is_a_compiler_error(
     tmp_path: Path, linker: Linker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hatframe.building import build as module
+    from hatframe.building import compiling as module
 
     real = module.read_functions
 
@@ -268,7 +269,9 @@ def test_a_misread_declaration_is_a_compiler_error(
 
     monkeypatch.setattr(module, "read_functions", misread)
     path = source(tmp_path, "double half(double x) { return x / 2; }\n")
-    with pytest.raises(LinkError, match=r"what was read of source\.c:\d+:\d+: error: conflicting types for .half"):
+    with pytest.raises(
+        LinkError, match=r"what hatframe understood of source\.c:\d+:\d+: error: conflicting types for .half"
+    ):
         made(linker, tmp_path / "out.hat", path)
 
 
@@ -288,8 +291,8 @@ def test_a_rebuilt_package_is_loaded_again(tmp_path: Path, linker: Linker) -> No
 def test_flags_that_change_calling_conventions_are_errors(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, "char next(char x) { return x + 1; }\n")
     for flag in ("-funsigned-char", "-mabi=ms"):
-        with pytest.raises(UsageError, match=f"{flag} changes what types are"):
-            made(linker, tmp_path / "out.hat", path, flags=(flag,))
+        with pytest.raises(UsageError, match=flag):
+            made(linker, tmp_path / "out.hat", path, cflags=(flag,))
 
 
 def test_included_headers_are_found_in_include_folders(tmp_path: Path, linker: Linker) -> None:
@@ -297,7 +300,7 @@ def test_included_headers_are_found_in_include_folders(tmp_path: Path, linker: L
     (tmp_path / "headers").mkdir()
     (tmp_path / "headers" / "configured.h").write_text("#define STEP 2\n")
     flags = ("-include", "configured.h", "-include", "stdint.h")
-    built = made(linker, tmp_path / "out.hat", path, flags=flags, include_folders=(tmp_path / "headers",))
+    built = made(linker, tmp_path / "out.hat", path, cflags=flags, include=(tmp_path / "headers",))
     assert call(built.written.hat, "next", 2) == 4
 
 
@@ -313,7 +316,7 @@ def test_a_library_that_moves_with_the_package_is_found(tmp_path: Path, linker: 
     command = [compiler(), "-shared", "-fPIC", "-Wl,-soname,liboffset.so", "-o", shared, shared.parent / "offset.c"]
     subprocess.run(command, check=True)
     path = source(tmp_path / "in", "int offset(void);\nint next(int x) { return x + offset(); }\n")
-    built = made(linker, tmp_path / "in" / "out.hat", path, libraries=(str(shared),))
+    built = made(linker, tmp_path / "in" / "out.hat", path, library=(str(shared),))
     assert [reference.target_file for reference in read_hat(built.written.hat).dependencies.dynamic] == [
         "lib/liboffset.so"
     ]
@@ -331,8 +334,8 @@ def test_macros_of_the_source_do_not_change_the_checks(tmp_path: Path, linker: L
 def test_a_short_enum_is_a_compiler_error(tmp_path: Path, linker: Linker) -> None:
     path = source(tmp_path, "enum mode { A, B };\nvoid set(enum mode x[4]) { x[0] = B; }\n")
     assert made(linker, tmp_path / "out.hat", path).functions == ("set",)
-    with pytest.raises(LinkError, match=r"what was read of source\.c"):
-        made(linker, tmp_path / "out.hat", path, flags=("-fshort-enums",))
+    with pytest.raises(LinkError, match=r"what hatframe understood of source\.c"):
+        made(linker, tmp_path / "out.hat", path, cflags=("-fshort-enums",))
 
 
 def test_relative_paths_in_flags_start_at_the_current_folder(
@@ -342,19 +345,17 @@ def test_relative_paths_in_flags_start_at_the_current_folder(
     path = source(tmp_path / "src", '#include "step.h"\nint next(int x) { return x + STEP; }\n')
     monkeypatch.chdir(tmp_path)
     for flags in (("-Iinc",), ("-I", "inc"), ("-include", "inc/step.h", "-iquote", "inc")):
-        assert made(linker, tmp_path / "out.hat", path, flags=flags).functions == ("next",)
+        assert made(linker, tmp_path / "out.hat", path, cflags=flags).functions == ("next",)
 
 
 def test_a_glob_reports_the_unsupported_functions_that_it_matches(tmp_path: Path, linker: Linker) -> None:
     text = "int f_one(int x) { return x; }\nvoid f_two(float *x) { *x = 0; }\nvoid g(float *x) { *x = 0; }\n"
     built = made(linker, tmp_path / "out.hat", source(tmp_path, text), functions=("f_*",))
-    assert (built.functions, [refused.name for refused in built.refused]) == (("f_one",), ["f_two"])
+    assert (built.functions, [unsupported.name for unsupported in built.unsupported]) == (("f_one",), ["f_two"])
 
 
 def test_an_object_for_another_platform_is_an_error(tmp_path: Path) -> None:
     compiler("clang")
     flags = ("--target=aarch64-linux-gnu", "-nostdinc")
-    with pytest.raises(
-        LinkError, match=r"the compiler made an object file \(ELF for aarch64\), and no object file for"
-    ):
-        made(Clang(), tmp_path / "out.hat", source(tmp_path, SCALE), flags=flags, static=True)
+    with pytest.raises(LinkError, match=r"ELF for aarch64"):
+        made(Clang(), tmp_path / "out.hat", source(tmp_path, SCALE), cflags=flags, static=True)
