@@ -22,7 +22,7 @@ from hatframe.calling.requirements import check_target
 from hatframe.errors import PackageError, PluginError, UsageError
 from hatframe.machine import Machine, Platform
 from hatframe.outcomes import Built, Converted, Deviation, Packed
-from hatframe.packages.package import Package, in_use, read_package, read_packages, same_library
+from hatframe.packages.package import Package, protect_unpacked, read_package, read_packages, same_library
 from hatframe.registry import Registry, portable, restored
 from hatframe.results.compared import Comparison
 from hatframe.results.model import ResultsDocument
@@ -217,10 +217,10 @@ class Kernel:
 
     def _load_context(self, options: Mapping[str, str], allow_outside: bool) -> LoadContext:
         def dynamic_library(package: Package) -> Path:
-            from hatframe.converting.cached import cached_dynamic_library
+            from hatframe.converting.cached import LIBRARIES, cached_dynamic_library
             from hatframe.packages.dependencies import Trust
 
-            folder, trust = files.cache_folder() / "libraries", Trust(allow_outside=allow_outside)
+            folder, trust = LIBRARIES.folder, Trust(allow_outside=allow_outside)
             return cached_dynamic_library(package, self.linker, folder, trust)
 
         return LoadContext(
@@ -595,7 +595,7 @@ class Kernel:
             allow_outside=allow_outside,
         )
         opening = {"loader": loader, "force": force, "allow_outside": allow_outside, "options": {"timer": timer}}
-        with in_use(read_packages(paths)) as packages:
+        with protect_unpacked(read_packages(paths)) as packages:
             return run_benchmark(
                 packages,
                 run_options,

@@ -13,7 +13,10 @@ from hatframe import __version__, files
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.schedule import Record
 from hatframe.machine import Machine
+from hatframe.packages.store import KEY, Bucket
 from hatframe.results.model import PackageInfo
+
+RUNS = Bucket(name="runs", summary="interrupted benchmarks, for --resume", pattern=rf"{KEY}\.json", rebuilt=False)
 
 # What may differ between a run and the one that resumes it.
 _FREE_OPTIONS = ("sinks", "resume")
@@ -42,7 +45,7 @@ class Checkpoint:
         key = msgspec.json.encode(
             [packages, texts, data, plain, machine, __version__], enc_hook=str, order="deterministic"
         )
-        self._path = files.state_folder() / "runs" / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
+        self._path = RUNS.folder / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
 
     def load(self) -> list[Record] | None:
         """The records of the run that was ended, or None where there is none, which is told."""

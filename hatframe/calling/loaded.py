@@ -8,7 +8,7 @@ from typing import Any
 
 from hatframe.backends import BoundFunction, Library, LoadContext, Loader
 from hatframe.format.model import Function
-from hatframe.packages.package import Package, in_use
+from hatframe.packages.package import Package, protect_unpacked
 
 
 class LoadedPackage(Mapping[str, BoundFunction]):
@@ -43,7 +43,7 @@ class LoadedPackage(Mapping[str, BoundFunction]):
         self._libraries: dict[str, Library] = {}
         # An unpacked .zip file is in the cache, which another process may clear.
         self._marks = contextlib.ExitStack()
-        self._marks.enter_context(in_use([package]))
+        self._marks.enter_context(protect_unpacked([package]))
         if any(not function.runtime for function in package.functions.values()):
             # A missing or broken library is an error now rather than at the first call.
             self._library(select(""))

@@ -14,6 +14,9 @@ from hatframe.backends import Linker, LoadContext, Timer
 from hatframe.calling.native import LoopSignature, NativeLoop, NativeTimer, native_loop
 from hatframe.errors import HatError, UsageError
 from hatframe.format.model import Parameter
+from hatframe.packages.store import KEY, Bucket
+
+TIMERS = Bucket(name="timers", summary="timing loops in C, one per signature", pattern=rf"{KEY}\.so")
 
 CHOICES = ("auto", "native", "python")
 
@@ -41,7 +44,7 @@ class Timers:
             raise UsageError(f"there is no timer {choice!r}", hint=f"choose one of {', '.join(CHOICES)}")
         if choice == "python":
             return None
-        return cls(context.linker, context.cache_folder / "timers", context.notify, required=choice == "native")
+        return cls(context.linker, context.cache_folder / TIMERS.name, context.notify, required=choice == "native")
 
     def native(self, signature: LoopSignature, address: int, nothing: int, arguments: ArgumentTable) -> Timer | None:
         """A native timer; None where no loop can be compiled, which is told once, unless a native one is required."""

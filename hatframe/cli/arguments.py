@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from hatframe.errors import UsageError
-from hatframe.packages.package import is_archive
+from hatframe.packages.package import is_zip
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _SOURCES = (".hat", ".c", ".json", ".csv")
@@ -39,4 +39,4 @@ def normal_arguments(arguments: list[str], spellings: Collection[str]) -> list[s
 
 
 def _is_source(argument: str) -> bool:
-    return Path(argument).suffix in _SOURCES or is_archive(argument) or Path(argument).is_dir()
+    return Path(argument).suffix in _SOURCES or is_zip(argument) or Path(argument).is_dir()

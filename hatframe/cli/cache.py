@@ -12,11 +12,10 @@ from hatframe import files
 from hatframe.cli.common import console, log, print_json
 from hatframe.cli.options import Json
 from hatframe.cli.probe import size_text
-from hatframe.packages.store import KINDS, Cleared, Kept, clear, kept
+from hatframe.packages.store import Bucket, Cleared, Entry, buckets, clear, kept
 
 _DAY = 86400.0
 _AGES = ((2 * _DAY, _DAY, "days"), (2 * 3600.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
-_NAMES = ", ".join(kind.name for kind in KINDS)
 
 
 def in_terminal() -> bool:
@@ -41,11 +40,12 @@ def list_kept(
     them again as needed. Interrupted runs and locks lie in the state folder (HATFRAME_STATE_DIR). In a pipe, each kind
     is a line of tab-separated values, in bytes and seconds.
     """
+    kinds = _registered()
     found = kept()
     if json:
         print_json({"cache_folder": files.cache_folder(), "state_folder": files.state_folder(), "kept": found})
         return
-    by_kind = {kind: [entry for entry in found if entry.kind == kind.name] for kind in KINDS}
+    by_kind = {kind: [entry for entry in found if entry.kind == kind.name] for kind in kinds}
     if not in_terminal():
         for kind, entries in by_kind.items():
             ages = [f"{entry.age:.0f}" for entry in sorted(entries, key=lambda entry: entry.age)]
@@ -69,7 +69,9 @@ def clear_kept(
     kinds: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KIND...", help=f"What to clear: {_NAMES}.", autocompletion=lambda: [kind.name for kind in KINDS]
+            metavar="KIND...",
+            help="What to clear, as `hatframe cache list` names it.",
+            autocompletion=lambda: [kind.name for kind in _registered()],
         ),
     ] = None,
     older_than: Annotated[
@@ -84,8 +86,9 @@ def clear_kept(
 
         hatframe cache clear libraries packages --older-than 30
     """
+    _registered()
     cleared = clear(kinds or (), older_than * _DAY)
-    reasons: dict[tuple[str, str], list[Kept]] = {}
+    reasons: dict[tuple[str, str], list[Entry]] = {}
     for left in cleared.left:
         reasons.setdefault((left.kept.kind, left.reason), []).append(left.kept)
     for (kind, reason), entries in reasons.items():
@@ -94,6 +97,16 @@ def clear_kept(
         print_json(cleared)
     else:
         print(_summary(cleared))
+
+
+def _registered() -> list[Bucket]:
+    """The buckets of all modules that keep something, which register them as they are imported."""
+    import hatframe.bench.checkpoint
+    import hatframe.calling.timers
+    import hatframe.converting.cached
+    import hatframe.packages.unpacking  # noqa: F401
+
+    return buckets()
 
 
 def _summary(cleared: Cleared) -> str:
@@ -108,7 +121,7 @@ def _singular(kind: str) -> str:
     return f"{kind[:-3]}y" if kind.endswith("ies") else kind.removesuffix("s")
 
 
-def _size(entries: list[Kept] | tuple[Kept, ...]) -> int:
+def _size(entries: list[Entry] | tuple[Entry, ...]) -> int:
     return sum(entry.size for entry in entries)
 
 

@@ -12,7 +12,7 @@ import typer
 from hatframe.cli.common import console, kernel_of, print_json
 from hatframe.cli.options import Json, Packages
 from hatframe.errors import FormatError
-from hatframe.packages.package import hat_folder, is_archive
+from hatframe.packages.package import hat_folder, is_zip
 
 if TYPE_CHECKING:
     from hatframe.outcomes import Deviation
@@ -48,7 +48,7 @@ def _hat_files(packages: Sequence[Path]) -> dict[Path, Path]:
     """The paths of all .hat files, by the paths to show."""
     paths: dict[Path, Path] = {}
     for package in packages:
-        folder = hat_folder(package) if is_archive(package) else package
+        folder = hat_folder(package) if is_zip(package) else package
         inside = sorted(path for path in folder.glob("*.hat") if path.is_file()) if folder.is_dir() else [package]
         if not inside:
             raise FormatError("this folder contains no .hat file", where=str(package))

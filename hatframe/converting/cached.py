@@ -17,9 +17,12 @@ from hatframe.machine import Platform
 from hatframe.packages.confinement import confined
 from hatframe.packages.dependencies import UNTRUSTED, Trust
 from hatframe.packages.package import Package
+from hatframe.packages.store import KEY, Bucket
 from hatframe.toolchain.tool import TIME_LIMIT, private_folder
 
 _log = logging.getLogger(__name__)
+
+LIBRARIES = Bucket(name="libraries", summary="dynamic libraries linked from static packages", pattern=KEY)
 
 
 def cached_dynamic_library(
@@ -49,7 +52,7 @@ def cached_dynamic_library(
     chosen = linker()
     path = folder / _key(plan, chosen) / f"{library.path.stem}{library.dynamic_suffix}"
     # Whoever comes second waits while the first links.
-    with files.locked(path, timeout=2 * TIME_LIMIT):
+    with files.locked(path.parent, timeout=2 * TIME_LIMIT):
         if not _is_made(path):
             try:
                 _link_into(path, plan, chosen)

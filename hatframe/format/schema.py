@@ -31,7 +31,7 @@ _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
 _JSON_TYPES = {"float": "number", "table": "object", "collection": "object"}
 
 
-class Kind(enum.Enum):
+class ViolationKind(enum.Enum):
     """How a document strays from the schema at one place."""
 
     MISSING = "a required key is missing"
@@ -44,7 +44,7 @@ class Violation(msgspec.Struct, frozen=True):
     """One place where a document strays from the schema: its path, how, and a sentence that tells it."""
 
     path: Keys
-    kind: Kind
+    kind: ViolationKind
     message: str
 
 
@@ -97,20 +97,22 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Vi
     definition = _resolved(definition)
     if "anyof" in definition:
         results = [list(_check(_named(name), value, path)) for name in definition["anyof"]]
-        # Where none fits, the one of the right type tells best what is wrong.
-        yield from min(results, key=lambda strays: (len(strays), any(s.kind is Kind.TYPE for s in strays)))
+        # Where none fits, the one of the right type explains best what is wrong.
+        yield from min(results, key=lambda found: (len(found), any(each.kind is ViolationKind.TYPE for each in found)))
         return
     expected = definition["type"]
     if not _is(value, expected):
-        yield Violation(path, Kind.TYPE, f"expected {_with_article(expected)}, got {_with_article(toml_type(value))}")
+        yield Violation(
+            path, ViolationKind.TYPE, f"expected {_with_article(expected)}, got {_with_article(toml_type(value))}"
+        )
         return
     if "allowedvalues" in definition and value not in definition["allowedvalues"]:
         allowed = ", ".join(map(str, definition["allowedvalues"]))
-        yield Violation(path, Kind.VALUE, f"{value!r} is not one of {allowed}")
+        yield Violation(path, ViolationKind.VALUE, f"{value!r} is not one of {allowed}")
     if "min" in definition and not value >= definition["min"]:
-        yield Violation(path, Kind.VALUE, f"{value} is less than {definition['min']}")
+        yield Violation(path, ViolationKind.VALUE, f"{value} is less than {definition['min']}")
     if "maxlength" in definition and len(value) > definition["maxlength"]:
-        yield Violation(path, Kind.VALUE, f"it has {len(value)} elements, over {definition['maxlength']}")
+        yield Violation(path, ViolationKind.VALUE, f"it has {len(value)} elements, over {definition['maxlength']}")
     if expected == "array":
         item = _item(definition)
         for index, element in enumerate(value):
@@ -123,10 +125,10 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Vi
             if key in value:
                 yield from _check(child, value[key], (*path, key))
             elif not child.get("optional", False):
-                yield Violation((*path, key), Kind.MISSING, f"{key} is missing")
+                yield Violation((*path, key), ViolationKind.MISSING, f"{key} is missing")
         for key in value:
             if key not in children:
-                yield Violation((*path, key), Kind.UNKNOWN, f"{key} is not known")
+                yield Violation((*path, key), ViolationKind.UNKNOWN, f"{key} is not known")
 
 
 def _item(definition: Mapping[str, Any]) -> dict[str, Any]:

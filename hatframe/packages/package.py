@@ -146,7 +146,7 @@ def stored_mean(function: Function) -> float | None:
     return None
 
 
-def is_archive(path: str | Path) -> bool:
+def is_zip(path: str | Path) -> bool:
     """Whether a path is given as that of a .zip file; it need not be there, and may be none."""
     return Path(path).suffix.lower() == ".zip" and not Path(path).is_dir()
 
@@ -160,7 +160,7 @@ def read_package(*paths: str | Path) -> Package:
     hats: list[HatFile] = []
     came: Unpacked | None = None
     for path in map(Path, paths):
-        found, unpacked = _read(path) if is_archive(path) else ([read_hat(path)], None)
+        found, unpacked = _read(path) if is_zip(path) else ([read_hat(path)], None)
         hats += found
         came = came or unpacked
     return Package(hats, came)
@@ -187,7 +187,7 @@ def read_packages(paths: Iterable[str | Path]) -> list[Package]:
 
 
 @contextlib.contextmanager
-def in_use(packages: list[Package]) -> Iterator[list[Package]]:
+def protect_unpacked(packages: list[Package]) -> Iterator[list[Package]]:
     """Keep those that were unpacked into the cache from being cleared, until the block ends."""
     with contextlib.ExitStack() as stack:
         for folder in {package.unpacked.folder for package in packages if package.unpacked}:
@@ -210,7 +210,7 @@ def same_library(path: Path) -> Package:
 
 def _read(path: Path) -> tuple[list[HatFile], Unpacked | None]:
     """The .hat files that a path means: itself, those of a folder, or those that a .zip file holds."""
-    if is_archive(path):
+    if is_zip(path):
         from hatframe.packages.unpacking import unpacked
 
         folder = unpacked(path)

@@ -23,7 +23,7 @@ from hatframe.format.model import HatFile
 from hatframe.format.reading import parse_document, read_text
 from hatframe.outcomes import Packed
 from hatframe.packages.confinement import confined, is_path
-from hatframe.packages.package import is_archive, same_library
+from hatframe.packages.package import is_zip, same_library
 from hatframe.packages.unpacking import MOST_RATIO, check_archive, check_names
 
 # The earliest that a .zip file can tell: the same package gives the same bytes, whenever it is packed.
@@ -73,7 +73,7 @@ def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:
         ) from None
     _check_output(output, entries)
     try:
-        if is_archive(output):
+        if is_zip(output):
             _write_archive(output, entries)
         else:
             _write_folder(output, entries)
@@ -181,7 +181,7 @@ def _check_output(output: Path, entries: dict[str, _Entry]) -> None:
             raise UsageError("this is a folder, where a .zip file would be written", where=str(output))
         if any(output.iterdir()):
             raise UsageError("this folder is not empty", where=str(output), hint="name a new one, or a .zip file")
-    elif output.exists() and not is_archive(output):
+    elif output.exists() and not is_zip(output):
         raise UsageError("this is a file, where a folder would be made", where=str(output), hint="name another")
     elif output.exists() and any(entry.source.samefile(output) for entry in entries.values()):
         raise UsageError("this is a file of the package, and would be overwritten", where=str(output))

@@ -1,7 +1,8 @@
-"""What hatframe keeps for the user: what it is, and clearing it without harm to a process that uses it.
+"""What hatframe keeps for the user, in buckets that the modules which write there declare; listing and clearing it.
 
-Only what looks as hatframe names it is seen at all, in folders that it makes itself and that are no links: whatever
-else lies in a cache folder that the user chose is not touched.
+A bucket is one folder of the cache or state folder with entries of one kind. Writers hold the lock of an entry
+(:func:`hatframe.files.locked`) while they write it, which also keeps it from being cleared. Only entries whose names
+fit their bucket count, and no link is followed: other files in a folder that the user chose are never touched.
 """
 
 from __future__ import annotations
@@ -19,49 +20,59 @@ import msgspec
 from hatframe import files
 from hatframe.errors import HatError, UsageError
 
-# What is being written is not taken for what a crash left: nothing takes so long to write.
+KEY = "[0-9a-f]{32}"
+"""A pattern for names that are the first half of a SHA-256."""
+
+# A temporary file of this age is what a crash left: nothing takes so long to write.
 _ABANDONED = 3600.0
-
-# A compiler tells nobody that it works, but it writes all the time.
-_STILL_WRITTEN = 60.0
-
-# Somebody may have opened a lock that is about to be removed, and lock a file that no longer has a name. Nobody
-# will have done so after a day without any use.
-_FORGOTTEN = 86400.0
-
+# Another process may be opening a lock that is about to be removed, and would then lock a file without a name.
+_LOCK_UNUSED = 86400.0
 _PARTIAL = re.compile(r"\.[0-9a-f]{32,64}(\.\w+)?\.[^.]+\.tmp")
-_KEY = "[0-9a-f]{32}"
+
+_buckets: dict[str, Bucket] = {}
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of what is kept. What is ``remade`` is made again when it is needed; the rest would be lost."""
+class Bucket(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of entries that hatframe keeps; creating a bucket registers it for ``hatframe cache``.
+
+    Parameters
+    ----------
+    name
+        The name of the bucket and its folder.
+    summary
+        What its entries are, in a few words.
+    pattern
+        A regular expression for the names of its entries.
+    rebuilt
+        Whether hatframe makes the entries again as needed. The others are kept in the state folder, and cleared by
+        name only.
+    idle
+        An entry that something changed within this many seconds is in use; for writers that know no locks.
+    """
 
     name: str
     summary: str
     pattern: str
-    remade: bool = True
+    rebuilt: bool = True
+    idle: float = 0.0
+
+    def __post_init__(self) -> None:
+        _buckets[self.name] = self
 
     @property
     def folder(self) -> Path:
-        """Where it is kept; it need not be there."""
-        return (files.cache_folder() if self.remade else files.state_folder()) / self.name
+        """The folder of the entries, which may not exist yet."""
+        return (files.cache_folder() if self.rebuilt else files.state_folder()) / self.name
 
 
-KINDS = (
-    Kind(name="libraries", summary="dynamic libraries linked from static packages", pattern=_KEY),
-    Kind(name="timers", summary="loops in C that measure, one for each signature", pattern=rf"{_KEY}\.so"),
-    Kind(name="packages", summary="what .zip files held", pattern="[0-9a-f]{64}"),
-    Kind(name="compilers", summary="what compilers keep of their own", pattern=r"\w[\w.-]*"),
-    Kind(name="runs", summary="benchmarks that were ended, for --resume", pattern=rf"{_KEY}\.json", remade=False),
-    Kind(name="locks", summary="locks against others that write the same file", pattern=rf"{_KEY}\.lock", remade=False),
-)
-"""All that is kept, by the name of its folder."""
+COMPILERS = Bucket(name="compilers", summary="caches that compilers keep", pattern=r"\w[\w.-]*", idle=60.0)
+LOCKS = Bucket(name="locks", summary="locks of files that hatframe writes", pattern=rf"{KEY}\.lock", rebuilt=False)
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is kept: its size in bytes, and the seconds since it was last used or made.
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or folder in a bucket, with its size in bytes and its age: the seconds since it was last used or made.
 
-    Many systems note the use of a file only once a day, some never.
+    Many systems record the use of a file only once a day, some never.
     """
 
     kind: str
@@ -71,94 +82,87 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """What was not removed, and why."""
+    """An entry that was not removed, and the reason."""
 
-    kept: Kept
+    kept: Entry
     reason: str
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):
-    """What was removed, and what was to be but was left."""
+    """The entries that were removed, and those that had to stay."""
 
-    removed: tuple[Kept, ...] = ()
+    removed: tuple[Entry, ...] = ()
     left: tuple[Left, ...] = ()
 
 
-def kept(kinds: Collection[str] = ()) -> list[Kept]:
-    """All that is kept of the kinds, or of every kind, in the order of :data:`KINDS` and then by path.
+def buckets(names: Collection[str] = ()) -> list[Bucket]:
+    """The registered buckets of these names, or all; those that hatframe can rebuild first, each by name.
 
-    Raises :class:`UsageError` for a kind that there is not.
+    Raises :class:`UsageError` for an unknown name.
     """
-    return [entry for kind in _chosen(kinds, KINDS) for entry in _entries(kind)]
+    for name in names:
+        if name not in _buckets:
+            raise UsageError(f"unknown kind {name!r}", hint=f"choose from {', '.join(sorted(_buckets))}")
+    chosen = [bucket for bucket in _buckets.values() if bucket.name in names or not names]
+    return sorted(chosen, key=lambda bucket: (not bucket.rebuilt, bucket.name))
 
 
-def clear(kinds: Collection[str] = (), older_than: float = 0.0) -> Cleared:
-    """Remove what is kept of the kinds, or all that is made again when it is needed.
+def kept(names: Collection[str] = ()) -> list[Entry]:
+    """The entries of these buckets, or of all, in the order of :func:`buckets` and then by path.
 
-    What a process uses, or is making, is left. Nothing else is touched: no link is followed, and no file is removed
-    that hatframe did not name.
+    Raises :class:`UsageError` for an unknown name.
+    """
+    return [entry for bucket in buckets(names) for entry in _entries(bucket)]
+
+
+def clear(names: Collection[str] = (), older_than: float = 0.0) -> Cleared:
+    """Remove the entries of these buckets, or of all that hatframe can rebuild.
+
+    Entries that a process uses or writes stay.
 
     Parameters
     ----------
     older_than
-        Only what was not used for so many seconds.
+        Remove only entries of at least this age in seconds.
 
-    Raises :class:`UsageError` for a kind that there is not.
+    Raises :class:`UsageError` for an unknown name.
     """
-    removed: list[Kept] = []
+    removed: list[Entry] = []
     left: list[Left] = []
-    chosen = _chosen(kinds, tuple(kind for kind in KINDS if kind.remade))
-    # Looked up before the first is removed, which makes locks of its own.
-    for kind, entries in [(kind, list(_entries(kind))) for kind in chosen]:
-        for entry in entries:
-            if entry.age < older_than:
-                continue
-            try:
-                reason = _removed(kind, entry)
-            except OSError as error:
-                reason = f"it cannot be removed: {error.strerror or error}"
-            except HatError as error:
-                reason = error.message
-            if reason:
-                left.append(Left(entry, reason))
-            else:
-                removed.append(entry)
-        _remove_empty_folders(kind)
+    chosen = [bucket for bucket in buckets(names) if names or bucket.rebuilt]
+    # All entries are listed first, as removing one makes locks.
+    for bucket, entry in [(each, entry) for each in chosen for entry in _entries(each)]:
+        if entry.age < older_than:
+            continue
+        try:
+            reason = _remove(bucket, entry)
+        except OSError as error:
+            reason = f"it cannot be removed: {error.strerror or error}"
+        except HatError as error:
+            reason = error.message
+        if reason:
+            left.append(Left(entry, reason))
+        else:
+            removed.append(entry)
     return Cleared(removed=tuple(removed), left=tuple(left))
 
 
-def _chosen(names: Collection[str], otherwise: tuple[Kind, ...]) -> tuple[Kind, ...]:
-    known = [kind.name for kind in KINDS]
-    for name in names:
-        if name not in known:
-            raise UsageError(f"nothing of kind {name!r} is kept", hint=f"choose from {', '.join(known)}")
-    return tuple(kind for kind in KINDS if kind.name in names) if names else otherwise
-
-
-# ------------------------------------------------------------------------------------------------------- looking
-
-
-def _entries(kind: Kind) -> Iterator[Kept]:
-    pattern = re.compile(kind.pattern)
-    folder = kind.folder
-    if folder.is_symlink():
+def _entries(bucket: Bucket) -> Iterator[Entry]:
+    pattern = re.compile(bucket.pattern)
+    if bucket.folder.is_symlink() or not bucket.folder.is_dir():
         return
-    try:
-        inside = sorted(folder.iterdir())
-    except OSError:
-        return
-    for path in inside:
+    for path in sorted(bucket.folder.iterdir()):
         if not (pattern.fullmatch(path.name) or _PARTIAL.fullmatch(path.name)) or path.is_symlink():
             continue
-        found = list(_files(path))
-        # An empty folder is about to be filled, or was cleared.
+        found = list(_statuses(path))
+        # A writer is about to fill an empty folder.
         if found:
-            age = max(0.0, time.time() - max(max(status.st_mtime, status.st_atime) for _, status in found))
-            yield Kept(kind=kind.name, path=path, size=sum(status.st_size for _, status in found), age=age)
+            age = max(0.0, time.time() - max(max(status.st_mtime, status.st_atime) for status in found))
+            yield Entry(kind=bucket.name, path=path, size=sum(status.st_size for status in found), age=age)
 
 
-def _files(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """The file itself, or those in the folder and below; another process may remove them meanwhile."""
+def _statuses(path: Path) -> Iterator[os.stat_result]:
+    """The status of the file, or of each file in the folder and below; another process may remove them meanwhile."""
     paths = [path]
     if path.is_dir():
         paths = [Path(folder, name) for folder, _, names in os.walk(path, followlinks=False) for name in names]
@@ -166,74 +170,34 @@ def _files(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
         with contextlib.suppress(OSError):
             status = file.lstat()
             if stat.S_ISREG(status.st_mode):
-                yield file, status
+                yield status
 
 
-# ------------------------------------------------------------------------------------------------------ removing
-
-
-def _removed(kind: Kind, entry: Kept) -> str:
-    """Remove an entry; gives the reason where it is to be left."""
+def _remove(bucket: Bucket, entry: Entry) -> str:
+    """Remove an entry; gives the reason where it has to stay."""
     path = entry.path
-    if _PARTIAL.fullmatch(path.name):
-        if entry.age < _ABANDONED:
-            return "being written"
-        _remove(path)
-    elif kind.name == "compilers":
-        if entry.age < _STILL_WRITTEN:
-            return "used a moment ago"
-        _remove(path)
-    elif kind.name == "locks":
-        return _remove_lock(path)
-    elif kind.name == "libraries":
-        return _remove_library(path)
-    elif kind.name == "packages" and files.is_in_use(path):
-        return "another process uses it"
-    else:
-        with files.locked(path, timeout=0):
-            _remove(path)
-    return ""
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        files.remove_tree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _remove_empty_folders(kind: Kind) -> None:
-    """Remove the folders that a former clearing left empty, once nobody can be about to fill them."""
-    if kind.name != "libraries" or kind.folder.is_symlink() or not kind.folder.is_dir():
-        return
-    for path in kind.folder.iterdir():
-        with contextlib.suppress(OSError):
-            if re.fullmatch(kind.pattern, path.name) and time.time() - path.lstat().st_mtime > _ABANDONED:
-                path.rmdir()
-
-
-def _remove_library(folder: Path) -> str:
-    """Remove what is in a folder of a linked library, but not the folder: who waits for the lock writes there."""
-    found = list(_files(folder))
-    now = time.time()
-    if any(file.name.endswith(".tmp") and now - status.st_mtime < _ABANDONED for file, status in found):
+    if entry.age < (_ABANDONED if _PARTIAL.fullmatch(path.name) else bucket.idle):
         return "being written"
-    with contextlib.ExitStack() as stack:
-        for file, _ in found:
-            stack.enter_context(files.locked(file, timeout=0))
-        for file, _ in found:
-            file.unlink(missing_ok=True)
+    if bucket is LOCKS:
+        return _remove_lock(entry)
+    with files.locked(path, timeout=0):
+        if files.is_in_use(path):
+            return "another process uses it"
+        if path.is_dir():
+            files.remove_tree(path)
+        else:
+            path.unlink(missing_ok=True)
     return ""
 
 
-def _remove_lock(path: Path) -> str:
+def _remove_lock(entry: Entry) -> str:
     import filelock
 
-    if time.time() - path.stat().st_mtime < _FORGOTTEN:
+    if entry.age < _LOCK_UNUSED:
         return "used within the last day"
     try:
-        with filelock.FileLock(path, timeout=0):
-            path.unlink()
+        with filelock.FileLock(entry.path, timeout=0):
+            entry.path.unlink()
     except filelock.Timeout:
         return "another process holds it"
     return ""

@@ -20,6 +20,7 @@ from typing import Final
 
 from hatframe import files
 from hatframe.errors import FormatError, HatError, OutsideError, PackageError
+from hatframe.packages.store import Bucket
 
 # A package has a handful of files, or one .hat for each of some thousand functions; a bomb has millions.
 MOST_ENTRIES: Final = 10_000
@@ -45,6 +46,8 @@ _BLOCK = 1 << 20
 
 # Unpacking the most takes a minute on a slow disk; who waits for it waits longer.
 _LONGEST_WAIT = 300.0
+
+PACKAGES = Bucket(name="packages", summary="contents of .zip files", pattern="[0-9a-f]{64}")
 
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _LOCAL_HEADER = 30
@@ -84,7 +87,7 @@ def unpacked(path: Path) -> Path:
     need it at once unpack it once. Raises as :func:`unpack`.
     """
     with _Archive(path) as archive:
-        folder = files.cache_folder() / "packages" / archive.digest()
+        folder = PACKAGES.folder / archive.digest()
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with files.locked(folder, timeout=_LONGEST_WAIT):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hatframe.errors import UsageError
-from hatframe.packages.package import is_archive, read_packages
+from hatframe.packages.package import is_zip, read_packages
 from hatframe.results.compared import ResultSet
 from hatframe.results.model import ResultsDocument
 from hatframe.results.reading import read_results, read_table
@@ -52,7 +52,7 @@ def _name(document: ResultsDocument) -> str:
 
 
 def _is_package(source: str | Path) -> bool:
-    return Path(source).suffix == ".hat" or is_archive(source) or Path(source).is_dir()
+    return Path(source).suffix == ".hat" or is_zip(source) or Path(source).is_dir()
 
 
 def _is_json(path: Path) -> bool:
@@ -88,7 +88,7 @@ def _measured(sources: Sequence[str], measure: Measure) -> dict[str, ResultSet]:
 
 def _hat_files(source: str) -> set[str]:
     path = Path(source)
-    if is_archive(path):
+    if is_zip(path):
         shown = (package.shown(hat.path) for package in read_packages([path]) for hat in package.hat_files)
         return set(map(os.path.realpath, shown))
     return {os.path.realpath(file) for file in (path.glob("*.hat") if path.is_dir() else [path])}

@@ -23,7 +23,7 @@ from hatframe.format.model import VOID, Function, LogicalType, Parameter
 from hatframe.format.positions import Keys, Positions
 from hatframe.format.reading import parse_document, parse_hat, read_text
 from hatframe.format.rendering import bare_code, path_text
-from hatframe.format.schema import Kind, Violation, check
+from hatframe.format.schema import Violation, ViolationKind, check
 from hatframe.outcomes import Deviation, Severity
 from hatframe.packages.confinement import confined
 
@@ -106,11 +106,11 @@ class _Validator:
     def _report_violation(self, violation: Violation) -> None:
         path, message = violation.path, violation.message
         key = path[-1] if path else ""
-        if violation.kind is Kind.UNKNOWN:
+        if violation.kind is ViolationKind.UNKNOWN:
             self.warn(path, message, "remove it, or move it to auxiliary")
-        elif violation.kind is Kind.MISSING:
+        elif violation.kind is ViolationKind.MISSING:
             (self.error if key in _REQUIRED_FOR_CALLS else self.warn)(path, message)
-        elif key == "calling_convention" and violation.kind is Kind.VALUE:
+        elif key == "calling_convention" and violation.kind is ViolationKind.VALUE:
             table, name, _ = map(str, path)
             convention = self._table(table, name)["calling_convention"].lower()
             convention = "device" if convention == "devicecall" else convention or "cdecl"
@@ -118,7 +118,7 @@ class _Validator:
                 self.warn(path, message, f"write it as {convention!r}")
             else:
                 self.error(path, message)
-        elif key == "os" and violation.kind is Kind.VALUE:
+        elif key == "os" and violation.kind is ViolationKind.VALUE:
             self.warn(path, message)
         else:
             self.error(path, message)

@@ -37,8 +37,8 @@ def run(*arguments: str) -> Any:
 
 def test_in_a_pipe_each_kind_is_a_line_of_plain_numbers(timer: Path) -> None:
     lines = [line.split("\t") for line in run("list").stdout.splitlines()]
-    assert [line[0] for line in lines] == ["libraries", "timers", "packages", "compilers", "runs", "locks"]
-    _, number, size, newest, oldest, where = lines[1]
+    assert [line[0] for line in lines] == ["compilers", "libraries", "packages", "timers", "locks", "runs"]
+    _, number, size, newest, oldest, where = lines[3]
     assert (number, size, newest, where) == ("1", "3072", oldest, str(timer.parent))
     assert 3 * 86400 <= int(oldest) < 3 * 86400 + 60
     assert lines[0][1:5] == ["0", "0", "", ""]
@@ -82,7 +82,7 @@ def test_clear_reports_what_it_left_and_why(timer: Path, caplog: pytest.LogCaptu
 
 
 def test_an_unknown_kind_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="nothing of kind 'everything' is kept"):
+    with pytest.raises(UsageError, match="'everything'"):
         run("clear", "everything")
 
 

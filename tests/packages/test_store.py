@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from sample_packages import element, function, make_package
 
+import hatframe.bench.checkpoint
+import hatframe.calling.timers
+import hatframe.converting.cached  # noqa: F401
 from hatframe import Kernel, files
 from hatframe.backends import Observer
 from hatframe.errors import UsageError
@@ -88,25 +91,25 @@ def test_all_that_is_kept_is_told_with_size_and_age(all_kinds: dict[str, Path]) 
     kept = cache.kept()
     assert {entry.kind: entry.path for entry in kept} == all_kinds
     assert {entry.kind: entry.size for entry in kept} == {
-        "libraries": 4, "timers": 4, "packages": 4, "compilers": 16, "runs": 4, "locks": 0
+        "compilers": 16, "libraries": 4, "packages": 4, "timers": 4, "locks": 0, "runs": 4
     }  # fmt: skip
     assert all(89_999 <= entry.age < 93_600 for entry in kept)
     assert [entry.kind for entry in cache.kept(["runs", "timers"])] == ["timers", "runs"]
-    with pytest.raises(UsageError, match=r"'none'.*choose from libraries"):
+    with pytest.raises(UsageError, match=r"'none'.*libraries"):
         cache.kept(["none"])
 
 
-def test_an_empty_house_keeps_nothing() -> None:
+def test_nothing_is_kept_at_first() -> None:
     assert cache.kept() == []
     assert cache.clear() == cache.Cleared()
 
 
 def test_what_can_be_made_again_is_cleared_and_the_rest_by_name(all_kinds: dict[str, Path]) -> None:
     cleared = cache.clear()
-    assert [entry.kind for entry in cleared.removed] == ["libraries", "timers", "packages", "compilers"]
+    assert [entry.kind for entry in cleared.removed] == ["compilers", "libraries", "packages", "timers"]
     assert cleared.left == ()
     assert {entry.kind for entry in cache.kept()} == {"runs", "locks"}
-    assert [entry.kind for entry in cache.clear(["locks", "runs"]).removed] == ["runs", "locks"]
+    assert [entry.kind for entry in cache.clear(["runs", "locks"]).removed] == ["locks", "runs"]
     assert not all_kinds["runs"].exists()
     assert not all_kinds["locks"].exists()
     assert not any(path.is_file() for path in files.cache_folder().rglob("*"))
@@ -156,7 +159,7 @@ def test_whatever_else_lies_there_is_not_touched(all_kinds: dict[str, Path]) -> 
     ]
     age(kept)
     age(state)
-    cleared = cache.clear([kind.name for kind in cache.KINDS])
+    cleared = cache.clear([kind.name for kind in cache.buckets()])
     assert {entry.path for entry in cleared.removed} == set(all_kinds.values())
     assert cleared.left == ()
     assert all(path.exists() for path in mine)
@@ -173,7 +176,7 @@ def test_no_link_is_followed(all_kinds: dict[str, Path], tmp_path: Path) -> None
     (all_kinds["timers"]).unlink()
     (kept / "timers").rmdir()
     (kept / "timers").symlink_to(mine.parent.parent)
-    cache.clear([kind.name for kind in cache.KINDS])
+    cache.clear([kind.name for kind in cache.buckets()])
     assert mine.exists()
     assert (mine.parent / "p.so").exists()
     assert not all_kinds["packages"].exists()
@@ -184,11 +187,11 @@ def test_no_link_is_followed(all_kinds: dict[str, Path], tmp_path: Path) -> None
 
 def test_what_is_locked_is_left(all_kinds: dict[str, Path], elsewhere: list[subprocess.Popen[str]]) -> None:
     hold(elsewhere, "locked", all_kinds["timers"])
-    hold(elsewhere, "locked", all_kinds["libraries"] / "p.so")
+    hold(elsewhere, "locked", all_kinds["libraries"])
     hold(elsewhere, "locked", all_kinds["packages"])
     cleared = cache.clear()
     assert [(left.kept.kind, left.reason) for left in cleared.left] == [
-        (kind, "another process holds it") for kind in ("libraries", "timers", "packages")
+        (kind, "another process holds it") for kind in ("libraries", "packages", "timers")
     ]
     assert all(all_kinds[kind].exists() for kind in ("libraries", "timers", "packages"))
     assert not all_kinds["compilers"].exists()
@@ -225,28 +228,30 @@ def test_a_benchmark_keeps_its_package(tmp_path: Path) -> None:
 
 
 def test_what_is_being_written_is_left(all_kinds: dict[str, Path]) -> None:
-    partial = write(all_kinds["libraries"] / ".p.so.abc.tmp")
     other = write(files.cache_folder() / "timers" / f".{KEY}.so.abc.tmp")
     os.utime(write(all_kinds["compilers"] / "tmp" / "2"))
     reasons = {left.kept.path: left.reason for left in cache.clear().left}
     assert reasons == {
-        all_kinds["libraries"]: "being written",
         other: "being written",
-        all_kinds["compilers"]: "used a moment ago",
+        all_kinds["compilers"]: "being written",
     }
     age(files.cache_folder())
     assert cache.clear().left == ()
-    assert not partial.exists()
     assert not other.exists()
 
 
-def test_the_folder_of_a_library_stays_for_who_waits_to_write_there(all_kinds: dict[str, Path]) -> None:
-    cache.clear(["libraries"])
-    assert all_kinds["libraries"].is_dir()
-    assert cache.kept(["libraries"]) == []
-    age(all_kinds["libraries"])
-    cache.clear(["libraries"])
-    assert not all_kinds["libraries"].exists()
+def test_a_module_registers_what_it_keeps() -> None:
+    code = (
+        "import os\n"
+        "from hatframe.packages.store import Bucket, buckets, clear\n"
+        "bucket = Bucket(name='plans', summary='plans of a plugin', pattern=r'\\w+[.]plan')\n"
+        "bucket.folder.mkdir(parents=True)\n"
+        "for name in ('a.plan', 'letter.txt'): (bucket.folder / name).write_text('x')\n"
+        "assert bucket in buckets()\n"
+        "print([entry.path.name for entry in clear(['plans']).removed], *os.listdir(bucket.folder))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "['a.plan'] letter.txt\n"
 
 
 def test_a_lock_that_was_used_lately_is_left(all_kinds: dict[str, Path]) -> None:
