@@ -72,6 +72,11 @@ class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
     architectures: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
 
+    @property
+    def is_static(self) -> bool:
+        """Whether it becomes part of what is linked with it."""
+        return self.kind in (LibraryKind.OBJECT, LibraryKind.ARCHIVE)
+
     def suits(self, platform: Platform) -> bool:
         """Whether it can be for ``platform``; an OS or an architecture that is empty or unknown suits."""
         if self.format and platform.os and self.format != _FORMATS.get(platform.os, "ELF"):

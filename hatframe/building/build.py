@@ -13,7 +13,7 @@ from hatframe.building.compiling import Compiler, check_flags, check_sources, wi
 from hatframe.building.describing import FunctionDefinition, ParsedSource, combine, package_description
 from hatframe.building.metadata import built_document, reference_table, target_table
 from hatframe.converting.conversion import check_not_inputs, output_hat, write_package
-from hatframe.converting.plan import link_checked, run_folders
+from hatframe.converting.linking import link_checked, run_folders
 from hatframe.converting.to_dynamic import dynamic_names
 from hatframe.converting.to_static import objects_of
 from hatframe.errors import FormatError, LinkError, PackageError, UsageError
@@ -23,7 +23,8 @@ from hatframe.machine import Platform
 from hatframe.outcomes import Built, Converted, UnsupportedFunction
 from hatframe.packages.dependencies import KNOWN_FLAGS, Dependency, Trust, read_dependency, statically_linked
 from hatframe.toolchain.compiled_for import compiled_for
-from hatframe.toolchain.tool import private_folder, run_parallel
+from hatframe.toolchain.linker import in_job
+from hatframe.toolchain.tool import Job, private_folder
 
 # Flags of the compiler that the linker needs too: they choose libraries, or code that is generated while linking.
 _LINKER_FLAGS = (
@@ -71,9 +72,11 @@ def build(
     home = hat.parent
     sources = check_sources(sources)
     check_flags(cflags)
+    job = Job()
+    linker = in_job(linker, job)
     flags = (*linker.optimization(optimize, processor, platform), *cflags)
     compiler = Compiler(linker, platform, with_absolute_paths(flags), include)
-    parsed = run_parallel(compiler.parse, sources)
+    parsed = job.map(compiler.parse, sources)
     contents = combine(parsed)
     definitions, unsupported = _select(contents, functions)
     exports = [definition.function.name for definition in definitions]
@@ -83,7 +86,7 @@ def build(
     target = compiled_for(linker, platform, compiler.flags, include)
     with private_folder() as folder:
         folders = [folder / str(index) for index in range(len(sources))]
-        objects = run_parallel(lambda each: compiler.compile(*each), list(zip(sources, parsed, folders, strict=True)))
+        objects = job.map(lambda each: compiler.compile(*each), list(zip(sources, parsed, folders, strict=True)))
         names = _library_names(objects[0], hat.stem, static, platform)
         inputs = [*sources, *(item.file.path for item in dependencies if item.file)]
         check_not_inputs([hat, *(home / name for name in names)], inputs)

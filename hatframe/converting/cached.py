@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from hatframe import __version__, files
 from hatframe.backends import Linker
 from hatframe.binary.libraries import LibraryFile, LibraryKind, content_digest, identify, import_target
-from hatframe.converting.plan import LinkPlan, link, package_library, path_of, plan_link
+from hatframe.converting.linking import link
+from hatframe.converting.plan import LinkPlan, package_library, plan_link
 from hatframe.errors import LinkError, PackageError, TargetError
 from hatframe.machine import Platform
 from hatframe.packages.confinement import confined
@@ -31,15 +32,20 @@ def cached_dynamic_library(
     folder: Path,
     trust: Trust = UNTRUSTED,
 ) -> Path:
-    """The path of the dynamic library of ``package``, which exists and is one for this machine.
+    """The path of the dynamic library of ``package``, for this machine.
 
-    A static package is linked into ``folder`` by the linker that ``linker`` gives; a library that was made
-    there from the same content by the same linker is used again. Two processes that need it at once link it
-    once.
+    A static package is linked into ``folder``, by the linker that ``linker`` returns, unless the folder has a library
+    of the same content by the same linker. Processes that need it at the same time link it once.
 
-    Raises :class:`PackageError` where the package has no library or none that can be used, or one outside of its
-    folder that ``trust`` does not take, :class:`TargetError` where it is for another platform, and as
-    :func:`hatframe.converting.plan.link`.
+    Raises
+    ------
+    PackageError
+        The package has no library that can be loaded, or it lies outside of its folder and ``trust`` does not allow
+        that.
+    TargetError
+        The library is for another platform.
+    SymbolError, LinkError
+        As :func:`hatframe.converting.linking.link`, or the cache cannot be written.
     """
     library = package_library(package, trust)
     _check_host(library)
@@ -51,7 +57,7 @@ def cached_dynamic_library(
     plan = plan_link(package, trust=trust)
     chosen = linker()
     path = folder / _key(plan, chosen) / f"{library.path.stem}{library.dynamic_suffix}"
-    # Whoever comes second waits while the first links.
+    # A second process waits while the first links.
     with files.locked(path.parent, timeout=2 * TIME_LIMIT):
         if not _is_made(path):
             try:
@@ -60,7 +66,7 @@ def cached_dynamic_library(
                 raise LinkError(
                     error.message,
                     where=error.where or str(package.path),
-                    hint=f"{error.hint or 'convert it yourself'}; hatframe to-dynamic takes such options and files",
+                    hint=f"{error.hint or 'convert the package'}; hatframe to-dynamic accepts libraries and flags",
                 ) from None
             _log.info("linked %s with %s into the cache", package.path, chosen.name)
     return path
@@ -75,9 +81,9 @@ def _link_into(path: Path, plan: LinkPlan, linker: Linker) -> None:
             files.write_atomically(path, output.read_bytes())
         except OSError as error:
             raise LinkError(
-                f"the cache cannot be written: {error.strerror or error}",
+                f"cannot write the cache: {error.strerror or error}",
                 where=str(path.parent),
-                hint="set HATFRAME_CACHE_DIR to a folder that can be written",
+                hint="set HATFRAME_CACHE_DIR to a writable folder",
             ) from None
 
 
@@ -89,7 +95,7 @@ def _is_made(path: Path) -> bool:
 
 
 def _deployed(package: Package, library: LibraryFile, trust: Trust) -> LibraryFile:
-    """The DLL that the import library of a package stands for: it is among the files to deploy."""
+    """The DLL of an import library, which the package must deploy."""
     target = import_target(library.path).lower()
     for hat in package.hat_files:
         for index, name in enumerate(hat.dependencies.deploy_files):
@@ -97,35 +103,35 @@ def _deployed(package: Package, library: LibraryFile, trust: Trust) -> LibraryFi
                 where = f"{hat.path}: dependencies.deploy_files[{index}]"
                 return identify(confined(hat.folder.absolute(), name, where, allow_outside=trust.allow_outside))
     raise PackageError(
-        f"it names the import library {library.path.name}, and not the {target or 'DLL'} that it is for",
+        f"the package has the import library {library.path.name}, but not its {target or 'DLL'}",
         where=str(package.path or ""),
-        hint="name the DLL in dependencies.deploy_files",
+        hint="add the DLL to dependencies.deploy_files",
     )
 
 
 def _check_host(library: LibraryFile) -> None:
     host = Platform.host()
     if library.kind is LibraryKind.EXECUTABLE:
-        raise PackageError(f"this is {library}, not a library", where=str(library.path))
+        raise PackageError(f"this file is {library}, not a library", where=str(library.path))
     if not library.suits(host):
         raise TargetError(
-            f"this is {library}, and this machine is {host}",
+            f"this file is {library}, but this machine is {host}",
             where=str(library.path),
             hint="build the package for this machine",
         )
 
 
 def _key(plan: LinkPlan, linker: Linker) -> str:
-    """A name for what comes out: a digest of all that goes in."""
+    """The name of a linked library in the cache: a digest of all its inputs."""
     digest = hashlib.sha256()
-    # Of a .hat file the C code counts: results that are stored in it make no other library.
-    texts = [header.hat.declaration.code for header in plan.headers]
+    # Only the C code of a .hat file counts: results that are stored in it do not change the library.
+    texts = [source.hat.declaration.code for source in plan.sources]
     dependencies = [dependency.text for dependency in plan.dependencies]
     for text in (__version__, linker.name, linker.version(), *texts, "", *plan.exports, "", *dependencies, ""):
         digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
-    # What lies beside a .hat file may be included by it.
-    beside = {path for header in plan.headers for path in path_of(header.hat).parent.glob("*.h") if path.is_file()}
+    # The C code may include headers beside it.
+    beside = {path for source in plan.sources for path in source.path.parent.glob("*.h") if path.is_file()}
     for path in (*plan.files[len(texts) :], *sorted(beside)):
-        # The path counts too: where a dynamic library lies is told to the one that needs it.
+        # Paths count because the linked library names those of its dependencies.
         digest.update(os.fsencode(path) + b"\0" + content_digest(path))
     return digest.hexdigest()[:32]

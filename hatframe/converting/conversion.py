@@ -1,4 +1,4 @@
-"""What conversions share: where the new package goes, what its metadata say, and writing it whole or not at all."""
+"""What all conversions share: the places of the new files, their metadata, and writing all of them or none."""
 
 from __future__ import annotations
 
@@ -11,65 +11,77 @@ from typing import Any
 import msgspec
 
 from hatframe import files
-from hatframe.converting.plan import HatSource, LinkPlan, path_of
+from hatframe.backends import Linker
+from hatframe.converting.plan import HatSource, LinkPlan
 from hatframe.errors import LinkError, UsageError
 from hatframe.format.editing import edit_text
 from hatframe.outcomes import Converted
 from hatframe.packages.dependencies import Dependency
-from hatframe.toolchain.tool import meanwhile, private_folder
+from hatframe.toolchain.linker import in_job
+from hatframe.toolchain.tool import Job, private_folder
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
     """The libraries that a conversion made in a temporary folder, by their names in the new package.
 
-    The first is what programs link with, and the rest are deployed beside them. ``gone`` are the texts of the
-    dependencies that are in it now.
+    Programs link with the first; the others are deployed with them. ``included`` are the texts of the dependencies that
+    the library includes now.
     """
 
     libraries: Mapping[str, Path]
-    gone: frozenset[str]
+    included: frozenset[str]
     extra_exports: tuple[str, ...] = ()
 
 
 def convert(
     plan: LinkPlan,
     output: Path,
-    linker: str,
+    linker: Linker,
     names: Callable[[str], Sequence[str]],
-    make: Callable[[Path, Sequence[str]], Made],
+    make: Callable[[Linker, Path, Sequence[str]], Made],
 ) -> Converted:
-    """Write the package that ``make`` makes the libraries of.
+    """Convert a package; nothing is written if it fails.
 
-    ``names`` gives the names of the libraries for the name that the new .hat file has without its suffix, and ``make``
-    makes them from a temporary folder and those names. Nothing is written where it fails.
+    Parameters
+    ----------
+    plan
+        The package and its inputs.
+    output
+        The .hat file to write, or a folder for it.
+    names
+        Returns the names of the new libraries for the stem of the new .hat file.
+    make
+        Makes the libraries with a linker, in a temporary folder, under these names.
 
-    Raises :class:`UsageError` where ``output`` is no name for a .hat file or an input would be overwritten, and
-    :class:`LinkError` where the files cannot be written.
+    Raises
+    ------
+    UsageError
+        ``output`` is not a name for a .hat file, or a file would overwrite an input.
+    LinkError
+        The files cannot be written.
     """
     hats = _output_hats(plan, output)
     libraries = names(hats[0].stem)
     check_not_inputs([*(hats[0].parent / name for name in libraries), *hats], plan.files)
     texts: dict[Path, bytes] = {}
 
-    def edit(gone: frozenset[str] = frozenset()) -> None:
-        for header, hat in zip(plan.headers, hats, strict=True):
-            texts[hat] = _converted(header, hat, libraries, gone).encode("utf-8")
+    def edit(included: frozenset[str] = frozenset()) -> None:
+        for source, hat in zip(plan.sources, hats, strict=True):
+            texts[hat] = _edited(source, hat, libraries, included).encode("utf-8")
 
+    # Without dependencies the new texts are known before the libraries are.
+    job = Job() if plan.dependencies else Job(meanwhile=edit)
     with private_folder() as folder:
+        made = make(in_job(linker, job), folder, libraries)
+        job.finish()
         if plan.dependencies:
-            made = make(folder, libraries)
-            edit(made.gone)
-        else:
-            # Nothing can turn out to be in the library now, so that the texts need not wait for it.
-            with meanwhile(edit):
-                made = make(folder, libraries)
-        contents = {hats[0].parent / name: path.read_bytes() for name, path in made.libraries.items()} | texts
-    write_package(contents)
+            edit(made.included)
+        write_package({hats[0].parent / name: path.read_bytes() for name, path in made.libraries.items()} | texts)
     link_target, *deployed = made.libraries
     return Converted(
         hat=hats[0],
         library=hats[0].parent / link_target,
-        linker=linker,
+        linker=linker.name,
         deploy_files=tuple(hats[0].parent / name for name in deployed),
         other_hats=tuple(hats[1:]),
         extra_exports=made.extra_exports,
@@ -77,16 +89,16 @@ def convert(
 
 
 def write_package(contents: Mapping[Path, bytes]) -> None:
-    """Write the files of a package, all or none; :class:`LinkError` where they cannot be."""
+    """Write all files of a package or none; raises :class:`LinkError` if one cannot be written."""
     with contextlib.ExitStack() as stack:
-        # Always in one order, so that two that write the same files do not wait for each other.
+        # In the same order everywhere: two processes that write the same files cannot block each other.
         for path in sorted(contents):
             stack.enter_context(files.locked(path))
         try:
             files.write_together(contents)
         except OSError as error:
             raise LinkError(
-                f"cannot be written: {error.strerror or error}",
+                f"cannot write the package: {error.strerror or error}",
                 where=str(next(iter(contents)).parent),
                 hint="nothing was changed",
             ) from None
@@ -96,24 +108,24 @@ def write_package(contents: Mapping[Path, bytes]) -> None:
 
 
 def output_hat(output: Path, name: str) -> Path:
-    """The absolute path of the .hat file to write: ``output``, or the file ``name`` in it where it is a folder.
+    """The absolute path of the .hat file to write: ``output``, or the file ``name`` in it if it is a folder.
 
-    Raises :class:`UsageError` where it is neither.
+    Raises :class:`UsageError` if it is neither.
     """
     output = output.absolute()
     path = output / name if output.is_dir() else output
     if path.suffix != ".hat":
-        raise UsageError("the output must be named .hat, or be a folder", where=str(output))
+        raise UsageError("the output must be a folder or a file named .hat", where=str(output))
     if not path.parent.is_dir():
-        raise UsageError("there is no such folder", where=str(path.parent), hint="make it first")
+        raise UsageError("this folder does not exist", where=str(path.parent), hint="make it first")
     return path
 
 
 def _output_hats(plan: LinkPlan, output: Path) -> list[Path]:
-    """Where the .hat files go, in the order of the package's."""
-    names = [path_of(header.hat).name for header in plan.headers]
-    main = output_hat(output, names[0])
-    hats = [main, *(main.parent / name for name in names[1:])]
+    """The .hat files to write, in the order of the package's."""
+    first, *others = [source.path.name for source in plan.sources]
+    main = output_hat(output, first)
+    hats = [main, *(main.parent / name for name in others)]
     if len(set(hats)) < len(hats):
         raise UsageError(
             f"two .hat files would be written to {main.name}",
@@ -124,16 +136,16 @@ def _output_hats(plan: LinkPlan, output: Path) -> list[Path]:
 
 
 def check_not_inputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Raise :class:`UsageError` where writing ``outputs`` would overwrite one of ``inputs``, or a folder."""
+    """Raise :class:`UsageError` if writing ``outputs`` would overwrite an input or a folder."""
     for path in outputs:
         if path.is_dir():
-            raise UsageError("this is a folder, where a file would be written", where=str(path))
+            raise UsageError("a folder has the name of an output file", where=str(path))
         for read in inputs:
-            # The file system knows whether two names, or two spellings of one, are the same file.
+            # Only the file system knows whether two spellings are one file.
             same = path.exists() and read.samefile(path)
             if same or os.path.realpath(path) == os.path.realpath(read):
                 raise UsageError(
-                    "this is read for the conversion, and would be overwritten",
+                    "this input file would be overwritten",
                     where=str(path),
                     hint="choose another name or folder for the output",
                 )
@@ -142,29 +154,29 @@ def check_not_inputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
 # ------------------------------------------------------------------------------------------- the new metadata
 
 
-def _converted(header: HatSource, output: Path, libraries: Sequence[str], gone: frozenset[str]) -> str:
-    old = header.hat.document
+def _edited(source: HatSource, output: Path, libraries: Sequence[str], included: frozenset[str]) -> str:
+    """The text of a new .hat file."""
+    old = source.hat.document
     dependencies = {key: value for key, value in old["dependencies"].items() if key != "auxiliary"}
     dependencies["link_target"], *deployed = libraries
     if deployed:
         dependencies["deploy_files"] = list(dict.fromkeys([*deployed, *dependencies.get("deploy_files", ())]))
-    declared = {dependency.text: dependency for dependency in header.dependencies}
-    stay = []
-    for reference in dependencies.get("dynamic", ()):
-        dependency = declared.get(reference.get("target_file", "").strip())
-        if dependency is None or dependency.text not in gone:
-            stay.append(_moved(reference, dependency, path_of(header.hat).parent, output.parent))
     if "dynamic" in dependencies:
-        dependencies["dynamic"] = stay
-    # What does not change is shared, so that no time is spent on comparing it.
+        declared = {dependency.text: dependency for dependency in source.dependencies}
+        dependencies["dynamic"] = [
+            _moved(reference, declared.get(text), source.path.parent, output.parent)
+            for reference in dependencies["dynamic"]
+            if (text := reference.get("target_file", "").strip()) not in included
+        ]
+    # Unchanged values are the same objects, which the editor need not compare.
     document = {**old, "dependencies": dependencies}
     if "functions" in old:
         document["functions"] = {name: _without_durations(function) for name, function in old["functions"].items()}
-    return edit_text(header.text, document, str(path_of(header.hat)), old=old)
+    return edit_text(source.text, document, str(source.path), old=old)
 
 
 def _moved(reference: dict[str, Any], dependency: Dependency | None, old: Path, new: Path) -> dict[str, Any]:
-    """The reference as it reads from the new folder."""
+    """A reference from the folder ``old``, as it reads from the folder ``new``."""
     file = dependency.file if dependency else None
     if file is None or old.samefile(new) or Path(reference["target_file"].strip()).is_absolute():
         return reference
@@ -172,6 +184,7 @@ def _moved(reference: dict[str, Any], dependency: Dependency | None, old: Path, 
 
 
 def _without_durations(function: dict[str, Any]) -> dict[str, Any]:
+    """A function's table without the durations that ``auxiliary`` stores, since they are of the old library."""
     auxiliary: Mapping[str, Any] = function.get("auxiliary", {})
     kept = {key: value for key, value in auxiliary.items() if "_in_sec" not in key and key != "measured_sizes"}
     if len(kept) == len(auxiliary):

@@ -1,4 +1,4 @@
-"""Turning a package of objects into one with a static library, with the objects that it depends on in it."""
+"""Converting a package of objects to one with a static library that includes the objects of its dependencies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from hatframe.backends import Linker
 from hatframe.binary.libraries import LibraryFile, LibraryKind, extract_objects
 from hatframe.binary.symbols import read_symbols
 from hatframe.converting.conversion import Made, convert
-from hatframe.converting.plan import check_defined, plan_link
+from hatframe.converting.linking import check_defined
+from hatframe.converting.plan import plan_link
 from hatframe.errors import LinkError
 from hatframe.outcomes import Converted
 from hatframe.packages.dependencies import UNTRUSTED, Trust
@@ -26,45 +27,42 @@ def to_static(
 ) -> Converted:
     """Convert a package to one whose library is an archive (``.a``, ``.lib``) of all its objects.
 
-    Its own object or archive goes in, with every object file and static library that ``dependencies.dynamic`` names
-    by a path, and those of ``objects``. What is known by name only, and dynamic libraries, stay dependencies. The
-    .hat file changes, and files are written, as :func:`hatframe.converting.to_dynamic.to_dynamic` says.
+    The archive takes the package's object or archive, all object files and static libraries that
+    ``dependencies.dynamic`` gives by path, and those of ``objects``. Dependencies by name and dynamic libraries remain
+    dependencies. Files are written as :func:`hatframe.converting.to_dynamic.to_dynamic` describes.
 
     Raises
     ------
     UsageError
-        ``output`` is no name for a .hat file, or an input would be overwritten.
+        ``output`` is not a name for a .hat file, or a file would overwrite an input.
     PackageError, SymbolError, LinkError
-        As :func:`hatframe.converting.plan.plan_link` says, where the objects do not define a function, and where the
-        archive cannot be made.
+        As :func:`hatframe.converting.plan.plan_link`; no object defines a function; or the archive cannot be made.
     """
     plan = plan_link(package, objects, trust=trust, option="--add")
     for dependency in plan.added:
-        if not dependency.file or dependency.file.kind not in (LibraryKind.OBJECT, LibraryKind.ARCHIVE):
+        if not (dependency.file and dependency.file.is_static):
             raise LinkError(
-                f"{dependency.text} is no object file or static library that could be put in",
-                where=str(package.path or ""),
+                f"{dependency.text} is not an object file or a static library", where=str(package.path or "")
             )
-    held = [
-        dependency
+    included = {
+        dependency.text: dependency.file
         for dependency in plan.dependencies
-        if dependency.file and dependency.file.kind in (LibraryKind.OBJECT, LibraryKind.ARCHIVE)
-    ]
-    inputs = [plan.library, *(dependency.file for dependency in held if dependency.file)]
+        if dependency.file and dependency.file.is_static
+    }
 
-    def make(folder: Path, names: Sequence[str]) -> Made:
-        members = objects_of(inputs, folder / "objects")
+    def make(linker: Linker, folder: Path, names: Sequence[str]) -> Made:
+        members = objects_of([plan.library, *included.values()], folder / "objects")
         check_defined(plan, [read_symbols(path) for path in members])
         archive = folder / names[0]
         linker.archive(members, archive, platform=plan.platform)
-        return Made(libraries={names[0]: archive}, gone=frozenset(dependency.text for dependency in held))
+        return Made(libraries={names[0]: archive}, included=frozenset(included))
 
-    return convert(plan, output, linker.name, lambda stem: [f"{stem}{plan.library.static_suffix}"], make)
+    return convert(plan, output, linker, lambda stem: [f"{stem}{plan.library.static_suffix}"], make)
 
 
-def objects_of(inputs: Iterable[LibraryFile], folder: Path) -> list[Path]:
-    """The object files of objects and static libraries, in their order; libraries are taken apart in ``folder``."""
+def objects_of(libraries: Iterable[LibraryFile], folder: Path) -> list[Path]:
+    """The object files of objects and static libraries, in order; members of libraries are extracted to ``folder``."""
     objects: list[Path] = []
-    for index, file in enumerate(inputs):
+    for index, file in enumerate(libraries):
         objects += extract_objects(file, folder / str(index)) if file.kind is LibraryKind.ARCHIVE else [file.path]
     return objects

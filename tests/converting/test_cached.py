@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,21 +93,18 @@ def test_a_broken_file_in_the_cache_is_made_again(tmp_path: Path, linker: Linker
 def test_a_fault_leaves_nothing_in_the_cache(tmp_path: Path, linker: Linker) -> None:
     source = "int gone(int); int next_0123456789abcdef(int x) { return gone(x); }\n"
     path = package(tmp_path / "in", source=source)
-    with pytest.raises(LinkError, match="undefined symbol gone"):
+    with pytest.raises(LinkError, match=r"\bgone\b"):
         cached_dynamic_library(read_package(path), lambda: linker, tmp_path / "cache")
     assert not [entry for entry in (tmp_path / "cache").rglob("*") if entry.is_file()]
 
 
-@pytest.mark.parametrize(
-    ("data", "match"),
-    [(None, "no such library"), (b"text\n", "it is text"), (b"\x7fELF junk", "format is unknown"), (b"", "empty")],
-)
-def test_a_library_that_is_none_is_an_error(tmp_path: Path, data: bytes | None, match: str) -> None:
+@pytest.mark.parametrize("data", [None, b"text\n", b"\x7fELF junk", b""])
+def test_a_file_that_is_not_a_library_is_an_error(tmp_path: Path, data: bytes | None) -> None:
     path = package(tmp_path, static=False)
     (tmp_path / "package.so").unlink()
     if data is not None:
         (tmp_path / "package.so").write_bytes(data)
-    with pytest.raises(PackageError, match=match):
+    with pytest.raises(PackageError, match=r"package\.so"):
         cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache")
 
 
@@ -115,18 +113,18 @@ def test_a_program_or_a_library_of_another_platform_is_an_error(tmp_path: Path) 
     (tmp_path / "main.c").write_text("int main(void) { return 0; }\n")
     command = [compiler("gcc"), "-no-pie", "-o", tmp_path / "package.so", tmp_path / "main.c"]
     subprocess.run(command, check=True)
-    with pytest.raises(PackageError, match="this is a program"):
+    with pytest.raises(PackageError, match="program"):
         cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache")
     target = "aarch64" if Platform.host().architecture == "x86_64" else "x86_64"
     command = [compiler("clang"), f"--target={target}-linux-gnu", "-c", "-o", tmp_path / "package.so"]
     subprocess.run([*command, tmp_path / "package.c"], check=True)
-    with pytest.raises(TargetError, match=f"ELF for {target}.*this machine is"):
+    with pytest.raises(TargetError, match=f"ELF for {target}.*{Platform.host()}"):
         cached_dynamic_library(read_package(path), no_linker, tmp_path / "cache")
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(tmp_path: Path, linker: Linker) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(LinkError, match="the cache cannot be written") as caught:
+    with pytest.raises(LinkError, match=re.escape(str(tmp_path / "cache"))) as caught:
         cached_dynamic_library(read_package(package(tmp_path / "in")), lambda: linker, tmp_path / "cache")
     assert "HATFRAME_CACHE_DIR" in caught.value.hint
 

@@ -69,15 +69,14 @@ def test_objects_of_several_archives_are_taken_out_under_their_names(tmp_path: P
     extra.unlink()
 
 
-def test_a_dynamic_library_cannot_be_taken_apart(tmp_path: Path, linker: Linker) -> None:
+def test_a_dynamic_library_cannot_be_split_into_objects(tmp_path: Path, linker: Linker) -> None:
     path = make_package(tmp_path, "int next(int x) { return x + 1; }", {"next": NEXT})
-    with pytest.raises(PackageError, match="dynamic already") as caught:
+    with pytest.raises(PackageError, match="dynamic"):
         to_static(read_package(path), tmp_path / "new.hat", linker=linker)
-    assert "cannot be taken apart" in caught.value.hint
 
 
-def test_what_is_no_object_cannot_be_put_in(package: Path, tmp_path: Path, linker: Linker) -> None:
-    with pytest.raises(LinkError, match="gomp is no object file or static library"):
+def test_only_objects_can_be_added(package: Path, tmp_path: Path, linker: Linker) -> None:
+    with pytest.raises(LinkError, match="gomp"):
         to_static(read_package(package), tmp_path / "new.hat", linker=linker, objects=["gomp"])
 
 
@@ -85,12 +84,12 @@ def test_a_function_that_no_object_defines_is_an_error_and_nothing_is_written(
     package: Path, tmp_path: Path, linker: Linker
 ) -> None:
     package.write_text(hat_text(document({"gone": NEXT}, "next.o")))
-    with pytest.raises(SymbolError, match="does not define gone"):
+    with pytest.raises(SymbolError, match=r"\bgone\b"):
         to_static(read_package(package), tmp_path / "new.hat", linker=linker)
     assert not list(tmp_path.glob("new.*"))
 
 
-def test_it_does_not_write_over_what_it_reads(tmp_path: Path, linker: Linker) -> None:
+def test_inputs_are_not_overwritten(tmp_path: Path, linker: Linker) -> None:
     path = make_package(tmp_path, "int next(int x) { return x + 1; }", {"next": NEXT}, static=True)
-    with pytest.raises(UsageError, match="would be overwritten"):
+    with pytest.raises(UsageError, match=r"package\.a"):
         to_static(read_package(path), path, linker=linker)

@@ -437,7 +437,7 @@ def test_other_failures_of_microsofts_tools_say_what_they_said(
     speaking: Callable[[str], Linker], tmp_path: Path
 ) -> None:
     linker = speaking("LINK : fatal error LNK1104: cannot open file 'openblas.lib'\n")
-    with pytest.raises(LinkError, match=r"LNK1104: cannot open file 'openblas.lib'; install that library, or name"):
+    with pytest.raises(LinkError, match=r"LNK1104: cannot open file 'openblas.lib'.*-L"):
         linker.link_shared(SharedLibrary(output=tmp_path / "made.dll", platform=X64))
     linker = speaking("bad.c\nC:\\work\\bad.c(1): error C2065: 'no_such': undeclared identifier\n")
     with pytest.raises(LinkError, match=r"^cl.exe failed: C:\\work\\bad.c\(1\): error C2065: 'no_such'"):

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from hatframe.backends import Availability, Linker, SharedLibrary
+from hatframe.backends import Availability, SharedLibrary
 from hatframe.errors import LinkError, UsageError
 from hatframe.machine import Platform
-from hatframe.toolchain.tool import Finished, failure, private_folder, run
+from hatframe.toolchain.linker import ToolLinker
+from hatframe.toolchain.tool import Job, ToolResult, failure, private_folder
 from hatframe.toolchain.undefined import undefined_symbols
 
 # How GNU ld and gold, lld and mold, and Apple's linker name a symbol that is nowhere defined.
@@ -31,7 +32,7 @@ _BY_MCPU = frozenset(("aarch64", "arm"))
 Words = list[str | Path]
 
 
-class Driver(Linker):
+class Driver(ToolLinker):
     """A compiler driver with gcc's options; a subclass tells which program it is, and what it can make."""
 
     plain_names: ClassVar[tuple[str, ...]] = ("-Wl,--no-demangle",)
@@ -111,9 +112,9 @@ class Driver(Linker):
             by_system = {"macos": self._macos, "windows": self._windows}
             ready = self.ready(library, folder)
             options = by_system.get(library.platform.os, self._elf)(ready, made, folder)
-            finished = self._run([*self.driver(library.platform), *options], folder)
-            if finished.code:
-                raise _link_failure(finished, library.platform)
+            result = self._run([*self.driver(library.platform), *options], folder)
+            if result.code:
+                raise _link_failure(result, library.platform)
             shutil.move(made, library.output.absolute())
             if library.import_library and library.platform.os == "windows":
                 shutil.move(folder / "import.lib", library.import_library.absolute())
@@ -166,14 +167,14 @@ class Driver(Linker):
 
     # ----------------------------------------------------------------------------------------------- running
 
-    def _run(self, command: Words, folder: Path) -> Finished:
-        return run(command, folder, environment=self.environment(folder))
+    def _run(self, command: Words, folder: Path) -> ToolResult:
+        return self.job.run(command, folder, environment=self.environment(folder))
 
     def _check(self, command: Words, where: str = "") -> None:
         with private_folder() as folder:
-            finished = self._run(command, folder)
-        if finished.code:
-            raise failure(finished, where=where)
+            result = self._run(command, folder)
+        if result.code:
+            raise failure(result, where=where)
 
 
 class UnixDriver(Driver):
@@ -239,7 +240,7 @@ def check_optimization(level: int, processor: str, platform: Platform) -> None:
 def first_line(*command: str) -> str:
     """The first line that a command prints."""
     with private_folder() as folder:
-        return run(command, folder, time_limit=30).output.partition("\n")[0].strip()
+        return Job().run(command, folder, time_limit=30).output.partition("\n")[0].strip()
 
 
 def _includes(folders: Sequence[Path]) -> Words:
@@ -269,9 +270,9 @@ def _libraries(library: SharedLibrary) -> Words:
     ]
 
 
-def _link_failure(finished: Finished, platform: Platform) -> LinkError:
-    if undefined := [next(filter(None, groups)) for groups in _UNDEFINED.findall(finished.output)]:
+def _link_failure(result: ToolResult, platform: Platform) -> LinkError:
+    if undefined := [next(filter(None, groups)) for groups in _UNDEFINED.findall(result.output)]:
         # Apple's linker is read without it above.
-        prefix = "_" if platform.os == "macos" and "undefined symbol: " in finished.output else ""
+        prefix = "_" if platform.os == "macos" and "undefined symbol: " in result.output else ""
         return undefined_symbols(name.removeprefix(prefix) for name in undefined)
-    return failure(finished)
+    return failure(result)

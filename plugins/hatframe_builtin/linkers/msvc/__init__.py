@@ -14,7 +14,8 @@ from hatframe.backends import Availability, Linker, SharedLibrary
 from hatframe.errors import LinkError, UsageError
 from hatframe.hookspecs import hookimpl
 from hatframe.machine import Platform
-from hatframe.toolchain.tool import Finished, failure, private_folder, run
+from hatframe.toolchain.linker import ToolLinker
+from hatframe.toolchain.tool import ToolResult, failure, private_folder
 from hatframe.toolchain.undefined import undefined_symbols
 from hatframe_builtin.linkers.msvc import commands
 from hatframe_builtin.linkers.msvc.tools import ARCHITECTURES, Toolchain, find, install, missing
@@ -33,7 +34,7 @@ _NO_HEADER = re.compile(r"'[^'\n]+' file not found")
 _FEATURES = {41: "avx512", 40: "avx2", 39: "avx"}
 
 
-class Msvc(Linker):
+class Msvc(ToolLinker):
     """The tools of Visual Studio, or clang, lld-link and llvm-lib in their place.
 
     Without Windows' C library those of LLVM link with a small part of it: see the folder ``runtime``.
@@ -83,7 +84,7 @@ class Msvc(Linker):
             flags=flags,
         )
         with private_folder() as folder:
-            _check_compiled(_run(tools, command, folder), tools)
+            self._compile(tools, command, folder)
 
     def preprocess(
         self,
@@ -105,7 +106,7 @@ class Msvc(Linker):
                 include_folders=[folder.absolute() for folder in include_folders],
                 flags=flags,
             )
-            _check_compiled(_run(tools, command, folder), tools)
+            self._compile(tools, command, folder)
             return output.read_text(encoding="utf-8-sig", errors="replace")
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
@@ -137,11 +138,11 @@ class Msvc(Linker):
                 output=made,
                 import_library=imports,
                 definitions=definitions,
-                runtime=[] if tools.libraries else _make_runtime(tools, platform, folder),
+                runtime=[] if tools.libraries else self._runtime(tools, platform, folder),
             )
-            finished = _run(tools, commands.shortened(command, folder), folder)
-            if finished.code:
-                raise _link_failure(finished, tools)
+            result = self._run(tools, command, folder)
+            if result.code:
+                raise _link_failure(result, tools)
             shutil.move(made, library.output.absolute())
             if library.import_library:
                 shutil.move(imports, library.import_library.absolute())
@@ -153,9 +154,38 @@ class Msvc(Linker):
         output.unlink(missing_ok=True)
         command = commands.archive_command(tools, [path.absolute() for path in objects], output, platform=platform)
         with private_folder() as folder:
-            finished = _run(tools, commands.shortened(command, folder), folder)
-        if finished.code:
-            raise failure(finished, where=str(output))
+            self._check(tools, command, folder, where=str(output))
+
+    def _run(self, tools: Toolchain, command: list[str], folder: Path) -> ToolResult:
+        return self.job.run(commands.shortened(command, folder), folder, environment=tools.environment)
+
+    def _check(self, tools: Toolchain, command: list[str], folder: Path, where: str = "") -> None:
+        result = self._run(tools, command, folder)
+        if result.code:
+            raise failure(result, where=where)
+
+    def _compile(self, tools: Toolchain, command: list[str], folder: Path) -> None:
+        result = self._run(tools, command, folder)
+        if result.code and not tools.headers and _NO_HEADER.search(result.output):
+            hint = "Windows' headers are missing: use --linker zig, which has its own, or give their folder in INCLUDE"
+            raise LinkError(failure(result).message, hint=hint)
+        if result.code:
+            raise failure(result)
+
+    def _runtime(self, tools: Toolchain, platform: Platform, folder: Path) -> list[Path]:
+        """Libraries in place of Windows' C library: one compiled here, and the import library of the system's DLL."""
+        objects = []
+        for source in sorted(_RUNTIME.glob("*.c")):
+            objects.append(folder / f"{source.stem}.obj")
+            # A compiler that knows memset would compile its body to a call of memset.
+            flags = ("/O2", "-fno-builtin")
+            command = commands.compile_command(tools, source, objects[-1], platform=platform, flags=flags)
+            self._compile(tools, command, folder)
+        runtime, system = folder / "runtime.lib", folder / "ucrtbase.lib"
+        self._check(tools, commands.archive_command(tools, objects, runtime, platform=platform), folder)
+        definitions = _RUNTIME / "ucrtbase.def"
+        self._check(tools, commands.import_library_command(tools, definitions, system, platform=platform), folder)
+        return [runtime, system]
 
 
 def native_instructions(present: Callable[[int], bool] | None = None) -> str:
@@ -187,46 +217,10 @@ def _absolute(library: SharedLibrary) -> SharedLibrary:
     )
 
 
-def _run(tools: Toolchain, command: Sequence[str], folder: Path) -> Finished:
-    return run(command, folder, environment=tools.environment)
-
-
-def _make_runtime(tools: Toolchain, platform: Platform, folder: Path) -> list[Path]:
-    """The libraries that stand for Windows' C library: what is compiled here, and the import library of its DLL."""
-    objects = []
-    for source in sorted(_RUNTIME.glob("*.c")):
-        objects.append(folder / f"{source.stem}.obj")
-        # With knowledge of a function the compiler would make its body a call of itself.
-        flags = ("/O2", "-fno-builtin")
-        command = commands.compile_command(tools, source, objects[-1], platform=platform, flags=flags)
-        _check_compiled(_run(tools, command, folder), tools)
-    runtime, system = folder / "runtime.lib", folder / "ucrtbase.lib"
-    for command in (
-        commands.archive_command(tools, objects, runtime, platform=platform),
-        commands.import_library_command(tools, _RUNTIME / "ucrtbase.def", system, platform=platform),
-    ):
-        finished = _run(tools, command, folder)
-        if finished.code:
-            raise failure(finished)
-    return [runtime, system]
-
-
-def _check_compiled(finished: Finished, tools: Toolchain) -> None:
-    if not finished.code:
-        return
-    error = failure(finished)
-    if not tools.headers and _NO_HEADER.search(finished.output):
-        hint = (
-            "the headers of Windows are not here: take --linker zig, which has its own, or name their folder in INCLUDE"
-        )
-        raise LinkError(error.message, hint=hint)
-    raise error
-
-
-def _link_failure(finished: Finished, tools: Toolchain) -> LinkError:
-    names = [next(filter(None, groups)).removeprefix("__imp_") for groups in _UNDEFINED.findall(finished.output)]
+def _link_failure(result: ToolResult, tools: Toolchain) -> LinkError:
+    names = [next(filter(None, groups)).removeprefix("__imp_") for groups in _UNDEFINED.findall(result.output)]
     if not names:
-        return failure(finished)
+        return failure(result)
     error = undefined_symbols(names)
     if tools.libraries:
         return error

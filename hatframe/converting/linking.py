@@ -1,0 +1,205 @@
+"""Linking the dynamic library of a static package, and checking what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hatframe.backends import Linker, SharedLibrary
+from hatframe.binary.libraries import LibraryFile, LibraryKind, extract_objects
+from hatframe.binary.symbols import Symbols, read_symbols
+from hatframe.c.headers import only_aliases
+from hatframe.converting.plan import LinkPlan
+from hatframe.errors import LinkError, SymbolError
+from hatframe.machine import Platform
+from hatframe.packages.dependencies import Dependency
+
+# Other characters have a meaning in the linker's list of exports.
+_SYMBOL = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
+
+
+def link(
+    plan: LinkPlan,
+    linker: Linker,
+    output: Path,
+    folder: Path,
+    *,
+    home: Path | None = None,
+    import_library: Path | None = None,
+) -> tuple[Symbols, tuple[str, ...]]:
+    """Link the whole library of a package, with the definitions of its .hat files, and export its functions.
+
+    Parameters
+    ----------
+    plan, linker
+        What to link, and by which linker.
+    output, import_library
+        The dynamic library, and for Windows its import library.
+    folder
+        Where intermediate files go.
+    home
+        The final folder of the library, if the files that it needs move with it.
+
+    Returns
+    -------
+    tuple
+        The symbols of the library, and those that it exports beside the functions.
+
+    Raises
+    ------
+    SymbolError
+        The library does not define a function of the package.
+    LinkError
+        The linker is for other platforms, fails, or does not export all functions.
+    """
+    where = str(plan.library.path)
+    platform = plan.platform
+    if not any(target.fits(platform) for target in linker.platforms()):
+        targets = ", ".join(sorted(map(str, linker.platforms()))) or "no platform here"
+        raise LinkError(
+            f"the library is {plan.library}, but linker {linker.name} supports {targets}",
+            where=where,
+            hint="choose another linker, or build the package for this machine",
+        )
+    dependencies = plan.dependencies
+    objects, archives = _inputs(plan.library, folder)
+    files = [dependency.file for dependency in dependencies if dependency.file]
+    objects += [file.path for file in files if file.kind is LibraryKind.OBJECT]
+    symbols = [read_symbols(path) for path in (*archives, *objects)]
+    symbols += [read_symbols(file.path) for file in files if file.kind is LibraryKind.ARCHIVE]
+    with _blaming(plan, folder):
+        if _definitions_needed(plan, symbols) and (definitions := _compile_definitions(plan, linker, platform, folder)):
+            symbols.append(read_symbols(definitions))
+            objects.insert(0, definitions)
+        check_defined(plan, symbols)
+        shared = SharedLibrary(
+            output=output,
+            platform=platform,
+            objects=tuple(objects),
+            archives=tuple(archives),
+            exports=plan.exports,
+            libraries=tuple(library for dependency in dependencies for library in dependency.libraries),
+            library_folders=(
+                *plan.library_folders,
+                *(path for dependency in dependencies for path in dependency.folders),
+            ),
+            run_folders=run_folders(plan.library_folders, dependencies, home),
+            flags=tuple(flag for dependency in dependencies for flag in dependency.flags),
+            import_library=import_library,
+        )
+        return link_checked(shared, linker)
+
+
+def link_checked(shared: SharedLibrary, linker: Linker, where: str = "") -> tuple[Symbols, tuple[str, ...]]:
+    """Link a shared library; returns its symbols, and those that it exports beside the requested ones.
+
+    Raises :class:`LinkError` if it fails or a requested export is missing; ``where`` names the package in it.
+    """
+    linker.link_shared(shared)
+    linked = read_symbols(shared.output)
+    if missing := [name for name in shared.exports if name not in linked.defined]:
+        raise LinkError(
+            f"{linker.name} linked the library, but it does not export {_listed(missing)}",
+            where=where,
+            hint="are they hidden (-fvisibility=hidden, a pragma) or inline? "
+            "hatframe build --function chooses what to export",
+        )
+    return linked, tuple(sorted(linked.defined - set(shared.exports)))
+
+
+def check_defined(plan: LinkPlan, found: Sequence[Symbols]) -> None:
+    """Raise :class:`SymbolError` for a function that no input defines, before a linker fails without naming it."""
+    where = str(plan.package.path or "")
+    if invalid := next((name for name in plan.exports if not _SYMBOL.fullmatch(name)), None):
+        raise SymbolError(f"{invalid!r} is not a valid name of a C function", where=where)
+    defined = frozenset[str]().union(*(symbols.defined for symbols in found))
+    missing = [name for name in plan.exports if name not in defined]
+    if missing and all(symbols.complete for symbols in found):
+        close = difflib.get_close_matches(missing[0], defined, n=1)
+        raise SymbolError(
+            f"the library {plan.library.path.name} does not define {_listed(missing)}",
+            where=where,
+            hint=f"did you mean {close[0]}?" if close else "is link_target the library of these functions?",
+        )
+
+
+def run_folders(
+    library_folders: Sequence[Path], dependencies: Iterable[Dependency], home: Path | None
+) -> tuple[Path, ...]:
+    """Where a library looks for its dependencies: relative to ``home``, its folder, for those that move with it."""
+    folders = [*library_folders]
+    for dependency in dependencies:
+        folders += (*dependency.folders, *dependency.run_folders)
+    real = home and home.resolve()
+    return tuple(
+        folder.resolve().relative_to(real) if real and folder.resolve().is_relative_to(real) else folder.absolute()
+        for folder in folders
+    )
+
+
+@contextlib.contextmanager
+def _blaming(plan: LinkPlan, folder: Path) -> Iterator[None]:
+    """Name the package in the errors of a linker, which knows only intermediate files in ``folder``."""
+    try:
+        yield
+    except LinkError as error:
+        message = error.message.replace(f"{folder}{os.sep}", "")
+        raise LinkError(message, where=str(plan.package.path), hint=error.hint) from None
+
+
+def _inputs(library: LibraryFile, folder: Path) -> tuple[list[Path], list[Path]]:
+    """The objects and archives to link for a static library."""
+    if library.kind is LibraryKind.OBJECT:
+        return [library.path], []
+    if not library.others:
+        return [], [library.path]
+    # Linkers refuse whole archives with members that are not objects, such as notes about libraries.
+    return extract_objects(library, folder / "members"), []
+
+
+# ------------------------------------------------------------------------------- definitions in the .hat files
+
+
+def _definitions_needed(plan: LinkPlan, found: Sequence[Symbols]) -> bool:
+    """Whether to compile the .hat files: most define only pointers to functions, which no library uses.
+
+    ``found`` are the symbols of the linked files; what a dependency by name uses is unknown.
+    """
+    by_name = any(
+        dependency.flags or (dependency.libraries and not dependency.file) for dependency in plan.dependencies
+    )
+    if by_name or not all(symbols.complete for symbols in found):
+        return True
+    defined = frozenset[str]().union(*(symbols.defined for symbols in found))
+    if not defined.issuperset(plan.exports):
+        return True
+    used = defined.union(*(symbols.undefined | symbols.weak for symbols in found))
+    aliases = (only_aliases(source.text, source.path.parent) for source in plan.sources)
+    return any(names is None or used & names for names in aliases)
+
+
+def _compile_definitions(plan: LinkPlan, linker: Linker, platform: Platform, folder: Path) -> Path | None:
+    """Compile all .hat files to one object, since definitions that several of them share are guarded in each."""
+    defining = [source for source in plan.sources if source.hat.declaration.code.strip()]
+    if not defining:
+        return None
+    includes = []
+    for index, source in enumerate(defining):
+        # A copy, because #include cannot name all paths.
+        copy = folder / f"{index}-{re.sub(r'[^A-Za-z0-9_.-]', '_', source.path.name)}"
+        copy.write_bytes(source.text.encode("utf-8"))
+        includes.append(f'#include "{copy.name}"\n')
+    source_file, compiled = folder / "definitions.c", folder / "definitions.o"
+    source_file.write_text("".join(includes), encoding="utf-8")
+    # A .hat file may include others of its folder.
+    folders = list(dict.fromkeys(source.path.parent for source in defining))
+    linker.compile(source_file, compiled, platform=platform, include_folders=folders, flags=("-O2",))
+    return compiled
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
