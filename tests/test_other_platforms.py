@@ -153,7 +153,5 @@ def test_a_package_for_macos_is_a_library_of_that_system(tmp_path: Path, archite
 def test_a_library_of_another_platform_than_the_metadata_say_is_told_with_both(tmp_path: Path) -> None:
     hat = build(tmp_path, "zig", "aarch64-linux", static=True)
     hat.write_text(hat.read_text().replace('"aarch64"', '"x86_64"'))
-    with pytest.raises(
-        Exception, match=r"is a static library \(ELF for aarch64\), but target.required says x86_64-linux"
-    ):
+    with pytest.raises(Exception, match=r"is a static library \(ELF for aarch64\), but target.required.*x86_64-linux"):
         Kernel().to_dynamic(hat, tmp_path / "new.hat")

@@ -1,8 +1,8 @@
-"""Taking apart archives (``ar``), the files of static libraries.
+"""Reading archives (``ar``), the files of static libraries.
 
-The format is a sequence of members, each after a header of 60 bytes of text. What differs is how long names
-are kept: GNU in a member ``//``, BSD and macOS before the content (``#1/LENGTH``), Microsoft as GNU, but
-ended by a zero. A thin archive of GNU keeps only names, and its members lie in files beside it.
+Each member follows a header of 60 bytes of text. Long names differ: GNU has them in a member ``//``, BSD and macOS
+before the content (``#1/LENGTH``), and Microsoft as GNU, but ended by a zero. The members of GNU's thin archives are
+files beside the archive.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hatframe.packages.confinement import confined
 
 _MAGIC = b"!<arch>\n"
 _THIN_MAGIC = b"!<thin>\n"
-# Symbol tables, the table of long names, and Microsoft's tables for processors that emulate others.
+# Symbol tables, the table of long names, and Microsoft's tables for emulating processors.
 _SPECIAL = frozenset((b"/", b"//", b"/SYM64/", b"/<ECSYMBOLS>/", b"/<HYBRIDMAP>/", b"/<XFGHASHMAP>/"))
 _BSD_TABLES = frozenset(
     (b"__.SYMDEF", b"__.SYMDEF SORTED", b"__.SYMDEF_64", b"__.SYMDEF_64 SORTED", b"__.SYMDEF_64_SORTED")
@@ -26,26 +26,26 @@ _BSD_TABLES = frozenset(
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A member of an archive: its name, and its content."""
+    """A member of an archive: its name and content."""
 
     name: str
     data: bytes
 
 
 def is_archive(data: bytes | mmap.mmap) -> bool:
-    """Whether the content of a file is that of an archive."""
+    """Whether a file is an archive."""
     return data[:8] in (_MAGIC, _THIN_MAGIC)
 
 
 def is_thin(data: bytes | mmap.mmap) -> bool:
-    """Whether it is a thin archive, whose members lie in files beside it."""
+    """Whether a file is a thin archive, whose members are separate files."""
     return data[:8] == _THIN_MAGIC
 
 
 def members(data: bytes | mmap.mmap, path: Path) -> Iterator[Member]:
-    """The members of an archive in their order, without tables; ``path`` is the file that ``data`` is of.
+    """The members of the archive ``path`` with the content ``data``, in order and without tables.
 
-    Raises :class:`PackageError` where it is damaged, or a member of a thin archive is not there.
+    Raises :class:`PackageError` if it is damaged or a member of a thin archive is missing.
     """
     thin = is_thin(data)
     long_names = b""
@@ -58,12 +58,8 @@ def members(data: bytes | mmap.mmap, path: Path) -> Iterator[Member]:
         name, size, start = header[:16].rstrip(), int(size_field), position + 60
         stored = name in _SPECIAL or not thin
         if stored and start + size > len(data):
-            raise PackageError(
-                f"this archive ends within its member at byte {position}",
-                where=str(path),
-                hint="build it again",
-            )
-        # Members begin at even places.
+            raise PackageError(f"this archive is truncated at byte {position}", where=str(path), hint="build it again")
+        # Members begin at even offsets.
         position = start + (size + size % 2 if stored else 0)
         if name == b"//":
             long_names = data[start : start + size]
@@ -82,12 +78,12 @@ def members(data: bytes | mmap.mmap, path: Path) -> Iterator[Member]:
 
 def _thin_member(path: Path, name: str) -> bytes:
     where = str(path)
-    hint = "put the object files where they were when it was made, or make it without the option T"
+    hint = "restore the object files, or make the archive without the option T"
     member = confined(path.parent, name, where)
     if not member.is_file():
-        raise PackageError(f"the member {name} of this thin archive is not there", where=where, hint=hint)
+        raise PackageError(f"the member {name} of this thin archive is missing", where=where, hint=hint)
     try:
         return member.read_bytes()
     except OSError as error:
-        message = f"the member {name} of this thin archive cannot be read: {error.strerror or error}"
+        message = f"cannot read the member {name} of this thin archive: {error.strerror or error}"
         raise PackageError(message, where=where, hint=hint) from None

@@ -1,7 +1,7 @@
-"""What a library file is, told by its content: its kind, its format and its processor.
+"""What a library file is by its content: its kind, format and processor.
 
-This is read from the first bytes of the file, without lief: to check the library of a dynamic package must
-not cost the third of a second that lief takes to import. :mod:`hatframe.binary.symbols` reads the symbols.
+The first bytes of a file are enough for that, and need no parser whose import takes longer than the whole check.
+:mod:`hatframe.binary.symbols` reads symbols.
 """
 
 from __future__ import annotations
@@ -51,42 +51,38 @@ class LibraryKind(str, enum.Enum):
 
 
 class BinaryHeader(msgspec.Struct, frozen=True):
-    """What the first bytes tell; the fields are those of :class:`LibraryFile`."""
+    """What the header of a file says about it.
 
-    kind: LibraryKind
-    format: str = ""
-    architectures: frozenset[str] = frozenset()
-
-
-class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A library file as its content tells.
-
-    ``format`` is ``ELF``, ``Mach-O`` or ``PE`` (also for COFF, its objects), and empty for an empty archive
-    and for LLVM bitcode. ``architectures`` are several in a universal file of macOS, and none where the file
-    does not tell. ``others`` are the members of an archive that are no objects, such as notes for a linker.
+    ``format`` is ``ELF``, ``Mach-O`` or ``PE`` (which includes COFF objects), and empty for empty archives and LLVM
+    bitcode. ``architectures`` are empty if unknown; a universal file of macOS has several.
     """
 
-    path: Path
     kind: LibraryKind
     format: str = ""
     architectures: frozenset[str] = frozenset()
+
+
+class LibraryFile(BinaryHeader, frozen=True, kw_only=True):
+    """A library file. ``others`` are the members of an archive that are not objects, such as notes for a linker."""
+
+    path: Path
     others: tuple[str, ...] = ()
 
     @property
     def is_static(self) -> bool:
-        """Whether it becomes part of what is linked with it."""
+        """Whether linking copies its code."""
         return self.kind in (LibraryKind.OBJECT, LibraryKind.ARCHIVE)
 
     def suits(self, platform: Platform) -> bool:
-        """Whether it can be for ``platform``; an OS or an architecture that is empty or unknown suits."""
+        """Whether it may be for ``platform``, as far as both are known."""
         if self.format and platform.os and self.format != _FORMATS.get(platform.os, "ELF"):
             return False
-        told = self.architectures and platform.architecture in _ARCHITECTURES
-        return not told or platform.architecture in self.architectures
+        known = self.architectures and platform.architecture in _ARCHITECTURES
+        return not known or platform.architecture in self.architectures
 
     @property
     def os(self) -> str:
-        """The operating system that its format is of; of the many that have ELF, this one or Linux."""
+        """The operating system of its format; for ELF, which many use, this machine's or Linux."""
         host = Platform.host().os
         if self.format in ("", _FORMATS.get(host, "ELF")):
             return host
@@ -94,12 +90,12 @@ class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def static_suffix(self) -> str:
-        """What the name of a static library of this format ends with: ``.a`` or ``.lib``."""
+        """The suffix of static libraries of this format: ``.a`` or ``.lib``."""
         return ".lib" if self.os == "windows" else ".a"
 
     @property
     def dynamic_suffix(self) -> str:
-        """What the name of a dynamic library of this format ends with: ``.so``, ``.dylib`` or ``.dll``."""
+        """The suffix of dynamic libraries of this format: ``.so``, ``.dylib`` or ``.dll``."""
         return _SUFFIXES[self.format or _FORMATS.get(Platform.host().os, "ELF")]
 
     def __str__(self) -> str:
@@ -109,18 +105,18 @@ class LibraryFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def identify(path: Path) -> LibraryFile:
-    """Tell what a library file is.
+    """Find out what a library file is.
 
-    Raises :class:`PackageError` where it is not there, cannot be read, is none of the formats, is damaged, or
-    is an archive whose members are of several platforms.
+    Raises :class:`PackageError` if it is missing, unreadable, damaged or of an unknown format, or an archive with
+    objects for several platforms.
     """
     with content(path) as data:
         if is_archive(data):
             return _identify_archive(path, list(members(data, path)))
         header = read_header(data)
         if header is None:
-            known = "it is text" if _is_text(data) else "its format is unknown"
-            raise PackageError(f"this is not a library: {known if len(data) else 'it is empty'}", where=str(path))
+            reason = "it is empty" if not len(data) else "it is text" if _is_text(data) else "its format is unknown"
+            raise PackageError(f"this file is not a library: {reason}", where=str(path))
     return LibraryFile(path=path, kind=header.kind, format=header.format, architectures=header.architectures)
 
 
@@ -128,11 +124,11 @@ def _identify_archive(path: Path, contained: list[Member]) -> LibraryFile:
     headers = [(member.name, read_header(member.data)) for member in contained]
     objects = [header for _, header in headers if header is not None]
     if contained and not objects:
-        raise PackageError("no member of this archive is an object file", where=str(path))
+        raise PackageError("this archive has no object files", where=str(path))
     platforms = {(header.format, header.architectures) for header in objects if header.format}
     if len(platforms) > 1:
         listed = sorted(f"{format_} for {', '.join(processors)}" for format_, processors in platforms)
-        raise PackageError(f"its members are of several platforms: {'; '.join(listed)}", where=str(path))
+        raise PackageError(f"this archive has objects for several platforms: {'; '.join(listed)}", where=str(path))
     format_, architectures = next(iter(platforms), ("", frozenset[str]()))
     return LibraryFile(
         path=path,
@@ -146,12 +142,12 @@ def _identify_archive(path: Path, contained: list[Member]) -> LibraryFile:
 
 
 def extract_objects(library: LibraryFile, folder: Path) -> list[Path]:
-    """Write every object of an archive to a file of its own name in ``folder``, which is made, in their order."""
+    """Extract the objects of an archive to the new folder ``folder``, in their order and with their names."""
     written = []
     with content(library.path) as data:
         for index, member in enumerate(members(data, library.path)):
             if read_header(member.data) is not None:
-                # In numbered folders, because two members may have one name; and a name may be a path.
+                # Members may have equal names, and names may be paths.
                 name = re.sub(r"[^A-Za-z0-9_.-]", "_", PureWindowsPath(member.name).name).lstrip("-.") or "member.o"
                 written.append(folder / str(index) / name)
                 written[-1].parent.mkdir(parents=True)
@@ -160,20 +156,20 @@ def extract_objects(library: LibraryFile, folder: Path) -> list[Path]:
 
 
 def import_target(path: Path) -> str:
-    """The name of the DLL that an import library is for; empty where it does not tell."""
+    """The name of the DLL of an import library; empty if it has none."""
     with content(path) as data:
         parts = members(data, path) if is_archive(data) else [Member(path.name, data[:])]
         for member in parts:
             header = read_header(member.data)
             if header and header.kind is LibraryKind.IMPORT:
-                # After the header of 20 bytes come the name of the symbol and that of its DLL, each ended by a zero.
+                # The names of the symbol and of its DLL, each ended by a zero, follow the header of 20 bytes.
                 dll = member.data[20:].partition(b"\0")[2].partition(b"\0")[0]
                 return PureWindowsPath(dll.decode("utf-8", "replace")).name
     return ""
 
 
 def content_digest(path: Path) -> bytes:
-    """The SHA-256 of a library file's content; of a thin archive, that of its members' content too."""
+    """The SHA-256 of a library file, and of the members of a thin archive."""
     with content(path) as data:
         digest = hashlib.sha256(data)
         if is_thin(data):
@@ -184,11 +180,11 @@ def content_digest(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def content(path: Path) -> Iterator[bytes | mmap.mmap]:
-    """The content of a file, mapped rather than read; :class:`PackageError` where it cannot be."""
+    """Map the content of a file; raises :class:`PackageError` if that fails."""
     try:
-        # A pipe or a device would be waited for, or have no end.
+        # Reading from a pipe or a device may never end.
         if path.exists() and not path.is_file() and not path.is_dir():
-            raise PackageError("this is no regular file", where=str(path))
+            raise PackageError("this is not a regular file", where=str(path))
         with path.open("rb") as file:
             if file.seek(0, io.SEEK_END) == 0:
                 yield b""
@@ -196,11 +192,11 @@ def content(path: Path) -> Iterator[bytes | mmap.mmap]:
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                     yield data
     except FileNotFoundError:
-        raise PackageError("there is no such library file", where=str(path)) from None
+        raise PackageError("this library does not exist", where=str(path)) from None
     except IsADirectoryError:
         raise PackageError("this is a folder, not a library", where=str(path)) from None
     except OSError as error:
-        raise PackageError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+        raise PackageError(f"cannot read this library: {error.strerror or error}", where=str(path)) from None
 
 
 def _is_text(data: bytes | mmap.mmap) -> bool:
@@ -211,14 +207,14 @@ def _is_text(data: bytes | mmap.mmap) -> bool:
 
 
 def read_header(data: bytes | mmap.mmap) -> BinaryHeader | None:
-    """What a file or an archive's member is by its header; None where it is no compiled code.
+    """The header of a file or of an archive's member; None if it is not compiled code.
 
-    The formats are those of the System V ABI (ELF), of Apple's ``mach-o/loader.h`` and ``mach-o/fat.h``, of
-    Microsoft's PE/COFF specification, and of LLVM's bitcode.
+    The System V ABI describes ELF, Apple's ``mach-o/loader.h`` and ``mach-o/fat.h`` Mach-O, Microsoft's PE/COFF
+    specification PE, and LLVM's manual bitcode.
     """
     try:
         return _elf(data) or _mach(data) or _universal(data) or _pe(data) or _coff(data) or _bitcode(data)
-    except struct.error:  # it ends before its header does
+    except struct.error:  # the file ends within its header
         return None
 
 
@@ -231,7 +227,7 @@ def _elf(data: bytes | mmap.mmap) -> BinaryHeader | None:
     architecture = _ELF_MACHINES.get(machine, "")
     if architecture == "ppc64" and little:
         architecture = "ppc64le"
-    return BinaryHeader(kind, "ELF", _told(architecture)) if kind else None
+    return BinaryHeader(kind, "ELF", _known(architecture)) if kind else None
 
 
 def _mach(data: bytes | mmap.mmap) -> BinaryHeader | None:
@@ -239,26 +235,26 @@ def _mach(data: bytes | mmap.mmap) -> BinaryHeader | None:
     if not little and data[:4] not in (b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce"):
         return None
     processor, _, number = struct.unpack_from("<III" if little else ">III", data, 4)
-    # A bundle, 8, is opened as a dynamic library is.
+    # Bundles (8) are loaded like dynamic libraries.
     kind = {1: LibraryKind.OBJECT, 2: LibraryKind.EXECUTABLE, 6: LibraryKind.DYNAMIC, 8: LibraryKind.DYNAMIC}.get(
         number
     )
-    return BinaryHeader(kind, "Mach-O", _told(_MACH_PROCESSORS.get(processor, ""))) if kind else None
+    return BinaryHeader(kind, "Mach-O", _known(_MACH_PROCESSORS.get(processor, ""))) if kind else None
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """One processor's part of a universal file of macOS."""
+    """The part of a universal file for one processor."""
 
     architecture: str
     data: bytes
 
 
 def slices(data: bytes | mmap.mmap) -> list[Slice]:
-    """The slices of a universal file; none where the file is not universal."""
+    """The slices of a universal file of macOS; empty for other files."""
     if data[:4] not in (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"):
         return []
     (count,) = struct.unpack_from(">I", data, 4)
-    # Java's class files begin with the same four bytes; what follows there is a version, 45 or more.
+    # Java's class files begin with the same four bytes, and then a version of 45 or more.
     if count >= 45:
         return []
     layout = struct.Struct(">IIIII" if data[3] == 0xBE else ">IIQQII")
@@ -287,22 +283,22 @@ def _pe(data: bytes | mmap.mmap) -> BinaryHeader | None:
     (machine,) = struct.unpack_from("<H", data, start + 4)
     (characteristics,) = struct.unpack_from("<H", data, start + 22)
     kind = LibraryKind.DYNAMIC if characteristics & 0x2000 else LibraryKind.EXECUTABLE
-    return BinaryHeader(kind, "PE", _told(_PE_MACHINES.get(machine, "")))
+    return BinaryHeader(kind, "PE", _known(_PE_MACHINES.get(machine, "")))
 
 
 def _coff(data: bytes | mmap.mmap) -> BinaryHeader | None:
     machine, sections = struct.unpack_from("<HH", data)
     if (machine, sections) == (0, 0xFFFF):
-        # An entry of an import library, version 0, or an object with very many sections.
+        # An entry of an import library (version 0), or an object with more than 65,279 sections.
         version, machine = struct.unpack_from("<HH", data, 4)
         kind = LibraryKind.OBJECT if version else LibraryKind.IMPORT
-        return BinaryHeader(kind, "PE", _told(_PE_MACHINES[machine])) if machine in _PE_MACHINES else None
+        return BinaryHeader(kind, "PE", _known(_PE_MACHINES[machine])) if machine in _PE_MACHINES else None
     table, entries, optional = struct.unpack_from("<IIH", data, 8)
-    # The machine is the only magic number, so the rest must make sense as well.
-    sensible = optional == 0 and table + 18 * entries <= len(data) and 20 + 40 * sections <= len(data)
+    # The machine is the only magic number, so that other fields are checked too.
+    plausible = optional == 0 and table + 18 * entries <= len(data) and 20 + 40 * sections <= len(data)
     return (
-        BinaryHeader(LibraryKind.OBJECT, "PE", _told(_PE_MACHINES[machine]))
-        if machine in _PE_MACHINES and sensible
+        BinaryHeader(LibraryKind.OBJECT, "PE", _known(_PE_MACHINES[machine]))
+        if machine in _PE_MACHINES and plausible
         else None
     )
 
@@ -311,5 +307,5 @@ def _bitcode(data: bytes | mmap.mmap) -> BinaryHeader | None:
     return BinaryHeader(LibraryKind.OBJECT) if data[:4] in (b"BC\xc0\xde", b"\xde\xc0\x17\x0b") else None
 
 
-def _told(architecture: str) -> frozenset[str]:
+def _known(architecture: str) -> frozenset[str]:
     return frozenset((architecture,) if architecture else ())

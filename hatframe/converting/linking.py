@@ -73,8 +73,9 @@ def link(
     symbols += [read_symbols(file.path) for file in files if file.kind is LibraryKind.ARCHIVE]
     with _blaming(plan, folder):
         if _definitions_needed(plan, symbols) and (definitions := _compile_definitions(plan, linker, platform, folder)):
-            symbols.append(read_symbols(definitions))
             objects.insert(0, definitions)
+            if not _defined(symbols).issuperset(plan.exports):
+                symbols.append(read_symbols(definitions))
         check_defined(plan, symbols)
         shared = SharedLibrary(
             output=output,
@@ -116,7 +117,7 @@ def check_defined(plan: LinkPlan, found: Sequence[Symbols]) -> None:
     where = str(plan.package.path or "")
     if invalid := next((name for name in plan.exports if not _SYMBOL.fullmatch(name)), None):
         raise SymbolError(f"{invalid!r} is not a valid name of a C function", where=where)
-    defined = frozenset[str]().union(*(symbols.defined for symbols in found))
+    defined = _defined(found)
     missing = [name for name in plan.exports if name not in defined]
     if missing and all(symbols.complete for symbols in found):
         close = difflib.get_close_matches(missing[0], defined, n=1)
@@ -174,7 +175,7 @@ def _definitions_needed(plan: LinkPlan, found: Sequence[Symbols]) -> bool:
     )
     if by_name or not all(symbols.complete for symbols in found):
         return True
-    defined = frozenset[str]().union(*(symbols.defined for symbols in found))
+    defined = _defined(found)
     if not defined.issuperset(plan.exports):
         return True
     used = defined.union(*(symbols.undefined | symbols.weak for symbols in found))
@@ -199,6 +200,10 @@ def _compile_definitions(plan: LinkPlan, linker: Linker, platform: Platform, fol
     folders = list(dict.fromkeys(source.path.parent for source in defining))
     linker.compile(source_file, compiled, platform=platform, include_folders=folders, flags=("-O2",))
     return compiled
+
+
+def _defined(found: Iterable[Symbols]) -> frozenset[str]:
+    return frozenset[str]().union(*(symbols.defined for symbols in found))
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""What code is compiled for: the instruction sets and the C library, as the compiler's own macros tell."""
+"""What code is compiled for: the instruction sets and the C library, by the compiler's macros."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hatframe.backends import Linker
 from hatframe.machine import Platform
 from hatframe.toolchain.tool import private_folder
 
-# The macros of GCC, clang and Microsoft's compiler, and the LLVM names of the instruction sets that they stand for.
+# Macros of GCC, clang and Microsoft's compiler, and LLVM's names of their instruction sets.
 _X86 = {
     **{
         f"__{name.upper()}__": name
@@ -53,7 +53,7 @@ _MARKER = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _EXTENSION = re.compile(r"\bhatframe_has\s+(\S+)")
 _VERSION = re.compile(r"\bhatframe_glibc\s+(\d+)\s+(\d+)")
 
-# Only the header of GNU's C library defines its version, and not all C libraries have that header.
+# A header of GNU's C library defines its version; other C libraries may lack that header.
 _C_LIBRARY = """\
 #ifdef __has_include
 #if __has_include(<features.h>)
@@ -67,7 +67,7 @@ hatframe_glibc __GLIBC__ __GLIBC_MINOR__
 
 
 class CompiledFor(msgspec.Struct, frozen=True):
-    """The instruction sets that code may use, by their LLVM names, and the C library that it is made for."""
+    """The instruction sets that code may use, by LLVM's names, and its C library."""
 
     extensions: tuple[str, ...]
     crt: str = ""
@@ -76,11 +76,10 @@ class CompiledFor(msgspec.Struct, frozen=True):
 def compiled_for(
     linker: Linker, platform: Platform, flags: Sequence[str], include_folders: Sequence[Path] = ()
 ) -> CompiledFor:
-    """What ``linker`` compiles for on ``platform`` with ``flags``; what its macros do not tell is left out.
+    """What ``linker`` compiles for on ``platform`` with ``flags``, as far as macros say.
 
-    Flags may name headers to include, which lie in ``include_folders``.
-
-    Raises :class:`hatframe.errors.LinkError` where the flags are none of the compiler's.
+    ``include_folders`` have the headers that flags include. Raises :class:`hatframe.errors.LinkError` for flags that
+    the compiler does not know.
     """
     macros = _MACROS.get(platform.architecture, {})
     questions = "".join(f"#ifdef {macro}\nhatframe_has {name}\n#endif\n" for macro, name in macros.items())

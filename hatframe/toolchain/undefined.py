@@ -1,4 +1,4 @@
-"""Symbols that stay undefined at link time: naming them, and which library has the well-known ones."""
+"""The error for undefined symbols, with the libraries that define well-known ones."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from hatframe.errors import LinkError
 
-# What the symbols are part of, and the name to link. The first that fits counts.
+# Patterns of symbols, and what to link for them. The first match counts.
 _KNOWN = tuple(
     (re.compile(pattern), meaning)
     for pattern, meaning in (
-        (r"__kmpc_|__tgt_|kmp_", "an OpenMP runtime that clang's code uses: -l omp (or -l iomp5)"),
+        (r"__kmpc_|__tgt_|kmp_", "clang's OpenMP runtime: -l omp (or -l iomp5)"),
         (r"GOMP_", "gcc's OpenMP runtime: -l gomp"),
         (r"omp_", "an OpenMP runtime: -l gomp or -l omp"),
         (r"cblas_|openblas_", "a BLAS library: -l openblas or -l cblas"),
@@ -37,12 +37,11 @@ _KNOWN = tuple(
 
 
 def undefined_symbols(symbols: Iterable[str], most: int = 5) -> LinkError:
-    """The error for ``symbols`` (without the platform's prefix) that nothing defines."""
+    """The error for undefined ``symbols``, which are without the platform's prefix."""
     names = list(dict.fromkeys(symbols))
     more = f" and {len(names) - most} more" if len(names) > most else ""
     known = list(dict.fromkeys(meaning for name in names if (meaning := _meaning(name))))
-    has = "has them" if len(names) > 1 else "has it"
-    unknown = f"name the library that {has} with -l, and its folder with -L, or give the source or object as well"
+    unknown = "add the library that defines them with -l and its folder with -L, or add their source or object"
     hint = f"link {'; '.join(known)}" if known else unknown
     plural = "s" if len(names) > 1 else ""
     return LinkError(f"undefined symbol{plural} {', '.join(names[:most])}{more}", hint=hint)

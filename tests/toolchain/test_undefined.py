@@ -1,4 +1,4 @@
-"""Undefined symbols are named, with the libraries that have the well-known ones."""
+"""The error for undefined symbols has the libraries that define well-known ones."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from hatframe.toolchain.undefined import undefined_symbols
 )
 def test_well_known_symbols_have_a_hint(symbol: str, library: str) -> None:
     error = undefined_symbols([symbol])
-    assert error.message == f"undefined symbol {symbol}"
+    assert symbol in error.message
     assert library in error.hint
 
 
-def test_each_library_is_told_once_and_a_long_list_is_cut() -> None:
+def test_each_library_appears_once_and_long_lists_are_shortened() -> None:
     error = undefined_symbols([*(f"__kmpc_{index}" for index in range(9)), "__kmpc_0", "omp_get_wtime"])
     assert error.message.endswith("__kmpc_4 and 5 more")
     assert error.hint.count("clang's") == 1
 
 
-def test_names_that_only_look_alike_have_no_wrong_hint() -> None:
+def test_similar_names_have_no_wrong_hint() -> None:
     for symbol in ("cube", "clamp", "dlog", "compute", "gemm_0123456789abcdef", "mklist"):
-        assert undefined_symbols([symbol]).hint.startswith("name the library"), symbol
+        assert "link " not in undefined_symbols([symbol]).hint, symbol

@@ -1,4 +1,4 @@
-"""The linker ``clang``: LLVM's compiler, with the linker of the system."""
+"""The linker ``clang``: LLVM's compiler with the system's linker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linker ``gcc``: the GNU compiler; on macOS that name is Apple's clang."""
+"""The linker ``gcc``: the GNU compiler, or on macOS Apple's clang."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Gcc(UnixDriver):
 
     name = "gcc"
     summary = "the GNU compiler and linker, for Linux and macOS"
-    # The system's own compiler on Linux, and so the one whose libraries other software expects.
+    # The system's compiler on Linux: other software expects its libraries.
     priority = 10
     program = "gcc"
     install = "apt install gcc libc6-dev, or dnf install gcc"

@@ -1,4 +1,4 @@
-"""Hiding symbols of Mach-O objects, for a linker of macOS libraries that takes no list of exports."""
+"""Hiding symbols in Mach-O objects, for linkers that ignore the list of exports."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _NLIST = struct.Struct("<IBBHQ")
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 
 
-def hidden(library: SharedLibrary, folder: Path) -> SharedLibrary:
-    """The same library of copies of its objects in ``folder``, in which only the exports can be exported."""
+def with_hidden_symbols(library: SharedLibrary, folder: Path) -> SharedLibrary:
+    """The library with copies of its objects in ``folder``, in which all symbols but the exports are hidden."""
     objects = list(library.objects)
     for index, archive in enumerate(library.archives):
         taken_apart = folder / f"archive{index}"
@@ -31,15 +31,14 @@ def hidden(library: SharedLibrary, folder: Path) -> SharedLibrary:
     for index, path in enumerate(objects):
         copies.append(folder / f"object{index}.o")
         with content(_thin(path, library, folder)) as data:
-            copies[-1].write_bytes(with_hidden(data[:], library.exports))
+            copies[-1].write_bytes(hide_symbols(data[:], library.exports))
     return msgspec.structs.replace(library, objects=tuple(copies), archives=())
 
 
-def with_hidden(data: bytes, exports: Iterable[str]) -> bytes:
-    """An object in which every symbol that it defines, but those of ``exports``, is visible to other objects only.
+def hide_symbols(data: bytes, exports: Iterable[str]) -> bytes:
+    """An object whose defined symbols, except ``exports``, are visible only to other objects.
 
-    What is no Mach-O object, such as LLVM's bitcode, comes back as it is. Raises :class:`LinkError` where it is
-    damaged.
+    Returns other data, such as LLVM's bitcode, unchanged. Raises :class:`LinkError` if the object is damaged.
     """
     if data[:4] != _MAGIC:
         return data
@@ -49,33 +48,33 @@ def with_hidden(data: bytes, exports: Iterable[str]) -> bytes:
         for table, count, names in _symbol_tables(data):
             for entry in range(table, table + count * _NLIST.size, _NLIST.size):
                 name, kind, _, _, value = _NLIST.unpack_from(data, entry)
-                # Of common symbols, which are not in a section yet, the value is the size.
+                # Common symbols are in no section yet; their value is their size.
                 defined = kind & _N_EXT and not kind & _N_STAB and (kind & _N_TYPE or value)
                 if defined and data[names + name : data.index(b"\0", names + name)] not in shown:
                     changed[entry + 4] = kind | _N_PEXT
     except (struct.error, ValueError):
-        raise LinkError("a Mach-O object of the library is damaged", hint="build it again") from None
+        raise LinkError("a Mach-O object is damaged", hint="build it again") from None
     return bytes(changed)
 
 
 def _symbol_tables(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Where each symbol table begins, how many entries it has, and where its names begin."""
+    """The offset, the number of entries, and the offset of the names of each symbol table."""
     (commands,) = struct.unpack_from("<I", data, 16)
     position = _HEADER_SIZE
     for _ in range(commands):
         command, size = struct.unpack_from("<II", data, position)
         if size < 8:
-            raise ValueError("a load command is shorter than its own header")
+            raise ValueError("a load command is shorter than its header")
         if command == _LC_SYMTAB:
             table, count, names, _ = struct.unpack_from("<IIII", data, position + 8)
             if table + count * _NLIST.size > len(data):
-                raise ValueError("the symbol table ends behind the file")
+                raise ValueError("the symbol table ends after the file")
             yield table, count, names
         position += size
 
 
 def _thin(path: Path, library: SharedLibrary, folder: Path) -> Path:
-    """Of a universal file the part for the library's processor."""
+    """The slice of a universal file for the library's processor, or the file itself."""
     with content(path) as data:
         part = next((part for part in slices(data) if part.architecture == library.platform.architecture), None)
     if part is None:

@@ -1,4 +1,4 @@
-"""What the compiler drivers with gcc's options share: how they compile, link shared libraries, and say no."""
+"""The base of linkers that run a compiler driver with gcc's options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hatframe.toolchain.linker import ToolLinker
 from hatframe.toolchain.tool import Job, ToolResult, failure, private_folder
 from hatframe.toolchain.undefined import undefined_symbols
 
-# How GNU ld and gold, lld and mold, and Apple's linker name a symbol that is nowhere defined.
+# Undefined symbols in the messages of GNU ld and gold, of lld and mold, and of Apple's linker.
 _UNDEFINED = re.compile(
     r"undefined reference to [`'\"]([^'\"]+)['\"]"
     r"|undefined (?:hidden )?symbol: (.+)"
@@ -26,32 +26,32 @@ _UNDEFINED = re.compile(
     re.MULTILINE,
 )
 _APPLE_ARCHITECTURES = {"aarch64": "arm64"}
-# Compilers for ARM take the processor by another option than those for x86, where -mcpu is deprecated.
+# Compilers for ARM take the processor by -mcpu, which is deprecated on x86.
 _BY_MCPU = frozenset(("aarch64", "arm"))
 
 Words = list[str | Path]
 
 
 class Driver(ToolLinker):
-    """A compiler driver with gcc's options; a subclass tells which program it is, and what it can make."""
+    """A compiler driver with gcc's options; subclasses define the program and its platforms."""
 
     plain_names: ClassVar[tuple[str, ...]] = ("-Wl,--no-demangle",)
-    """The option by which a linker for ELF names symbols in its messages as they are."""
+    """The option that keeps a linker for ELF from demangling symbols in its messages."""
 
     @abstractmethod
     def driver(self, platform: Platform, flags: Sequence[str] = ()) -> Words:
-        """The command that compiles and links for ``platform``; ``flags`` are what the user adds to it."""
+        """The command that compiles and links for ``platform``; the user's ``flags`` are added later."""
 
     @abstractmethod
     def archiver(self) -> Words:
-        """The command that is ``ar``."""
+        """The command ``ar``."""
 
     def environment(self, folder: Path) -> Mapping[str, str]:
-        """Variables that the program needs; ``folder`` is one of this run's own."""
+        """Environment variables for the program; ``folder`` is private to this run."""
         return {}
 
-    def ready(self, library: SharedLibrary, folder: Path) -> SharedLibrary:
-        """The library as it is to be linked, where objects must be changed for it in ``folder`` first."""
+    def prepare(self, library: SharedLibrary, folder: Path) -> SharedLibrary:
+        """Change what the linker cannot link as it is; new objects go to ``folder``."""
         return library
 
     def compile(
@@ -63,13 +63,13 @@ class Driver(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> None:
-        """Compile a C file with ``-fPIC``; warnings are nobody's here and are turned off."""
+        """Compile a C file with ``-fPIC`` and without warnings."""
         platform = platform or Platform.host()
-        independent = [] if platform.os == "windows" else ["-fPIC"]
+        pic = [] if platform.os == "windows" else ["-fPIC"]
         self._check(
             [
                 *self.driver(platform, flags),
-                *("-w", *independent, *flags, *_includes(include_folders)),
+                *("-pipe", "-w", *pic, *flags, *_includes(include_folders)),
                 *("-c", "-o", output.absolute(), source.absolute()),
             ]
         )
@@ -82,7 +82,7 @@ class Driver(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> str:
-        """The text that ``-E`` gives, with the comments outside of directives."""
+        """The output of ``-E``, with comments."""
         driver = self.driver(platform or Platform.host(), flags)
         with private_folder() as folder:
             output = folder / "preprocessed.i"
@@ -92,7 +92,7 @@ class Driver(ToolLinker):
             return output.read_text(encoding="utf-8", errors="replace")
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
-        """``-O`` and the option that names a processor."""
+        """``-O``, and ``-march`` or ``-mcpu``."""
         platform = platform or Platform.host()
         check_optimization(level, processor, platform)
         if not processor:
@@ -100,18 +100,17 @@ class Driver(ToolLinker):
         return (f"-O{level}", f"-mcpu={processor}" if platform.architecture in _BY_MCPU else f"-march={processor}")
 
     def link_shared(self, library: SharedLibrary) -> None:
-        """Link a shared library: whole archives, exactly the stated exports, and nothing left undefined.
+        """Link a shared library of whole archives, with exactly these exports and without undefined symbols.
 
-        Of ``libraries`` those are recorded that it needs, and the folders, so that it finds them when it is
-        loaded. The maths library is always there to take from.
+        It records those of ``libraries`` that it needs, and where to find them. The maths library is always available.
         """
         with private_folder() as folder:
-            # A linker may put more beside its output than was asked for.
+            # A linker may write other files beside its output.
             made = folder / "made" / library.output.name
             made.parent.mkdir()
             by_system = {"macos": self._macos, "windows": self._windows}
-            ready = self.ready(library, folder)
-            options = by_system.get(library.platform.os, self._elf)(ready, made, folder)
+            prepared = self.prepare(library, folder)
+            options = by_system.get(library.platform.os, self._elf)(prepared, made, folder)
             result = self._run([*self.driver(library.platform), *options], folder)
             if result.code:
                 raise _link_failure(result, library.platform)
@@ -120,7 +119,7 @@ class Driver(ToolLinker):
                 shutil.move(folder / "import.lib", library.import_library.absolute())
 
     def archive(self, objects: Sequence[Path], output: Path, *, platform: Platform | None = None) -> None:
-        """Put object files into a new archive with ``ar``; two of one name are both kept."""
+        """Make a static library with ``ar``, which keeps objects of the same name."""
         output = output.absolute()
         output.unlink(missing_ok=True)
         self._check([*self.archiver(), "qcs", output, *(path.absolute() for path in objects)], where=str(output))
@@ -136,7 +135,7 @@ class Driver(ToolLinker):
             *("-Wl,-z,defs", "-Xlinker", "--version-script", "-Xlinker", exports),
             *self.plain_names,
             *_inputs(library),
-            # Some distributions' gcc has this on, and others' do not.
+            # The default differs between distributions.
             "-Wl,--as-needed",
             *_run_paths(library, "$ORIGIN"),
             *_libraries(library),
@@ -178,34 +177,34 @@ class Driver(ToolLinker):
 
 
 class UnixDriver(Driver):
-    """A compiler driver of the system, which makes libraries for the machine that it runs on."""
+    """A compiler driver of the system, for libraries for this machine."""
 
     program: ClassVar[str]
-    """What it is called on the PATH."""
+    """Its name on the PATH."""
     install: ClassVar[str]
-    """How to get it on Linux."""
+    """How to install it on Linux."""
 
     def availability(self) -> Availability:
-        """Whether the program is on the PATH of a Linux or macOS machine; it is not run."""
+        """Whether the program is on the PATH of a Linux or macOS machine."""
         if sys.platform not in ("linux", "darwin"):
-            return Availability(available=False, reason="it makes libraries for Linux and macOS only")
+            return Availability(available=False, reason="it supports Linux and macOS only")
         if shutil.which(self.program):
             return Availability()
         install = "xcode-select --install" if sys.platform == "darwin" else self.install
-        return Availability(available=False, reason=f"there is no {self.program} on the PATH", install=install)
+        return Availability(available=False, reason=f"{self.program} is not on the PATH", install=install)
 
     def platforms(self) -> frozenset[Platform]:
         """The platform of this machine."""
         return frozenset((Platform.host(),))
 
     def version(self) -> str:
-        """The first line of what ``--version`` prints; on macOS it shows that gcc is Apple's clang."""
+        """The first line of ``--version``, by which gcc on macOS turns out to be Apple's clang."""
         return first_line(self._tool(self.program), "--version")
 
     def driver(self, platform: Platform, flags: Sequence[str] = ()) -> Words:
-        """The program, in plain words; on macOS for the processor of ``platform``."""
+        """The program, with messages in plain text; on macOS for the processor of ``platform``."""
         if not any(own.fits(platform) for own in self.platforms()):
-            raise LinkError(f"{self.name} cannot produce for {platform} here", hint="choose another linker")
+            raise LinkError(f"{self.name} does not support {platform} here", hint="choose another linker")
         command: Words = [self._tool(self.program), "-fdiagnostics-color=never"]
         if sys.platform == "darwin":
             architecture = platform.architecture
@@ -220,25 +219,25 @@ class UnixDriver(Driver):
         found = shutil.which(program)
         if not found:
             install = "xcode-select --install" if sys.platform == "darwin" else self.install
-            raise LinkError(f"there is no {program} on the PATH", hint=f"install it: {install}")
-        # The PATH may have relative folders, and the tool runs elsewhere.
+            raise LinkError(f"{program} is not on the PATH", hint=f"install it: {install}")
+        # The PATH may have relative folders, but the tool runs in another folder.
         return str(Path(found).absolute())
 
 
 def check_optimization(level: int, processor: str, platform: Platform) -> None:
-    """Raise :class:`UsageError` where a compiler cannot be asked for this level or processor."""
+    """Raise :class:`UsageError` for a level or processor that no compiler supports."""
     if level not in range(4):
-        raise UsageError(f"there is no optimization level {level}", hint="levels are 0, 1, 2 and 3")
+        raise UsageError(f"invalid optimization level {level}", hint="the levels are 0, 1, 2 and 3")
     if processor == "native" and not platform.fits(Platform.host()):
         raise UsageError(
-            f"the processor of this machine is none of {platform}",
-            hint="name a processor of that platform, or none for code that runs on any",
+            f"the processor of this machine does not run code for {platform}",
+            hint="give a processor of that platform, or none for code that runs on any",
         )
 
 
 @functools.lru_cache
 def first_line(*command: str) -> str:
-    """The first line that a command prints."""
+    """The first line of a command's output."""
     with private_folder() as folder:
         return Job().run(command, folder, time_limit=30).output.partition("\n")[0].strip()
 
@@ -254,7 +253,7 @@ def _inputs(library: SharedLibrary) -> Words:
 
 
 def _run_paths(library: SharedLibrary, origin: str) -> Words:
-    """Where the library looks for others; ``origin`` is how its format names the folder that it lies in."""
+    """Where the library looks for others; ``origin`` stands for its own folder."""
     folders = (
         str(folder) if folder.is_absolute() else f"{origin}/{folder.as_posix()}" for folder in library.run_folders
     )
@@ -272,7 +271,7 @@ def _libraries(library: SharedLibrary) -> Words:
 
 def _link_failure(result: ToolResult, platform: Platform) -> LinkError:
     if undefined := [next(filter(None, groups)) for groups in _UNDEFINED.findall(result.output)]:
-        # Apple's linker is read without it above.
+        # The pattern for Apple's linker leaves the prefix out.
         prefix = "_" if platform.os == "macos" and "undefined symbol: " in result.output else ""
         return undefined_symbols(name.removeprefix(prefix) for name in undefined)
     return failure(result)

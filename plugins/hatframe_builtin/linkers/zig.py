@@ -1,4 +1,4 @@
-"""The linker ``zig``: the C toolchain that pip can install, for machines without a compiler and for other platforms."""
+"""The linker ``zig``: a C toolchain from PyPI, for machines without a compiler and for other platforms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hatframe_builtin.linkers.unix import Driver, Words, check_optimization, fir
 
 _INSTALL = "pip install hatframe[zig]"
 
-# The C library of zig's targets: those of Linux for ARM say how floating-point numbers are passed.
+# Targets for ARM also say how floating-point numbers are passed.
 _LINUX_ABIS = ("gnu", "musl")
 _TARGETS = {
     **{
@@ -38,54 +38,51 @@ class Zig(Driver):
 
     name = "zig"
     summary = "zig's C compiler and linker, for Linux, Windows and macOS from any machine"
-    # Where the system has a compiler of its own, other software expects what that makes.
+    # Other software expects libraries of the system's own compiler, if it has one.
     priority = -10
-    # zig does not take the option, and names those of C++ as they are in source.
+    # zig does not accept the option and demangles names of C++.
     plain_names = ()
 
     def availability(self) -> Availability:
-        """Whether zig is there; it is not run."""
+        """Whether zig is installed."""
         if _program():
             return Availability()
         return Availability(
-            available=False, reason="there is neither the package ziglang nor a zig on the PATH", install=_INSTALL
+            available=False, reason="the package ziglang is not installed, and zig is not on the PATH", install=_INSTALL
         )
 
     def platforms(self) -> frozenset[Platform]:
-        """All that zig brings a C library for, and this machine."""
+        """The platforms for which zig has a C library, and this machine."""
         return frozenset((*_TARGETS, Platform.host()))
 
     def version(self) -> str:
-        """``zig`` with the number that ``zig version`` prints."""
+        """``zig`` and its version."""
         return f"zig {first_line(_found(), 'version')}"
 
     def environment(self, folder: Path) -> Mapping[str, str]:
-        """zig keeps what it compiles of C libraries, which takes it long, in hatframe's cache, or where its user says.
-
-        What it makes of the user's own sources it keeps as well; hatframe does so itself, so that goes with the run.
-        """
+        """Cache the C libraries that zig compiles, since that takes long, but not what it makes of sources."""
         shared = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(files.compiler_cache(self.name))
         return {"ZIG_GLOBAL_CACHE_DIR": shared, "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
 
     def driver(self, platform: Platform, flags: Sequence[str] = ()) -> Words:
-        """``zig cc`` for a target; without one it takes the libraries and the headers of this machine."""
+        """``zig cc`` with a target, or for this machine with its own headers and libraries."""
         command: Words = [_found(), "cc"]
         if not platform.fits(Platform.host()):
             command += ["-target", _target(platform)]
         elif not any(flag.startswith(("-march=", "-mcpu=")) for flag in flags):
-            # Code that no processor was named for is to run on others than this one.
+            # Otherwise the code would be for the processor of this machine only.
             command.append("-mcpu=baseline")
-        # Without optimization zig compiles checks in that end the program, and that need its own runtime.
+        # Without optimization zig adds checks that need its own runtime.
         return [*command, "-fno-sanitize=undefined"]
 
-    def ready(self, library: SharedLibrary, folder: Path) -> SharedLibrary:
-        """For macOS and Windows what zig's linker lacks.
+    def prepare(self, library: SharedLibrary, folder: Path) -> SharedLibrary:
+        """Work around zig's linker.
 
-        It exports from a library for macOS whatever is not hidden in the objects. And it has no ``_fltused``, whose
-        presence objects of Microsoft's compiler want that use floating-point numbers.
+        For macOS it ignores the list of exports and exports all symbols that are not hidden in the objects. For Windows
+        it lacks ``_fltused``, which objects of Microsoft's compiler need to use floating-point numbers.
         """
         if library.platform.os == "macos":
-            return macho.hidden(library, folder)
+            return macho.with_hidden_symbols(library, folder)
         if library.platform.os == "windows":
             source, made = folder / "floating.c", folder / "floating.o"
             source.write_text("__attribute__((weak)) int _fltused = 1;\n")
@@ -98,7 +95,7 @@ class Zig(Driver):
         return [_found(), "ar"]
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
-        """``-O`` and ``-mcpu``; zig has underscores in the names of processors."""
+        """``-O`` and ``-mcpu``; zig writes the names of processors with underscores."""
         check_optimization(level, processor, platform or Platform.host())
         return (f"-O{level}", *([f"-mcpu={processor.replace('-', '_')}"] if processor else []))
 
@@ -107,7 +104,7 @@ def _target(platform: Platform) -> str:
     for known, target in _TARGETS.items():
         if known.fits(platform):
             return target
-    raise LinkError(f"zig cannot produce for {platform} here", hint="see: zig targets")
+    raise LinkError(f"zig does not support {platform} here", hint="see: zig targets")
 
 
 def _program() -> str | None:
@@ -122,7 +119,7 @@ def _program() -> str | None:
 def _found() -> str:
     program = _program()
     if not program:
-        raise LinkError("there is no zig", hint=f"install it: {_INSTALL}")
+        raise LinkError("zig is not installed", hint=f"install it: {_INSTALL}")
     return program
 
 

@@ -1,4 +1,4 @@
-"""The linker ``msvc``: Visual Studio's compiler on Windows, and anywhere LLVM's, which makes the same kind of code."""
+"""The linker ``msvc``: Visual Studio's compiler on Windows, or LLVM's compatible tools on any system."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hatframe_builtin.linkers.unix import check_optimization, first_line
 
 _RUNTIME = Path(__file__).parent / "runtime"
 
-# How Microsoft's linker, also for C++ names, and LLVM's name a symbol that is nowhere defined.
+# Undefined symbols in the messages of Microsoft's linker, also of C++, and of LLVM's.
 _UNDEFINED = re.compile(
     r"unresolved external symbol (?:\".*?\" \(([^)\s]+)\)|([^\s\"]+))"
     r"|undefined symbol: (?:__declspec\(dllimport\) )?(.+)"
@@ -35,18 +35,18 @@ _FEATURES = {41: "avx512", 40: "avx2", 39: "avx"}
 
 
 class Msvc(ToolLinker):
-    """The tools of Visual Studio, or clang, lld-link and llvm-lib in their place.
+    """The tools of Visual Studio, or clang, lld-link and llvm-lib.
 
-    Without Windows' C library those of LLVM link with a small part of it: see the folder ``runtime``.
+    If Windows' C library is missing, LLVM's tools link with a small part of it: see the folder ``runtime``.
     """
 
     name = "msvc"
-    summary = "Visual Studio's C compiler and linker, or LLVM's in their place from any machine, for Windows"
-    # On Windows the system's own, for which other software makes its libraries.
+    summary = "Visual Studio's C compiler and linker, or LLVM's from any machine, for Windows"
+    # The system's compiler on Windows: other software expects its libraries.
     priority = 10 if sys.platform == "win32" else 0
 
     def availability(self) -> Availability:
-        """Whether the tools are there; none is run, but that Visual Studio's locator may be, once."""
+        """Whether the tools are installed; at most Visual Studio's locator is run, once."""
         try:
             find("aarch64" if Platform.host().architecture == "aarch64" else "x86_64")
         except LinkError:
@@ -54,11 +54,11 @@ class Msvc(ToolLinker):
         return Availability()
 
     def platforms(self) -> frozenset[Platform]:
-        """Windows on the processors of today."""
+        """Windows on x86-64 and ARM64."""
         return frozenset(Platform("windows", architecture, "msvc") for architecture in ARCHITECTURES)
 
     def version(self) -> str:
-        """The first lines that the compiler and LLVM's linker print; Microsoft's linker comes with its compiler."""
+        """The version of the compiler and of LLVM's linker; Microsoft's linker comes with its compiler."""
         tools = find("x86_64")
         if tools.microsoft:
             return first_line(tools.compiler)
@@ -73,7 +73,7 @@ class Msvc(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> None:
-        """Compile a C file; options of gcc are translated where there is one that means the same."""
+        """Compile a C file; gcc's options are translated to equivalent ones."""
         platform, tools = _for(platform)
         command = commands.compile_command(
             tools,
@@ -94,7 +94,7 @@ class Msvc(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> str:
-        """The text that ``/P`` gives, with comments."""
+        """The output of ``/P``, with comments."""
         platform, tools = _for(platform)
         with private_folder() as folder:
             output = folder / "preprocessed.i"
@@ -110,7 +110,7 @@ class Msvc(ToolLinker):
             return output.read_text(encoding="utf-8-sig", errors="replace")
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
-        """``/O``, and for a processor ``/arch``, or what clang calls it."""
+        """``/O``, and for a processor ``/arch`` or clang's option."""
         platform, tools = _for(platform)
         check_optimization(level, processor, platform)
         if processor == "native" and tools.microsoft:
@@ -118,16 +118,16 @@ class Msvc(ToolLinker):
         flags = commands.optimization(tools, level, processor, platform)
         if flags is None:
             raise UsageError(
-                f"Microsoft's compiler cannot compile for the processor {processor!r} of {platform}",
-                hint="name the instruction set AVX, AVX2 or AVX512 of x86_64, or none",
+                f"Microsoft's compiler does not support the processor {processor!r} of {platform}",
+                hint="give the instruction set AVX, AVX2 or AVX512 of x86_64, or none",
             )
         return flags
 
     def link_shared(self, library: SharedLibrary) -> None:
-        """Link a DLL: whole archives, exactly the stated exports, and nothing left undefined."""
+        """Link a DLL of whole archives, with exactly these exports and without undefined symbols."""
         platform, tools = _for(library.platform)
         with private_folder() as folder:
-            # The linker puts more beside its output than was asked for, and the import library names it.
+            # The linker writes other files beside its output, and the import library contains its name.
             made = folder / "made" / library.output.name
             made.parent.mkdir()
             imports, definitions = folder / "import.lib", folder / "exports.def"
@@ -148,7 +148,7 @@ class Msvc(ToolLinker):
                 shutil.move(imports, library.import_library.absolute())
 
     def archive(self, objects: Sequence[Path], output: Path, *, platform: Platform | None = None) -> None:
-        """Make a static library of objects; two of one name are both kept."""
+        """Make a static library, which keeps objects of the same name."""
         platform, tools = _for(platform)
         output = output.absolute()
         output.unlink(missing_ok=True)
@@ -189,7 +189,7 @@ class Msvc(ToolLinker):
 
 
 def native_instructions(present: Callable[[int], bool] | None = None) -> str:
-    """The instruction set of this machine that Microsoft's compiler has an option for, as Windows tells it; or none."""
+    """The best instruction set of this machine that Microsoft's compiler has an option for, or an empty string."""
     if present is None:
         if sys.platform != "win32":
             return ""
@@ -204,7 +204,7 @@ def _for(platform: Platform | None) -> tuple[Platform, Toolchain]:
     if platform.architecture not in ARCHITECTURES or not platform.fits(
         Platform("windows", platform.architecture, "msvc")
     ):
-        raise LinkError(f"msvc cannot produce for {platform}", hint="it does for x86_64-windows and aarch64-windows")
+        raise LinkError(f"msvc does not support {platform}", hint="it supports x86_64-windows and aarch64-windows")
     return platform, find(platform.architecture)
 
 
@@ -224,7 +224,7 @@ def _link_failure(result: ToolResult, tools: Toolchain) -> LinkError:
     error = undefined_symbols(names)
     if tools.libraries:
         return error
-    more = "of Windows' C library only a part is here: --linker zig has all of it"
+    more = "msvc has only a part of Windows' C library here: --linker zig has all of it"
     return LinkError(error.message, hint=f"{error.hint}; {more}")
 
 

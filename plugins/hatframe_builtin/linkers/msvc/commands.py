@@ -1,6 +1,6 @@
-"""The command lines of cl, link and lib, and of LLVM's tools that take the same options.
+"""The command lines of cl, link and lib, and of LLVM's tools, which accept the same options.
 
-The options are those of Microsoft's documentation of its compiler, linker and librarian.
+Microsoft's documentation of its compiler, linker and librarian describes the options.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from hatframe_builtin.linkers.msvc.tools import Toolchain
 
 _MACHINES = {"x86_64": "X64", "aarch64": "ARM64"}
 
-# Options of gcc that mean nothing here, and those with another name.
-_NEEDLESS = re.compile(r"-(pthread|fPIC|fpic|fPIE|ansi|pedantic|std=(c|gnu)(89|90|99|9x))\Z")
+# Options of gcc that have no meaning here, and options with another name.
+_IGNORED = re.compile(r"-(pthread|fPIC|fpic|fPIE|ansi|pedantic|std=(c|gnu)(89|90|99|9x))\Z")
 _SAME = {
     "-O0": "/Od",
     "-O1": "/O1",
@@ -35,15 +35,15 @@ _SAME = {
 }
 _JOINED = {"-D": "/D", "-U": "/U", "-I": "/I"}
 _SEPARATE = {**_JOINED, "-include": "/FI", "-isystem": "/I"}
-# What the compiler of Microsoft has one option for: instruction sets by gcc's names, and levels of x86-64.
+# Microsoft's option for instruction sets by gcc's names, and for levels of x86-64.
 _INSTRUCTION_SETS = {
     **dict.fromkeys(("avx",), "AVX"),
     **dict.fromkeys(("avx2", "fma", "x86-64-v3"), "AVX2"),
     **dict.fromkeys(("avx512", "avx512f", "x86-64-v4"), "AVX512"),
 }
-# Parts of the C library of other systems, which are in the one library here.
-_NO_LIBRARIES = frozenset(("m", "c", "pthread", "dl", "rt"))
-# Windows takes command lines of 32,767 characters.
+# Windows' C library includes these libraries of other systems.
+_INCLUDED_LIBRARIES = frozenset(("m", "c", "pthread", "dl", "rt"))
+# Windows' limit for a command line is 32,767 characters.
 _LONGEST = 32_000
 
 
@@ -75,7 +75,7 @@ def preprocess_command(
     include_folders: Sequence[PurePath] = (),
     flags: Sequence[str] = (),
 ) -> list[str]:
-    """Preprocess a C file to another, with comments and line markers."""
+    """Preprocess a C file, with comments and line markers."""
     words = _words(tools, include_folders, flags)
     return [*_compiler(tools, platform), "/P", "/C", *words, f"/Fi{output}", *_source(tools, source)]
 
@@ -91,9 +91,9 @@ def archive_command(
 def import_library_command(
     tools: Toolchain, definitions: PurePath, output: PurePath, *, platform: Platform
 ) -> list[str]:
-    """Make the import library of a DLL that is described by a module-definition file.
+    """Make the import library of a DLL from a module-definition file.
 
-    LLVM's linker without an input does that in every version, and its librarian only in later ones.
+    All versions of LLVM's linker do that if they have no input, but only later versions of its librarian.
     """
     machine = f"/MACHINE:{_MACHINES[platform.architecture]}"
     return [tools.linker, "/NOLOGO", machine, f"/DEF:{definitions}", f"/OUT:{output}"]
@@ -108,12 +108,12 @@ def link_command(
     definitions: PurePath,
     runtime: Sequence[PurePath] = (),
 ) -> list[str]:
-    """Link a DLL: whole archives, and the exports that ``definitions`` name.
+    """Link a DLL of whole archives, with the exports of the file ``definitions``.
 
-    ``runtime`` are the libraries to take from in place of the C library, where that is not there.
+    ``runtime`` are libraries in place of the C library if that is missing.
     """
     machine = f"/MACHINE:{_MACHINES[library.platform.architecture]}"
-    # Compilers without the library's headers name none in their objects.
+    # Objects that were compiled without the C library's headers do not name it.
     defaults = [f"/DEFAULTLIB:{name}.lib" for name in ("msvcrt", "vcruntime", "ucrt")]
     return [
         *(tools.linker, "/NOLOGO", "/DLL", machine),
@@ -129,12 +129,12 @@ def link_command(
 
 
 def definitions(exports: Iterable[str]) -> str:
-    """A module-definition file that exports functions; in quotes a name may be a word of such files too."""
+    """A module-definition file that exports functions; quotes allow names that are its keywords."""
     return "EXPORTS\n" + "".join(f'    "{name}"\n' for name in exports)
 
 
 def optimization(tools: Toolchain, level: int, processor: str, platform: Platform) -> tuple[str, ...] | None:
-    """The flags for a level and a processor; None where the compiler cannot be asked for that processor."""
+    """The flags for a level and a processor; None if the compiler does not support the processor."""
     levels = ("/Od", "/O1", "/O2", "/O2" if tools.microsoft else "/clang:-O3")
     if not processor:
         return (levels[level],)
@@ -146,7 +146,7 @@ def optimization(tools: Toolchain, level: int, processor: str, platform: Platfor
 
 
 def shortened(command: list[str], folder: Path) -> list[str]:
-    """The same command with its arguments in a response file, where it is too long for Windows."""
+    """The command, with its arguments in a response file if it is too long for Windows."""
     text = subprocess.list2cmdline(command)
     if len(text) <= _LONGEST:
         return command
@@ -156,10 +156,10 @@ def shortened(command: list[str], folder: Path) -> list[str]:
 
 
 def translated(tools: Toolchain, flags: Iterable[str]) -> Iterator[str]:
-    """Options of gcc as the compiler takes them; what is no option of gcc, or not known, comes as it is."""
+    """Translate options of gcc; other options stay as they are."""
     words = iter(flags)
     for word in words:
-        if _NEEDLESS.match(word):
+        if _IGNORED.match(word):
             continue
         instructions = word.startswith(("-march=", "-m")) and _INSTRUCTION_SETS.get(
             word.removeprefix("-march=").removeprefix("-m")
@@ -185,15 +185,15 @@ def _compiler(tools: Toolchain, platform: Platform) -> list[str]:
 
 
 def _words(tools: Toolchain, include_folders: Sequence[PurePath], flags: Sequence[str]) -> list[str]:
-    """What compiling and preprocessing have in common."""
-    # Without a C library nothing may refer to it unasked, and the compiler's own headers include none of its.
+    """The options that compiling and preprocessing share."""
+    # Without a C library, neither the code nor the compiler's own headers may refer to it.
     library = ["/MD"] if tools.headers else ["/GS-", "/Zl", "/D__STDC_HOSTED__=0"]
     folders = [f"/I{folder}" for folder in include_folders]
     return ["/nologo", "/TC", "/utf-8", "/w", *library, *translated(tools, flags), *folders]
 
 
 def _source(tools: Toolchain, source: PurePath) -> list[str]:
-    # Paths of other systems begin as options do.
+    # On other systems paths begin like options.
     return [str(source)] if tools.microsoft else ["--", str(source)]
 
 
@@ -201,12 +201,12 @@ def _link_flags(tools: Toolchain, flags: Iterable[str]) -> Iterator[str]:
     for word in flags:
         if word == "-fopenmp":
             yield "vcomp.lib" if tools.microsoft else "libomp.lib"
-        elif not _NEEDLESS.match(word):
+        elif not _IGNORED.match(word):
             yield word
 
 
 def _library(name: str) -> str:
-    if name in _NO_LIBRARIES:
+    if name in _INCLUDED_LIBRARIES:
         return ""
     if name.startswith(":"):
         return name[1:]

@@ -1,4 +1,4 @@
-"""Finding the tools that make code for Windows: Visual Studio's on Windows, and LLVM's, which take the same options."""
+"""Finding the tools for Windows: Visual Studio's, or LLVM's, which accept the same options."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from hatframe.errors import LinkError
 from hatframe.machine import Platform
 
 ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
-"""The processors, with the names that Visual Studio's folders have for them."""
+"""The processors, with their names in Visual Studio's folders."""
 
-# LLVM's tools have its version in their names where a system has several, such as clang-14.
+# Systems with several versions of LLVM have the version in the names of tools: clang-14.
 _VERSIONS = range(40, 10, -1)
 _LLVM = ("clang", "lld-link", "llvm-lib")
 
 
 class Toolchain(msgspec.Struct, frozen=True):
-    """The tools for one processor, and what they need.
+    """The tools for one processor.
 
-    ``microsoft`` tells Visual Studio's own from LLVM's. ``headers`` and ``libraries`` tell whether those of Windows
-    and its C library are there to compile and link with.
+    ``microsoft`` is True for Visual Studio's tools, and False for LLVM's. ``headers`` and ``libraries`` say whether
+    those of Windows and its C library are available.
     """
 
     compiler: str
@@ -42,22 +42,22 @@ class Toolchain(msgspec.Struct, frozen=True):
 
 
 def find(architecture: str) -> Toolchain:
-    """The tools for a processor: those of a developer's prompt, of the newest Visual Studio, or of LLVM.
+    """The tools for a processor: of a developer's prompt, of the newest Visual Studio, or of LLVM.
 
-    Raises :class:`LinkError` with what to install where there are none.
+    Raises :class:`LinkError` with what to install if there are none.
     """
     found = from_prompt(architecture, os.environ) or _from_installation(architecture) or from_llvm(os.environ)
     if found is None:
-        raise LinkError(f"there is no compiler for Windows: {missing()}", hint=f"install it: {install()}")
+        raise LinkError(f"no compiler for Windows: {missing()}", hint=f"install it: {install()}")
     return found
 
 
 def missing() -> str:
-    """What is not there, in a sentence."""
+    """What is missing, in a sentence."""
     if sys.platform == "win32":
-        return "there is neither Visual Studio's C++ compiler nor LLVM's"
+        return "neither Visual Studio's C++ compiler nor LLVM's is installed"
     absent = [name for name in _LLVM if not _which(name)]
-    return f"there is no {' and no '.join(absent)} on the PATH"
+    return f"not on the PATH: {', '.join(absent)}"
 
 
 def install() -> str:
@@ -73,12 +73,12 @@ def install() -> str:
 
 
 def from_prompt(architecture: str, environment: Mapping[str, str]) -> Toolchain | None:
-    """The tools of a developer's prompt, which has them on the PATH, where they are for that processor."""
+    """The tools on the PATH of a developer's prompt, if they are for the processor."""
     compiler = shutil.which("cl", path=environment.get("PATH", ""))
     if not compiler or not (environment.get("INCLUDE") and environment.get("LIB")):
         return None
     folder = Path(compiler).absolute().parent
-    # Its folder is named for the processor that it compiles for.
+    # The folder has the name of the target processor.
     return _microsoft(folder, {}) if folder.name.lower() == ARCHITECTURES[architecture] else None
 
 
@@ -86,14 +86,14 @@ def from_folders(tools: Path, kits: Path, architecture: str, host: str) -> Toolc
     """The tools of an installed version, ``VC/Tools/MSVC/VERSION``, with the newest Windows kit in ``kits``."""
     target = ARCHITECTURES[architecture]
     kit = newest(path.parent for path in kits.glob("Include/*/ucrt"))
-    # Those for x64 run on ARM64 as well.
+    # ARM64 also runs tools for x64.
     for own in dict.fromkeys((ARCHITECTURES.get(host, "x64"), "x64")):
         folder = tools / "bin" / f"Host{own}" / target
         if kit and (folder / "cl.exe").is_file():
             include = [tools / "include", *(kit / part for part in ("ucrt", "shared", "um"))]
             libraries = kits / "Lib" / kit.name
             library = [tools / "lib" / target, *(libraries / part / target for part in ("ucrt", "um"))]
-            # A compiler for another processor takes some of its own libraries from the one for this.
+            # A cross-compiler needs libraries of the native compiler.
             path = [folder, folder.with_name(own)]
             variables = {"INCLUDE": include, "LIB": library, "PATH": path}
             environment = {name: ";".join(map(str, folders)) for name, folders in variables.items()}
@@ -103,7 +103,7 @@ def from_folders(tools: Path, kits: Path, architecture: str, host: str) -> Toolc
 
 
 def newest(folders: Iterable[Path]) -> Path | None:
-    """Of folders that are named by versions, such as ``14.38.33130``, the last; numbers count as such."""
+    """The folder with the highest version as its name, such as ``14.38.33130``."""
     versions = {tuple(map(int, path.name.split("."))): path for path in folders if re.fullmatch(r"[\d.]+\d", path.name)}
     return versions[max(versions)] if versions else None
 
@@ -116,13 +116,13 @@ def _microsoft(folder: Path, environment: dict[str, str]) -> Toolchain:
         microsoft=True,
         headers=True,
         libraries=True,
-        # Messages in English, because they are read.
+        # hatframe reads the messages in English.
         environment={**environment, "VSLANG": "1033"},
     )
 
 
 def newest_installed(installations: Iterable[Path], kits: Path, architecture: str, host: str) -> Toolchain | None:
-    """Of the versions in installations of Visual Studio the newest that can compile for a processor."""
+    """The newest of the installed versions that can compile for a processor."""
     versions = [path for installation in installations for path in installation.glob("VC/Tools/MSVC/*")]
     while version := newest(versions):
         if found := from_folders(version, kits, architecture, host):
@@ -132,19 +132,19 @@ def newest_installed(installations: Iterable[Path], kits: Path, architecture: st
 
 
 def usual_installations(environment: Mapping[str, str]) -> list[Path]:
-    """Where Visual Studio's installer puts it unless told otherwise; a look there is quicker than asking."""
+    """The default folders of Visual Studio's installer, which are quicker to check than its locator is to run."""
     programs = filter(None, (environment.get(name) for name in ("ProgramFiles", "ProgramFiles(x86)")))
     return [path for program in programs for path in Path(program).glob("Microsoft Visual Studio/*/*")]
 
 
 @functools.cache
-def told_installations() -> list[Path]:
-    """What Visual Studio's own locator knows, for one in an unusual place."""
+def located_installations() -> list[Path]:
+    """Installations in other folders, by Visual Studio's locator."""
     try:
         vswhere = importlib.import_module("vswhere")
     except ImportError:
         return []
-    # Without the locator of an installed Visual Studio the package would download one.
+    # Without an installed locator the package would download one.
     if not vswhere.DEFAULT_PATH or not Path(vswhere.DEFAULT_PATH).is_file():
         return []
     try:
@@ -159,11 +159,11 @@ def _from_installation(architecture: str) -> Toolchain | None:
         return None
     host = Platform.host().architecture
     found = newest_installed(usual_installations(os.environ), kits, architecture, host)
-    return found or newest_installed(told_installations(), kits, architecture, host)
+    return found or newest_installed(located_installations(), kits, architecture, host)
 
 
 def _kits() -> Path | None:
-    """The folder of Windows' own headers and libraries."""
+    """The folder of Windows' headers and libraries."""
     if sys.platform == "win32":
         import winreg
 
@@ -199,6 +199,6 @@ def from_llvm(environment: Mapping[str, str]) -> Toolchain | None:
 def _which(name: str) -> str | None:
     for candidate in (name, *(f"{name}-{version}" for version in _VERSIONS)):
         if found := shutil.which(candidate):
-            # The PATH may have relative folders, and the tool runs elsewhere.
+            # The PATH may have relative folders, but the tool runs in another folder.
             return str(Path(found).absolute())
     return None

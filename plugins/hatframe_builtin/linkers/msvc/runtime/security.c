@@ -1,6 +1,6 @@
 /* The check of Microsoft's compiler (/GS) for stack buffers that were overrun.
 
-   The cookie is its default one and the same in every process: it finds faults, and is no defence against an attacker. */
+   The cookie is its default one and the same in every process: it finds faults but does not stop an attacker. */
 
 #if defined(__x86_64__)
 
