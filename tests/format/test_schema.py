@@ -73,12 +73,12 @@ def test_the_file_uses_only_what_toml_schema_defines() -> None:
         for key, value in definition.items():
             if isinstance(value, dict):
                 visit(value, True)
-            else:
-                assert not is_definition or key in PROPERTIES
+            elif is_definition:
+                assert key in PROPERTIES
         if is_definition:
             assert ("type" in definition) + ("anyof" in definition) + ("typeof" in definition) >= 1
-            for key in ("typeof", "itemtype"):
-                assert key not in definition or definition[key].removeprefix("types.") in SCHEMA["types"]
+            for key in {"typeof", "itemtype"} & definition.keys():
+                assert definition[key].removeprefix("types.") in SCHEMA["types"]
 
     visit(SCHEMA["types"], False)
     visit(SCHEMA["elements"], False)

@@ -48,7 +48,7 @@ def compiled(linker: Driver, folder: Path, name: str, source: str) -> Path:
 
 def test_they_serve_this_machine_and_tell_their_version(linker: Driver) -> None:
     assert Platform.host() in linker.platforms()
-    assert linker.name in linker.version() or "clang" in linker.version()
+    assert linker.name in linker.version()
     assert "\n" not in linker.version()
 
 

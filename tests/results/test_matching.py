@@ -70,7 +70,7 @@ def test_all_sides_are_compared_with_the_first() -> None:
     assert matched(found) == [("f", "f", "f"), ("g", None, "g")]
     ratios = [[ratio and round(ratio.ratio, 6) for ratio in row.ratios] for row in found.functions]
     assert ratios == [[1.5, 2.0], [None, 0.5]]
-    assert all(ratio is None or ratio.distinguishable for row in found.functions for ratio in row.ratios)
+    assert all(ratio.distinguishable for row in found.functions for ratio in row.ratios if ratio)
     assert found.unmatched == ((), (), ())
 
 
