@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from command_line import hatframe
+from facts import assert_names
 
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Availability, BoundFunction, Library, LoadContext, Loader, Observer, Probe, Sink
@@ -92,7 +93,7 @@ def test_a_kernel_uses_only_its_own_plugins() -> None:
     first, second = given(plugin(loaders=[HostToy()])), given()
     assert first.registry.loaders.names == ["host-toy"]
     assert second.registry.loaders.names == []
-    with pytest.raises(PluginError, match="no loader for host functions"):
+    with pytest.raises(PluginError):
         second.loader()
 
 
@@ -134,7 +135,7 @@ def test_a_hook_that_raises_leaves_the_others_working() -> None:
     kernel = given(Broken(), plugin(loaders=[HostToy()]))
     assert kernel.loader().name == "host-toy"
     assert report(kernel, "Broken").status == "failed"
-    assert report(kernel, "Broken").reason == "hatframe_loaders raised RuntimeError: no luck at all"
+    assert_names(report(kernel, "Broken").reason, "hatframe_loaders", "RuntimeError: no luck at all")
 
 
 @pytest.mark.parametrize(
@@ -154,9 +155,10 @@ def test_what_is_no_backend_is_told(returned: list[Any], reason: str) -> None:
     assert kernel.registry.loaders.names == ["host-toy"]
 
 
-def test_a_hook_that_does_not_exist_or_takes_other_arguments_is_told() -> None:
+def test_a_hook_that_does_not_exist_is_reported() -> None:
     kernel = given(plugin("misspelt", loader=[]))
-    assert report(kernel, "misspelt").reason == "PluginError: it implements hooks that do not exist: hatframe_loader"
+    assert report(kernel, "misspelt").status == "failed"
+    assert_names(report(kernel, "misspelt").reason, "hatframe_loader")
 
     class Greedy:
         @hookimpl
@@ -172,10 +174,9 @@ def test_two_backends_of_one_name_are_an_error_that_names_both() -> None:
         plugin("two", loaders=[HostToy()]),
         plugin("three", loaders=[ToyLoader()]),
     )
-    with pytest.raises(
-        PluginError, match="loader 'host-toy' is given by the given plugin one and the given plugin two"
-    ):
+    with pytest.raises(PluginError) as caught:
         kernel.loader("host-toy")
+    assert_names(caught.value, "'host-toy'", "plugin one", "plugin two")
     assert [backend.available for backend in kernel.registry.backends] == [False, False, True]
     assert kernel.loader(runtime="TOY").name == "toy"
 
@@ -187,13 +188,15 @@ def test_two_given_plugins_of_one_name_both_work() -> None:
 
 def test_a_backend_is_picked_by_name_with_errors_that_help() -> None:
     kernel = given(plugin(loaders=[HostToy(), AbsentLoader(), ToyLoader()]))
-    with pytest.raises(PluginError, match="there is no loader 'host_toy'; did you mean host-toy"):
+    with pytest.raises(PluginError) as misspelt:
         kernel.loader("host_toy")
-    with pytest.raises(PluginError, match="cannot be used here: there is no device; apt-get install device"):
+    assert_names(misspelt.value, "'host_toy'", "did you mean host-toy")
+    with pytest.raises(PluginError) as absent:
         kernel.loader("absent")
-    with pytest.raises(PluginError, match="serves toy, not host functions"):
+    assert_names(absent.value, "there is no device", "apt-get install device")
+    with pytest.raises(PluginError, match="toy"):
         kernel.loader("toy")
-    with pytest.raises(PluginError, match="no installed loader serves runtime CUDA"):
+    with pytest.raises(PluginError, match="CUDA"):
         kernel.loader(runtime="CUDA")
     with pytest.raises(PluginError, match="produce for"):
         kernel.linker()
@@ -266,10 +269,7 @@ def test_an_installed_plugin_that_cannot_be_imported_leaves_the_rest_working(sit
 
 def test_a_plugin_for_another_version_is_not_even_imported(site: Path) -> None:
     install(site, "hatframe-future", "raise AssertionError('imported')", requires="hatframe>=99")
-    assert (
-        report(Kernel(), "hatframe-future").reason
-        == f"it needs hatframe>=99, and this is {importlib.metadata.version('hatframe')}"
-    )
+    assert_names(report(Kernel(), "hatframe-future").reason, "hatframe>=99", importlib.metadata.version("hatframe"))
     assert "hatframe_future" not in sys.modules
 
 
@@ -281,11 +281,9 @@ def test_a_duplicate_of_a_built_in_backend_names_both_distributions(site: Path) 
         "@hookimpl\ndef hatframe_sinks():\n    return [CsvSink()]\n",
     )
     kernel = Kernel()
-    with pytest.raises(
-        PluginError,
-        match=r"sink 'csv' is given by .*hatframe.* and .*hatframe-other 1\.2|hatframe-other 1\.2.* and hatframe",
-    ):
+    with pytest.raises(PluginError) as caught:
         kernel.registry.sinks.get("csv")
+    assert_names(caught.value, "'csv'", "hatframe-other 1.2", f"hatframe {importlib.metadata.version('hatframe')}")
     assert kernel.registry.sinks.get("json").name == "json"
     assert Kernel(disabled=["hatframe-other"]).registry.sinks.get("csv").name == "csv"
 
@@ -359,7 +357,7 @@ def run_hatframe(site: Path, *arguments: str) -> subprocess.CompletedProcess[str
     return hatframe(*arguments, environment={**os.environ, "PYTHONPATH": str(site)})
 
 
-def test_a_plugin_to_disable_that_does_not_exist_is_told(site: Path) -> None:
+def test_a_plugin_to_disable_that_does_not_exist_is_reported(site: Path) -> None:
     assert Kernel(disabled=["nonesuch", "csv"]).registry.not_found == ["nonesuch"]
     done = run_hatframe(site, "--disable-plugin", "nonesuch", "plugins")
-    assert "there is no plugin 'nonesuch' to disable" in done.stderr
+    assert "'nonesuch'" in done.stderr

@@ -14,7 +14,7 @@ from sample_packages import ARCHITECTURE, compiler
 from hatframe import Kernel
 from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
-from hatframe.errors import PluginError, TargetError
+from hatframe.errors import HatError, PluginError, TargetError
 from hatframe.format.reading import read_hat
 from hatframe.machine import Platform
 
@@ -91,7 +91,7 @@ def test_a_package_for_windows_is_used_there(tmp_path: Path, linker: str, wine: 
 
 
 @pytest.mark.parametrize("linker", ["msvc", "zig"])
-def test_a_dynamic_package_for_windows_is_built_at_once_and_packed(tmp_path: Path, linker: str) -> None:
+def test_a_dynamic_package_for_windows_is_built_directly_and_packed(tmp_path: Path, linker: str) -> None:
     hat = build(tmp_path, linker, "x86_64-windows", static=False)
     assert {path.name for path in tmp_path.iterdir()} == {"gemm.hat", "gemm.dll", "gemm.dll.lib"}
     assert set(Kernel().pack(hat, tmp_path / "moved").files) == {"gemm.hat", "gemm.dll", "gemm.dll.lib"}
@@ -116,12 +116,12 @@ def test_another_c_library_than_this_machines_is_another_platform(tmp_path: Path
     if host.abi != "gnu":
         pytest.skip("this machine's own C library is not GNU's")
     target = f"{host.architecture}-linux-musl"
-    with pytest.raises(PluginError, match=f"linker 'gcc' cannot produce for {target}"):
+    with pytest.raises(PluginError, match=f"'gcc'.*{target}"):
         Kernel().build([SAMPLES / "gemm.c"], tmp_path / "gemm.hat", linker="gcc", target=target)
     built = Kernel().build([SAMPLES / "select.c"], tmp_path / "select.hat", target=target).written
     assert (built.linker, read_hat(built.hat).target.required.auxiliary) == ("zig", {"abi": "musl"})
     assert read_symbols(built.library).needed == ("libc.so",)
-    with pytest.raises(TargetError, match="it is for the C library musl, and this machine's is gnu"):
+    with pytest.raises(TargetError, match=r"musl.*gnu"):
         Kernel().load(built.hat)
 
 
@@ -150,8 +150,8 @@ def test_a_package_for_macos_is_a_library_of_that_system(tmp_path: Path, archite
     assert "@rpath/gemm.dylib" in read_symbols(tmp_path / "program").needed
 
 
-def test_a_library_of_another_platform_than_the_metadata_say_is_told_with_both(tmp_path: Path) -> None:
+def test_a_library_of_another_platform_than_the_metadata_say_is_refused(tmp_path: Path) -> None:
     hat = build(tmp_path, "zig", "aarch64-linux", static=True)
     hat.write_text(hat.read_text().replace('"aarch64"', '"x86_64"'))
-    with pytest.raises(Exception, match=r"is a static library \(ELF for aarch64\), but target.required.*x86_64-linux"):
+    with pytest.raises(HatError, match=r"aarch64.*target\.required.*x86_64-linux"):
         Kernel().to_dynamic(hat, tmp_path / "new.hat")
