@@ -37,6 +37,7 @@ _LINE_BREAK = re.compile(rb"\r?\n")
 _BLANK_LINES = re.compile(rb"(?:\r?\n)?(?:[ \t]*\r?\n)*")
 _INDENT = re.compile(rb"[ \t]*")
 _ABSENT = object()
+_MULTI_LINE = re.compile("\"{3}|'{3}")
 _IFDEF_TOML = re.compile(rb"^[ \t]*#[ \t]*ifdef[ \t]+TOML\b[^\n]*\n", re.MULTILINE)
 
 
@@ -94,7 +95,7 @@ def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: d
     """The TOML text changed so that it parses to ``document``, with no more than the lines that must change.
 
     ``old`` is what the text parses to, where the caller knows it: then it is not parsed for that, and what
-    ``document`` has of it, as the same objects, is not looked through for changes. The new text is parsed and
+    ``document`` has of it, as the same objects, is not looked through for changes. What changed is parsed again and
     compared with ``document`` all the same.
 
     Raises :class:`FormatError` where the text is not TOML, or a value cannot be stored.
@@ -105,11 +106,12 @@ def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: d
     keys = [key for key in {**old, **new} if not _is_same(old.get(key, _ABSENT), new.get(key, _ABSENT))]
     if not keys:
         return text
-    for change in (_edit_table, _edit_whole):
-        changed = change(text, old, new, keys)
-        with contextlib.suppress(FormatError):
-            if same(parse_document(changed), new):
-                return changed
+    if len(keys) == 1 and (changed := _edit_table(text, keys[0], old, new)):
+        return changed
+    changed = _Edit(text).apply(old, new)
+    with contextlib.suppress(FormatError):
+        if same(parse_document(changed), new):
+            return changed
     raise FormatError(
         "the change cannot be made without touching the rest of the file",
         where=where,
@@ -117,29 +119,24 @@ def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: d
     )
 
 
-def _edit_whole(text: str, old: dict[str, Any], new: dict[str, Any], keys: list[str]) -> str:
-    return _Edit(text).apply(old, new)
+def _edit_table(text: str, key: str, old: dict[str, Any], new: dict[str, Any]) -> str:
+    """The text with only the sections of one table of the root edited; empty where they do not stand together.
 
-
-def _edit_table(text: str, old: dict[str, Any], new: dict[str, Any], keys: list[str]) -> str:
-    """Edit only the sections of the one table of the root that changes: most files consist of the others.
-
-    The text stays as it is where those sections cannot be found. What is found may still be wrong, for a string may
-    hold a copy of them.
+    Most of a file are other tables, which need not be read for that: a bare key in brackets at the start of a line is
+    a header, unless it is in a string over several lines. What its sections hold before and after is checked.
     """
-    key, *others = keys
-    if others or key not in old or key not in new:
-        return text
     name = rf"[ \t]*\[\[?[ \t]*{re.escape(key)}[ \t]*[].]"
     first = re.search(f"^{name}", text, re.MULTILINE)
-    if not first:
-        return text
+    if not (first and key in old and key in new) or _MULTI_LINE.search(text, 0, first.start()):
+        return ""
     following = re.compile(rf"^(?!{name})[ \t]*\[", re.MULTILINE).search(text, first.end())
     start, end = first.start(), following.start() if following else len(text)
     with contextlib.suppress(FormatError):
-        if end - start < len(text) / 2 and same(parse_document(text[start:end]), {key: old[key]}):
-            return text[:start] + _Edit(text[start:end]).apply({key: old[key]}, {key: new[key]}) + text[end:]
-    return text
+        if same(parse_document(text[start:end]), {key: old[key]}):
+            changed = _Edit(text[start:end]).apply({key: old[key]}, {key: new[key]})
+            if same(parse_document(changed), {key: new[key]}) and (changed.endswith("\n") or end == len(text)):
+                return text[:start] + changed + text[end:]
+    return ""
 
 
 def _copied(value: Any) -> Any:

@@ -16,7 +16,7 @@ import sample_packages
 import tomli
 
 from hatframe.format import model
-from hatframe.format.schema import Kind, check, json_schema, schema_path, schema_text
+from hatframe.format.schema import ViolationKind, check, json_schema, schema_path, schema_text
 
 DATA = Path(__file__).parent.parent / "data"
 PROPERTIES = {
@@ -40,7 +40,7 @@ def sound() -> dict[str, Any]:
     return sample_packages.document({"f": function}, "f.so", "void f(float*);")
 
 
-def strays(document: dict[str, Any]) -> list[tuple[str, Kind]]:
+def strays(document: dict[str, Any]) -> list[tuple[str, ViolationKind]]:
     return [(".".join(map(str, stray.path)), stray.kind) for stray in check(document)]
 
 
@@ -159,41 +159,41 @@ def test_real_host_packages_stray_nowhere(name: str) -> None:
 
 def test_a_real_device_package_strays_in_its_calling_convention() -> None:
     assert strays(tomli.loads((DATA / "gemm_cuda.hat").read_text())) == [
-        ("device_functions.gemm_gpu_dd300edb3009cc4b__gpu__.calling_convention", Kind.VALUE)
+        ("device_functions.gemm_gpu_dd300edb3009cc4b__gpu__.calling_convention", ViolationKind.VALUE)
     ]
 
 
 @pytest.mark.parametrize(
     ("path", "value", "kind"),
     [
-        ("functions.f.arguments", None, Kind.MISSING),
-        ("functions.f.return.usage", None, Kind.MISSING),
-        ("dependencies.deploy_files", None, Kind.MISSING),
-        ("target.required.CPU", None, Kind.MISSING),
-        ("declaration", None, Kind.MISSING),
-        ("functions.f.odd", 1, Kind.UNKNOWN),
-        ("odd", {}, Kind.UNKNOWN),
-        ("functions.f.arguments.0.odd", 1, Kind.UNKNOWN),
-        ("functions.f", 1, Kind.TYPE),
-        ("functions", [], Kind.TYPE),
-        ("functions.f.name", 1, Kind.TYPE),
-        ("functions.f.arguments", {}, Kind.TYPE),
-        ("functions.f.arguments.0", "A", Kind.TYPE),
-        ("functions.f.arguments.0.shape.0", 2.0, Kind.TYPE),
-        ("functions.f.arguments.0.affine_offset", True, Kind.TYPE),
-        ("functions.f.dynamic_shared_mem_bytes", "1", Kind.TYPE),
-        ("target.required.CPU.extensions", [1], Kind.TYPE),
-        ("target.optimized_for", {"CPU": {"clock_frequency": "3 GHz"}}, Kind.TYPE),
-        ("functions.f.arguments.0.logical_type", "array", Kind.VALUE),
-        ("functions.f.arguments.0.usage", "in", Kind.VALUE),
-        ("functions.f.arguments.0.shape.0", -1, Kind.VALUE),
-        ("functions.f.calling_convention", "pascal", Kind.VALUE),
-        ("functions.f.launch_parameters", [1] * 7, Kind.VALUE),
-        ("target.required.os", "plan9", Kind.VALUE),
-        ("target.optimized_for", {"CPU": {"clock_frequency": -1.5}}, Kind.VALUE),
+        ("functions.f.arguments", None, ViolationKind.MISSING),
+        ("functions.f.return.usage", None, ViolationKind.MISSING),
+        ("dependencies.deploy_files", None, ViolationKind.MISSING),
+        ("target.required.CPU", None, ViolationKind.MISSING),
+        ("declaration", None, ViolationKind.MISSING),
+        ("functions.f.odd", 1, ViolationKind.UNKNOWN),
+        ("odd", {}, ViolationKind.UNKNOWN),
+        ("functions.f.arguments.0.odd", 1, ViolationKind.UNKNOWN),
+        ("functions.f", 1, ViolationKind.TYPE),
+        ("functions", [], ViolationKind.TYPE),
+        ("functions.f.name", 1, ViolationKind.TYPE),
+        ("functions.f.arguments", {}, ViolationKind.TYPE),
+        ("functions.f.arguments.0", "A", ViolationKind.TYPE),
+        ("functions.f.arguments.0.shape.0", 2.0, ViolationKind.TYPE),
+        ("functions.f.arguments.0.affine_offset", True, ViolationKind.TYPE),
+        ("functions.f.dynamic_shared_mem_bytes", "1", ViolationKind.TYPE),
+        ("target.required.CPU.extensions", [1], ViolationKind.TYPE),
+        ("target.optimized_for", {"CPU": {"clock_frequency": "3 GHz"}}, ViolationKind.TYPE),
+        ("functions.f.arguments.0.logical_type", "array", ViolationKind.VALUE),
+        ("functions.f.arguments.0.usage", "in", ViolationKind.VALUE),
+        ("functions.f.arguments.0.shape.0", -1, ViolationKind.VALUE),
+        ("functions.f.calling_convention", "pascal", ViolationKind.VALUE),
+        ("functions.f.launch_parameters", [1] * 7, ViolationKind.VALUE),
+        ("target.required.os", "plan9", ViolationKind.VALUE),
+        ("target.optimized_for", {"CPU": {"clock_frequency": -1.5}}, ViolationKind.VALUE),
     ],
 )
-def test_each_way_to_stray_is_told_with_its_path(path: str, value: Any, kind: Kind) -> None:
+def test_each_way_to_stray_is_told_with_its_path(path: str, value: Any, kind: ViolationKind) -> None:
     found = strays(change(path, value))
     assert [k for _, k in found] == [kind]
     assert found[0][0].startswith(path)
