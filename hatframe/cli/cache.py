@@ -126,6 +126,6 @@ def _size(entries: list[Entry] | tuple[Entry, ...]) -> int:
 
 
 def _age_text(seconds: float) -> str:
-    """A duration in the largest unit of which it has two or more: ``3 days``, ``90 minutes``."""
+    """A duration in the largest unit that it holds twice: ``3 days``, ``90 minutes``."""
     least = next(entry for entry in _AGES if seconds >= entry[0])
     return f"{int(seconds / least[1])} {least[2]}"

@@ -85,7 +85,7 @@ def _part(text: str) -> float:
     """The part that a percentage stands for."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*", text)
     if not found:
-        raise UsageError(f"{text!r} is no percentage", where="--fail-slower", hint="write it as 5% or 0.5%")
+        raise UsageError(f"invalid percentage {text!r}", where="--fail-slower", hint="write it as 5% or 0.5%")
     return float(found[1]) / 100
 
 
@@ -161,7 +161,7 @@ def _mean(result: FunctionResult | None) -> str:
 
 
 def _short_names(sources: Sequence[str]) -> list[str]:
-    """The names of the files where they tell the sources apart, else the paths as they were given."""
+    """The names of the files if they differ, or else the paths."""
     short = [Path(source).name or source for source in sources]
     return short if len(set(short)) == len(short) else list(sources)
 

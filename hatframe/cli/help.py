@@ -91,7 +91,7 @@ def _panels(command: Any, context: typer.Context) -> dict[str, list[tuple[str, s
             panels["Arguments"].append((_value(parameter), parameter.help or ""))
             continue
         panel = getattr(parameter, "rich_help_panel", None) or "Options"
-        rows = common if parameter.name == "help" or panel == GLOBAL_PANEL else panels.setdefault(panel, [])
+        rows = common if "--help" in parameter.opts or panel == GLOBAL_PANEL else panels.setdefault(panel, [])
         rows.append((_names(parameter), _description(parameter, context)))
     if isinstance(command, TyperGroup):
         for name in command.list_commands(context):
@@ -128,7 +128,7 @@ def _description(option: Any, context: typer.Context) -> str:
     if default is None:
         default = option.show_default if isinstance(option.show_default, str) else option.default
     if option.is_flag:
-        default = _first_long(option.opts if default else option.secondary_opts)
+        default = _first_long(option.opts if default is True else option.secondary_opts)
     values = default if isinstance(default, (list, tuple)) else [default]
     shown = ", ".join(
         f"{value:g}" if isinstance(value, float) else str(getattr(value, "value", value)) for value in values

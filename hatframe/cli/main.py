@@ -142,7 +142,7 @@ def main() -> NoReturn:
         tables = configuration(Path.cwd(), arguments)
         kernel = Kernel(disabled=_values_of("--disable-plugin", arguments) or disabled_plugins(tables))
         for name in kernel.registry.not_found:
-            log.warning(f"there is no plugin {name!r} to disable")
+            log.warning(f"unknown plugin {name!r} in --disable-plugin or HATFRAME_DISABLE_PLUGINS")
         signal.signal(signal.SIGTERM, _terminate)
         command = typer.main.get_command(build_app(kernel, reporting))
         command(prog_name="hatframe", default_map=defaults(command, tables) if tables else None)

@@ -35,7 +35,7 @@ def run(*arguments: str) -> Any:
     return result
 
 
-def test_in_a_pipe_each_kind_is_a_line_of_plain_numbers(timer: Path) -> None:
+def test_a_pipe_gets_a_line_of_plain_numbers_for_each_kind(timer: Path) -> None:
     lines = [line.split("\t") for line in run("list").stdout.splitlines()]
     assert [line[0] for line in lines] == ["compilers", "libraries", "packages", "timers", "locks", "runs"]
     _, number, size, newest, oldest, where = lines[3]
@@ -44,14 +44,14 @@ def test_in_a_pipe_each_kind_is_a_line_of_plain_numbers(timer: Path) -> None:
     assert lines[0][1:5] == ["0", "0", "", ""]
 
 
-def test_json_tells_every_single_thing(timer: Path) -> None:
-    told = json.loads(run("list", "--json").stdout)
-    assert told["cache_folder"] == str(files.cache_folder())
-    (entry,) = told["kept"]
+def test_json_lists_every_entry(timer: Path) -> None:
+    printed = json.loads(run("list", "--json").stdout)
+    assert printed["cache_folder"] == str(files.cache_folder())
+    (entry,) = printed["kept"]
     assert (entry["kind"], entry["path"], entry["size"]) == ("timers", str(timer), 3072)
 
 
-def test_a_terminal_is_told_in_units_of_people(timer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_units(timer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("hatframe.cli.cache.in_terminal", lambda: True)
     line = next(line for line in run("list").stdout.splitlines() if line.startswith("timers"))
@@ -59,7 +59,7 @@ def test_a_terminal_is_told_in_units_of_people(timer: Path, monkeypatch: pytest.
     assert "3 days ago" in line
 
 
-def test_clear_tells_what_it_removed(timer: Path) -> None:
+def test_clear_reports_what_it_removed(timer: Path) -> None:
     assert run("clear", "--older-than", "4").stdout == "removed nothing\n"
     assert run("clear", "libraries").stdout == "removed nothing\n"
     assert timer.exists()
@@ -76,9 +76,9 @@ def test_clear_reports_what_it_left_and_why(timer: Path, caplog: pytest.LogCaptu
     (message,) = caplog.messages
     assert str(lock) in message
     assert "used within the last day" in message
-    told = json.loads(done.stdout)
-    assert [entry["path"] for entry in told["removed"]] == [str(timer)]
-    assert [entry["kept"]["path"] for entry in told["left"]] == [str(lock)]
+    printed = json.loads(done.stdout)
+    assert [entry["path"] for entry in printed["removed"]] == [str(timer)]
+    assert [entry["kept"]["path"] for entry in printed["left"]] == [str(lock)]
 
 
 def test_an_unknown_kind_is_wrong_usage() -> None:
@@ -86,7 +86,7 @@ def test_an_unknown_kind_is_wrong_usage() -> None:
         run("clear", "everything")
 
 
-def test_ages_are_told_in_the_largest_unit_that_they_hold_twice() -> None:
+def test_ages_have_the_largest_unit_that_they_hold_twice() -> None:
     assert [_age_text(seconds) for seconds in (0, 119, 120, 7199, 7200, 172800)] == [
         "0 seconds", "119 seconds", "2 minutes", "119 minutes", "2 hours", "2 days"
     ]  # fmt: skip

@@ -47,7 +47,7 @@ def results(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_pipe_gets_ratios_with_intervals_and_what_they_mean(results: Path) -> None:
+def test_a_pipe_gets_ratios_with_intervals_and_verdicts(results: Path) -> None:
     done = compare("before.json", "after.json", folder=results)
     assert (done.returncode, done.stderr) == (0, "")
     header, gemm, same, *rest = done.stdout.splitlines()
@@ -66,7 +66,7 @@ def test_a_pipe_gets_ratios_with_intervals_and_what_they_mean(results: Path) -> 
 
 
 @pytest.mark.parametrize("sources", [("before.csv", "after.csv"), ("before.csv", "after.json")])
-def test_tables_without_batches_tell_the_same(results: Path, sources: tuple[str, str]) -> None:
+def test_tables_without_batches_give_the_same(results: Path, sources: tuple[str, str]) -> None:
     done = compare(*sources, folder=results)
     assert (done.returncode, done.stderr) == (0, "")
     gemm = done.stdout.splitlines()[1]
@@ -74,7 +74,7 @@ def test_tables_without_batches_tell_the_same(results: Path, sources: tuple[str,
     assert gemm.split()[-1] == "slower"
 
 
-def test_json_holds_all_figures(results: Path) -> None:
+def test_json_has_all_figures(results: Path) -> None:
     done = compare("before.json", "after.json", "before.csv", "--format", "json", folder=results)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -109,7 +109,7 @@ def test_markdown_is_a_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("part", "code"), [("5%", 1), ("15 %", 1), ("25%", 0), (".5%", 1)])
-def test_fail_slower_is_an_exit_code_for_ci(results: Path, part: str, code: int) -> None:
+def test_fail_slower_sets_the_exit_status(results: Path, part: str, code: int) -> None:
     done = compare("before.json", "after.json", "--fail-slower", part, folder=results)
     assert done.returncode == code
     assert ("gemm_0123456789abcdef" in done.stderr) == bool(code)
@@ -130,7 +130,7 @@ def test_json_has_the_reason_of_each_failure(tmp_path: Path) -> None:
     assert "b.json" in g["problem"]
 
 
-def test_fail_slower_counts_what_has_no_figures(tmp_path: Path) -> None:
+def test_fail_slower_counts_functions_without_figures(tmp_path: Path) -> None:
     write(tmp_path, "a", measured("f", 1e-6), failed("g", "it crashed"))
     write(tmp_path, "b", failed("f", "it crashed"), failed("g", "it crashed"))
     assert compare("a.json", "b.json", folder=tmp_path).returncode == 0
@@ -162,7 +162,7 @@ def test_functions_are_chosen_by_name_base_name_or_glob(results: Path) -> None:
     assert "'none'" in done.stderr
 
 
-def test_what_was_not_measured_alike_is_one_line_on_stderr(tmp_path: Path) -> None:
+def test_runs_that_were_measured_differently_are_a_warning(tmp_path: Path) -> None:
     write(tmp_path, "a", measured("f", 1e-6))
     write(tmp_path, "b", measured("f", 1e-6, cache="hot"), complete=False)
     for extension in ("json", "csv"):
@@ -174,7 +174,7 @@ def test_what_was_not_measured_alike_is_one_line_on_stderr(tmp_path: Path) -> No
     assert len(json.loads(done.stdout)["warnings"]) == 1
 
 
-def test_files_of_one_name_are_told_by_their_paths(results: Path) -> None:
+def test_files_of_the_same_name_are_shown_by_path(results: Path) -> None:
     (results / "old").mkdir()
     (results / "old" / "after.json").write_bytes((results / "before.json").read_bytes())
     done = compare("old/after.json", "after.json", folder=results)
@@ -182,22 +182,22 @@ def test_files_of_one_name_are_told_by_their_paths(results: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "code", "told"),
+    "files",
     [
-        ({}, 1, "none.json: the results cannot be read: No such file"),
-        ({"none.json": b""}, 1, "no table of hatframe's results"),
-        ({"none.json": b"a,b\n"}, 1, "no table of hatframe's results"),
-        ({"none.json": b'{"format": "else"}'}, 1, "no results document"),
-        ({"none.json": b"\x7fELF\xff"}, 1, "no table of hatframe's results"),
+        {},
+        {"none.json": b""},
+        {"none.json": b"a,b\n"},
+        {"none.json": b'{"format": "else"}'},
+        {"none.json": b"\x7fELF\xff"},
     ],
     ids=["missing", "empty", "other table", "other json", "binary"],
 )
-def test_what_holds_no_results_is_refused(results: Path, files: Mapping[str, bytes], code: int, told: str) -> None:
+def test_files_without_results_are_refused(results: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         (results / name).write_bytes(content)
     done = compare("before.json", "none.json", folder=results)
-    assert done.returncode == code
-    assert told in done.stderr
+    assert done.returncode == 1
+    assert done.stderr.startswith("hatframe: error: none.json: ")
     assert "Traceback" not in done.stderr
 
 
@@ -237,11 +237,11 @@ def test_packages_are_measured_together_and_compared_with_files(tmp_path: Path) 
     assert "former.json" in found["warnings"][0]
     assert "timer" in found["warnings"][0]
     assert found["failed"] == ["work"]
-    assert f"measuring {before}, {tmp_path / 'after'} together" in done.stderr
+    assert f"{before}, {tmp_path / 'after'}" in done.stderr
     assert after.is_file()
 
 
-def test_a_library_outside_of_its_package_is_measured_only_if_that_is_allowed(tmp_path: Path) -> None:
+def test_a_library_outside_its_package_is_measured_only_if_allowed(tmp_path: Path) -> None:
     before, after = package(tmp_path / "before", 1), package(tmp_path / "after", 1)
     (tmp_path / "after" / "package.so").rename(tmp_path / "elsewhere.so")
     after.write_text(after.read_text().replace('"package.so"', '"../elsewhere.so"'))
@@ -259,4 +259,4 @@ def test_a_package_is_not_compared_with_itself(tmp_path: Path) -> None:
     hat = package(tmp_path / "package", 1)
     done = compare(hat, tmp_path / "package", folder=tmp_path)
     assert done.returncode == 2
-    assert "are the same package" in done.stderr
+    assert "same package" in done.stderr

@@ -38,7 +38,7 @@ def bench_defaults(folder: Path) -> Any:
     return defaults(COMMAND, find_tables(folder))["bench"]
 
 
-def test_the_command_line_comes_before_the_environment_and_that_before_the_files(tmp_path: Path) -> None:
+def test_precedence_is_command_line_environment_hatframe_toml_pyproject(tmp_path: Path) -> None:
     make_package(tmp_path, "void f(float *a) {}", {"f": function(affine("a", [1]))})
     assert seed(tmp_path) == 0
     (tmp_path / "pyproject.toml").write_text("[tool.hatframe.bench]\nseed = 1\n")
@@ -61,7 +61,7 @@ def test_files_are_found_upwards_and_the_nearest_counts(tmp_path: Path) -> None:
     assert bench_defaults(inner) == {"sink": ["csv"], "race": False, "max_time": "3"}
 
 
-def test_files_are_ignored_on_request(tmp_path: Path) -> None:
+def test_no_config_ignores_files(tmp_path: Path) -> None:
     (tmp_path / "hatframe.toml").write_text("nonsense = 1\n")
     assert hatframe("plugins", folder=tmp_path).returncode == 2
     assert hatframe("--no-config", "plugins", folder=tmp_path).returncode == 0
@@ -87,7 +87,7 @@ def test_a_plugin_is_disabled_before_its_options_are_known(tmp_path: Path) -> No
         ("[bench\n", ["hatframe.toml"]),
     ],
 )
-def test_what_is_wrong_in_a_file_is_an_error_that_names_it(tmp_path: Path, text: str, mentioned: list[str]) -> None:
+def test_errors_in_a_file_name_the_place_and_the_key(tmp_path: Path, text: str, mentioned: list[str]) -> None:
     (tmp_path / "hatframe.toml").write_text(text)
     with pytest.raises(UsageError) as caught:
         bench_defaults(tmp_path)
@@ -95,7 +95,7 @@ def test_what_is_wrong_in_a_file_is_an_error_that_names_it(tmp_path: Path, text:
         assert part in str(caught.value)
 
 
-def test_a_wrong_value_says_where_it_is_from(tmp_path: Path) -> None:
+def test_the_error_of_a_value_names_its_source(tmp_path: Path) -> None:
     environment = {**os.environ, "HATFRAME_BENCH_SEED": "many"}
     done = hatframe("bench", "x.hat", folder=tmp_path, environment=environment, status=2)
     assert "--seed" in done.stderr
@@ -104,7 +104,7 @@ def test_a_wrong_value_says_where_it_is_from(tmp_path: Path) -> None:
     assert "hatframe.toml" in hatframe("bench", "x.hat", folder=tmp_path, status=2).stderr
 
 
-def test_names_in_python_are_those_of_the_options() -> None:
+def test_parameters_are_named_as_options() -> None:
     """The names of environment variables come of them."""
 
     def check(command: Any) -> None:

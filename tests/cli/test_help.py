@@ -43,7 +43,7 @@ def spellings(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
-def test_every_option_stands_in_full(names: tuple[str, ...]) -> None:
+def test_every_option_is_shown_in_full(names: tuple[str, ...]) -> None:
     shown = spellings(help_of(*names))
     for option in COMMANDS[names].params:
         if option.param_type_name == "option":
@@ -53,7 +53,7 @@ def test_every_option_stands_in_full(names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
-def test_nothing_is_cut_or_left_to_the_parser(names: tuple[str, ...]) -> None:
+def test_lines_fit_and_nothing_is_cut(names: tuple[str, ...]) -> None:
     text = help_of(*names)
     assert max(map(len, text.splitlines())) <= 80
     for mark in ("…", "<", "[[", "[default: (", "..."):
@@ -79,7 +79,7 @@ def test_options_of_bench_are_in_named_panels() -> None:
     assert {"-q", "--quiet", "-v", "--verbose", "--log-level", "--debug", "-h", "--help"} <= members["Global options"]
 
 
-def test_a_command_of_a_plugin_has_the_same_help_and_keeps_its_own_options() -> None:
+def test_a_command_of_a_plugin_has_the_global_options_but_for_clashes() -> None:
     class Plugin:
         @hookimpl
         def hatframe_commands(self, app: typer.Typer) -> None:

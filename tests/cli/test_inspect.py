@@ -85,10 +85,10 @@ def test_a_file_without_functions_is_shown(tmp_path: Path) -> None:
     assert "functions\t0\n" in done.stdout
 
 
-def test_a_missing_file_is_one_line_on_stderr(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_of_one_line(tmp_path: Path) -> None:
     done = hatframe("inspect", tmp_path / "none.hat")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"hatframe: error: {tmp_path / 'none.hat'}: there is no such file")
+    assert done.stderr.startswith(f"hatframe: error: {tmp_path / 'none.hat'}: ")
     assert done.stderr.count("\n") == 1
 
 

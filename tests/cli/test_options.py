@@ -22,7 +22,7 @@ def packing(tmp_path: Path) -> list[object]:
     return ["pack", hat, "-o", tmp_path / "out.zip"]
 
 
-def test_notes_are_shown_unless_they_are_not_wanted(packing: list[object]) -> None:
+def test_quiet_and_log_level_hide_notes(packing: list[object]) -> None:
     assert NOTE in hatframe(*packing, status=0).stderr
     assert hatframe(*packing, "-q", status=0).stderr == ""
     assert hatframe("--quiet", *packing, status=0).stderr == ""
@@ -30,7 +30,7 @@ def test_notes_are_shown_unless_they_are_not_wanted(packing: list[object]) -> No
     assert NOTE in hatframe(*packing, "--log-level", "debug", status=0).stderr
 
 
-def test_the_command_decides_over_what_stands_before_it(packing: list[object]) -> None:
+def test_an_option_of_the_command_overrides_the_one_before_it(packing: list[object]) -> None:
     assert NOTE in hatframe("--quiet", *packing, "-v", status=0).stderr
 
 

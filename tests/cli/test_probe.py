@@ -68,7 +68,7 @@ def test_sizes_are_shown_in_binary_units(board: Kernel) -> None:
     assert "lines of 0" not in text
 
 
-def test_only_extensions_that_are_there_are_shown(board: Kernel) -> None:
+def test_only_present_extensions_are_shown(board: Kernel) -> None:
     (line,) = [line for line in run(board).splitlines() if line.startswith("extensions")]
     assert line.split()[1:] == ["aes", "neon"]
 

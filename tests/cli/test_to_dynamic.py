@@ -50,14 +50,14 @@ def run(*arguments: str | Path) -> str:
     return result.stdout
 
 
-def test_it_says_in_one_line_what_it_wrote(package: Path, offset: Path, tmp_path: Path) -> None:
+def test_it_reports_what_it_wrote_in_one_line(package: Path, offset: Path, tmp_path: Path) -> None:
     output = tmp_path / "new.hat"
     said = run(package, output, "-l", "offset", "-L", offset.parent, "--linker", "gcc")
     assert said == f"wrote {output} and {read_hat(output).library}, made with gcc\n"
     assert call(output) == 42
 
 
-def test_json_tells_the_same(package: Path, offset: Path, tmp_path: Path) -> None:
+def test_json_has_the_same_facts(package: Path, offset: Path, tmp_path: Path) -> None:
     said: dict[str, Any] = json.loads(run(package, tmp_path / "new.hat", "-l", offset, "--linker=gcc", "--json"))
     library = str(read_hat(tmp_path / "new.hat").library)
     assert said == {
@@ -78,7 +78,7 @@ def test_the_linker_is_the_one_of_the_option(package: Path, offset: Path, tmp_pa
         run(package, tmp_path / "other.hat", "--linker", "no-such")
 
 
-def test_all_converts_every_hat_file_of_the_library(package: Path, offset: Path, tmp_path: Path) -> None:
+def test_all_hats_converts_every_hat_file_of_the_library(package: Path, offset: Path, tmp_path: Path) -> None:
     other = {"same_0123456789abcdef": NEXT}
     with (package.parent / "package.c").open("a") as source:
         source.write("int same_0123456789abcdef(int x) { return x; }\n")
@@ -93,7 +93,7 @@ def test_all_converts_every_hat_file_of_the_library(package: Path, offset: Path,
     assert call(tmp_path / "out" / "other.hat", "same_0123456789abcdef") == 41
 
 
-def test_errors_name_what_is_wrong(package: Path, tmp_path: Path) -> None:
+def test_errors_name_the_cause(package: Path, tmp_path: Path) -> None:
     with pytest.raises(LinkError, match=r"package\.hat: .*\boffset\b.*-l"):
         run(package, tmp_path / "new.hat")
     with pytest.raises(UsageError, match="would be overwritten"):

@@ -44,7 +44,7 @@ def broken(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_sound_file_is_ok(sound: Path) -> None:
+def test_a_valid_file_is_ok(sound: Path) -> None:
     done = hatframe("validate", "--strict", sound)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{sound}: ok\n", "")
 
@@ -64,7 +64,7 @@ def test_errors_fail(broken: Path) -> None:
     assert f"{broken}:1: error: functions.f.arguments: arguments is missing" in done.stdout.splitlines()
 
 
-def test_a_folder_means_all_hat_files_in_it(sound: Path, straying: Path, broken: Path) -> None:
+def test_a_folder_stands_for_its_hat_files(sound: Path, straying: Path, broken: Path) -> None:
     done = hatframe("validate", sound.parent, sound)
     assert {line.partition(":")[0] for line in done.stdout.splitlines()} == {str(sound), str(straying), str(broken)}
     assert done.stdout.count(f"{sound}: ok") == 1
@@ -114,7 +114,7 @@ def test_a_terminal_shows_a_table(straying: Path, sound: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["none.hat", ".", "junk.hat"])
-def test_what_cannot_be_read_is_one_line_on_stderr(name: str, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error_of_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "junk.hat").write_bytes(b"\xff\xfe\0")
     path = tmp_path / "folder" if name == "." else tmp_path / name
