@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
 from hatframe.bench.drift import DriftWatch
+
 from hatframe.results.comparison import paired_ratio, rank
 from hatframe.results.model import FunctionResult
 from hatframe.results.statistics import relative_half_width

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,24 @@ def _parse_sizes(text: str) -> dict[str, int]:
     return sizes
 
 
-def sink_options(
-    choices: Iterable[str], options: Mapping[str, str | bool | None], sinks: BackendSet[Sink]
-) -> Iterator[tuple[str, Path | None, dict[str, str]]]:
-    """The name, path and options of each sink to use: those chosen, and those of which an option is given."""
+def backend_options(options: Mapping[str, Any], *kinds: BackendSet[Any]) -> dict[str, str]:
+    """The options that backends of these kinds declare, as their settings hold them.
+
+    Raises :class:`UsageError` for an option that none of them declares.
+    """
+    known = {option.key for kind in kinds for backend in kind.all() for option in backend.options}
+    if unknown := sorted(options.keys() - known):
+        close = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"options of backends: {', '.join(sorted(known))}"
+        raise UsageError(f"unexpected option {unknown[0]!r}", hint=hint)
+    given = {key: value for key, value in options.items() if value is not None and value is not False}
+    return {key: "true" if value is True else str(value) for key, value in given.items()}
+
+
+def chosen_sinks(
+    choices: Iterable[str], settings: Mapping[str, str], sinks: BackendSet[Sink]
+) -> list[tuple[Sink, Path | None]]:
+    """Each sink to use, configured, with its path: those chosen, and those with an option among the settings."""
     paths: dict[str, Path | None] = {}
     for text in choices:
         name, equals, path = text.partition("=")
@@ -59,22 +73,7 @@ def sink_options(
             raise UsageError(f"sink {name!r} is given twice", where="sink")
         sinks.get(name)
         paths[name] = Path(path) if path else None
-    given = {
-        key: "true" if value is True else str(value) for key, value in options.items() if value not in (None, False)
-    }
-    settings: dict[str, dict[str, str]] = {}
-    known: set[str] = set()
     for sink in sinks.all():
-        keys = {option.key for option in sink.options}
-        known |= keys
-        if own := {key: value for key, value in given.items() if key in keys}:
-            settings[sink.name] = own
+        if sink.configured(settings).settings:
             paths.setdefault(sink.name, None)
-    if unknown := sorted(options.keys() - known):
-        close = difflib.get_close_matches(unknown[0], known, n=1)
-        raise UsageError(
-            f"unexpected option {unknown[0]!r}",
-            hint=f"did you mean {close[0]}?" if close else f"options of backends: {', '.join(sorted(known))}",
-        )
-    for name, chosen in paths.items():
-        yield name, chosen, settings.get(name, {})
+    return [(sinks.get(name).configured(settings), path) for name, path in paths.items()]

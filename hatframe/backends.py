@@ -1,4 +1,4 @@
-"""The contract of each kind of backend: Loader, Linker, Sink, Probe and Observer.
+"""The contract of each kind of backend: Loader, Linker, Sink, Probe, Meter and Observer.
 
 A plugin subclasses these and returns instances from its hooks (see :mod:`hatframe.hookspecs`). Times are in
 seconds and sizes in bytes throughout. Importing a plugin must be cheap: import heavy modules in the methods.
@@ -7,18 +7,26 @@ seconds and sizes in bytes throughout. Importing a plugin must be cheap: import 
 from __future__ import annotations
 
 import abc
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
+from hatframe.format.model import Function, Required
 from hatframe.machine import Facts, Machine, Platform
+from hatframe.packages.package import Package
+from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 
 if TYPE_CHECKING:
-    from hatframe.format.model import Function
-    from hatframe.packages.package import Package
-    from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+else:
+    Array = Any  # numpy is imported where it is used
+
+BackendT = TypeVar("BackendT", bound="Backend")
 
 
 class Availability(msgspec.Struct, frozen=True):
@@ -32,44 +40,154 @@ class Availability(msgspec.Struct, frozen=True):
         return self.available
 
 
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """An option that a backend adds to the commands that use it.
+
+    ``names`` are all its spellings, the main one first (``--store-in-hat``). A ``flag`` takes no value, and its value
+    is ``"true"``. ``choices`` lists the values that it takes, if they are few.
+    """
+
+    names: tuple[str, ...]
+    help: str
+    flag: bool = False
+    metavar: str = "TEXT"
+    choices: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The keyword of the option in Python, and its key in :attr:`Backend.settings`: ``store_in_hat``."""
+        return self.names[0].lstrip("-").replace("-", "_")
+
+
 class Backend(abc.ABC):
-    """What all kinds share: a name, a line about itself, and whether it can work here."""
+    """What all kinds share: a name, a summary, options, and whether it can work here."""
 
     name: ClassVar[str]
-    """What the option on the command line takes: lower case, without spaces."""
+    """The value of the command-line option that selects it: lower case, without spaces."""
     summary: ClassVar[str]
     """One line for ``hatframe plugins``."""
     priority: ClassVar[int] = 0
-    """Where none is chosen by name, the available one with the highest is taken; ties go by name."""
+    """Without a choice by name, the available backend with the highest priority is used; ties go by name."""
+    options: ClassVar[tuple[Option, ...]] = ()
+    """Options of its own; they appear on the commands that use this kind of backend."""
+    settings: Mapping[str, str] = {}
+    """The values of its options in this run, by :attr:`Option.key`; options that are not given are missing."""
 
     def availability(self) -> Availability:
         """Whether it can work on this machine. Must be cheap, and must not raise."""
         return Availability()
+
+    def configured(self: BackendT, options: Mapping[str, str]) -> BackendT:
+        """A copy with those of ``options`` that it declares as its settings."""
+        configured = copy.copy(self)
+        configured.settings = {option.key: options[option.key] for option in self.options if option.key in options}
+        return configured
 
 
 # ---------------------------------------------------------------------------------------------------- loaders
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """What a timer measured over one batch of calls: the seconds of the whole batch, and any counters."""
+    """What was measured over one batch of calls: the seconds of the whole batch, and any counters."""
 
     seconds: float
     counters: dict[str, float] = {}
 
 
 class Timer(abc.ABC):
-    """A function with its argument sets, ready to be measured."""
+    """Calls a function with argument sets in turn, and measures the calls."""
 
     name: ClassVar[str]
-    """How it measures, as results tell it: ``python`` for a loop in Python."""
+    """How it measures, as results show it: ``python`` for a loop in Python."""
     overhead: float = 0.0
-    """Seconds that each call costs in the loop itself, beside the function; 0 where it is not known to."""
+    """Seconds that the loop itself adds to each call; 0 if unknown."""
     subtracts_overhead: bool = False
-    """Whether what it measures is without the overhead already."""
+    """Whether the overhead is already subtracted from what it measures."""
 
     @abc.abstractmethod
     def run(self, calls: int) -> Measurement:
         """Make ``calls`` calls, going through the argument sets in turn and round again, and measure them."""
+
+
+class Memory(abc.ABC):
+    """The memory that the arrays of argument sets live in: the host's, or that of a device."""
+
+    name: str
+    """``host``, or the device: argument sets in memory of one name share what is available there."""
+    cache_size: int | None = None
+    """Bytes of the last cache in front of this memory; None if unknown."""
+
+    @abc.abstractmethod
+    def available(self) -> int | None:
+        """The bytes that can be allocated now; None if unknown."""
+
+    @abc.abstractmethod
+    def place(self, array: Array) -> Any:
+        """Put an array of the host there, and return what a call takes for it. Contents and layout are kept."""
+
+    @abc.abstractmethod
+    def read(self, placed: Any) -> Array:
+        """The present contents of a placed array, as an array of the host; the host's memory returns it uncopied."""
+
+    @abc.abstractmethod
+    def write(self, placed: Any, array: Array) -> None:
+        """Replace the contents of a placed array by those of ``array``, which has its shape and dtype."""
+
+    def free(self, placed: Any) -> None:  # noqa: B027 - the host's memory frees itself
+        """Free a placed array."""
+
+
+class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a benchmark asks of a workload.
+
+    ``sizes`` gives the dimensions of runtime-sized functions. ``input_data`` is ``random``, ``zeros``, ``ones`` or the
+    path of an ``.npz`` file with an array for each parameter, by name; ``seed`` seeds random numbers.
+    """
+
+    sizes: dict[str, int] = {}
+    input_data: str = "random"
+    seed: int = 0
+
+
+class Workload(abc.ABC):
+    """A bound function with its argument sets, in whatever memory they live, ready to run in batches.
+
+    It describes itself before anything is allocated; :meth:`run` may be called once :meth:`allocate` was.
+    :class:`hatframe.plugin.ArrayWorkload` is the usual implementation.
+    """
+
+    memory: Memory
+    set_bytes: int
+    """The bytes of one argument set."""
+    key: str
+    """Workloads of the same key may use the same argument sets."""
+    sets: int = 0
+    """The number of argument sets, once they are allocated."""
+    timer: str = ""
+    """How it measures, as results show it."""
+    overhead: float = 0.0
+    """Seconds that the timing loop adds to each call; 0 if unknown."""
+    overhead_subtracted: bool = False
+    """Whether the overhead is already subtracted from what :meth:`run` measures."""
+
+    @abc.abstractmethod
+    def allocate(self, sets: int, like: Workload | None = None) -> None:
+        """Make ``sets`` argument sets, or use those of ``like``, an allocated workload of the same ``key``."""
+
+    @abc.abstractmethod
+    def run(self, calls: int) -> Measurement:
+        """Make ``calls`` calls, going through the argument sets in turn and round again, and measure them."""
+
+    @abc.abstractmethod
+    def restore(self) -> bool:
+        """If values drifted out of the normal numbers, write the first values back; returns whether it did."""
+
+    @abc.abstractmethod
+    def values(self, index: int) -> list[Any]:
+        """The present arguments of set ``index`` in declared order: numbers, and arrays of the host or copies."""
+
+    def release(self) -> None:  # noqa: B027 - most memory frees itself
+        """Free the argument sets; the last workload that uses them calls this."""
 
 
 class BoundFunction(abc.ABC):
@@ -77,7 +195,7 @@ class BoundFunction(abc.ABC):
 
     function: Function
     loader: str = ""
-    """The name of the loader that bound it, as results tell it; set by the kernel."""
+    """The name of the loader that bound it, as results show it; set by the kernel."""
 
     @property
     def name(self) -> str:
@@ -86,32 +204,23 @@ class BoundFunction(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Check the arguments against the metadata, call the function, and return what it gives back.
+        """Check the arguments against the metadata, call the function, and return its results.
 
-        Raises :class:`hatframe.errors.CallError` before the call where an argument does not fit.
+        Raises :class:`hatframe.errors.CallError` before the call if an argument does not fit.
         """
 
     @abc.abstractmethod
     def prepare_call(self, *args: Any, **kwargs: Any) -> Callable[[], Any]:
-        """Check and convert the arguments once; what comes back makes the same call again and again.
+        """Check and convert the arguments once; the returned callable makes the same call again and again.
 
         The arrays stay alive as long as it does, and their contents may change between calls.
         """
 
     @abc.abstractmethod
-    def prepare(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
-        """A timer that calls the function with each of ``argument_sets`` in turn (all parameters, in order)."""
+    def workload(self, spec: WorkloadSpec) -> Workload:
+        """A workload of this function. Nothing is allocated yet.
 
-    @abc.abstractmethod
-    def argument_bytes(self, sizes: Mapping[str, int]) -> int:
-        """The bytes of all arrays that one call of :meth:`make_arguments` with these ``sizes`` allocates."""
-
-    @abc.abstractmethod
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
-        """One argument set for a benchmark: values for all parameters in declared order.
-
-        ``sizes`` gives the dimensions of runtime-sized arrays; ``fill`` is called with the name of each parameter that
-        the function reads and its numpy array, and fills it in place. Arrays are aligned to 64 bytes.
+        Raises a :class:`hatframe.HatError` if ``spec`` lacks a size, or asks for input data that cannot be made.
         """
 
 
@@ -120,14 +229,14 @@ class Library(abc.ABC):
 
     @abc.abstractmethod
     def bind(self, function: Function) -> BoundFunction:
-        """Find ``function`` in the library; :class:`hatframe.errors.SymbolError` where it is not there."""
+        """Find ``function`` in the library; :class:`hatframe.errors.SymbolError` if it is missing."""
 
     def close(self) -> None:  # noqa: B027 - most have nothing to do
-        """Release what the library holds; no bound function is used afterwards."""
+        """Release what the library holds; bound functions are not used afterwards."""
 
 
 class LoadContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a loader may know and ask for while it opens a package."""
+    """What a loader knows, and may ask for, while it opens a package."""
 
     machine: Machine
     cache_folder: Path
@@ -136,10 +245,6 @@ class LoadContext(msgspec.Struct, frozen=True, kw_only=True):
     """The package's dynamic library; a static one is linked into the cache first."""
     linker: Callable[[], Linker]
     """The linker for this machine; :class:`hatframe.errors.PluginError` where there is none."""
-    notify: Callable[[str], None]
-    """Say something to the user, in one line."""
-    options: Mapping[str, str] = {}
-    """Options for this loader, by name."""
 
 
 class Loader(Backend):
@@ -151,6 +256,14 @@ class Loader(Backend):
     @abc.abstractmethod
     def open(self, package: Package, context: LoadContext) -> Library:
         """Open the library of a package."""
+
+    def unmet_requirements(self, required: Required) -> list[str]:
+        """What this loader's devices are known not to meet of ``[target.required]``, one sentence each.
+
+        The kernel checks the operating system and the CPU; a loader with :attr:`runtimes` checks its devices, such as
+        by ``required.gpu``. Whatever is unknown counts as met.
+        """
+        return []
 
 
 # ---------------------------------------------------------------------------------------------------- linkers
@@ -242,24 +355,6 @@ class Linker(Backend):
 # ------------------------------------------------------------------------------------------------------ sinks
 
 
-class SinkOption(msgspec.Struct, frozen=True, kw_only=True):
-    """An option that a sink adds to ``hatframe bench``. Giving it on the command line turns the sink on.
-
-    ``names`` are all its spellings, the first is the main one (``--store-in-hat``). A ``flag`` takes no value
-    and arrives as ``"true"``. The sink finds the value under the first name without dashes, in snake case.
-    """
-
-    names: tuple[str, ...]
-    help: str
-    flag: bool = False
-    metavar: str = "TEXT"
-
-    @property
-    def key(self) -> str:
-        """The key of the value in the options that the sink is opened with: ``store_in_hat``."""
-        return self.names[0].lstrip("-").replace("-", "_")
-
-
 class SinkRun(abc.ABC):
     """A sink that was opened for one run."""
 
@@ -276,17 +371,14 @@ class SinkRun(abc.ABC):
 
 
 class Sink(Backend):
-    """Writes results somewhere. The results document itself is the core's, in :mod:`hatframe.results`."""
-
-    options: ClassVar[tuple[SinkOption, ...]] = ()
+    """Writes results somewhere. Giving one of its options on the command line turns it on."""
 
     @abc.abstractmethod
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         """Get ready for a run, and fail now rather than after it: :class:`hatframe.errors.SinkError`.
 
-        ``path`` is what ``--sink NAME=PATH`` gave, or None; ``options`` holds the sink's own that were given. A
-        request that makes no sense, such as a path for a sink that takes none, is a
-        :class:`hatframe.errors.UsageError`.
+        ``path`` is the one of ``--sink NAME=PATH``, or None. A contradictory request, such as a path for a sink that
+        takes none, is a :class:`hatframe.errors.UsageError`.
         """
 
 
@@ -294,18 +386,58 @@ class Sink(Backend):
 
 
 class Probe(Backend):
-    """Tells facts of the machine."""
+    """Reports facts of the machine, which stay, and readings, which change."""
 
     @abc.abstractmethod
     def facts(self) -> Facts:
-        """Ask the operating system; what it does not tell is left out, never guessed."""
+        """Ask the operating system; what it does not report is left out, never guessed."""
+
+    def readings(self) -> Mapping[str, Any]:
+        """The state of the machine now, as plain JSON: frequencies, temperatures, load, counts since start-up.
+
+        Called before and after each run; both readings are recorded. What is unknown is left out.
+        """
+        return {}
+
+    def disturbances(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+        """What disturbed the run between two readings, in a few words each with what to do about it; usually none."""
+        return []
+
+
+# ----------------------------------------------------------------------------------------------------- meters
+
+
+class MeterSession(abc.ABC):
+    """A meter in the process that measures."""
+
+    @abc.abstractmethod
+    def start(self) -> None:
+        """A batch begins."""
+
+    @abc.abstractmethod
+    def stop(self) -> Mapping[str, float]:
+        """The batch has ended; returns its figures by name, over all its calls. Results show them for one call."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to release
+        """The run has ended."""
+
+
+class Meter(Backend):
+    """Measures beside the clock while a batch runs: cycles, cache misses, energy.
+
+    Without a choice by name, every meter that is available is used.
+    """
+
+    @abc.abstractmethod
+    def open(self) -> MeterSession:
+        """Get ready in this process, before any package is opened and any thread of a function is started."""
 
 
 # -------------------------------------------------------------------------------------------------- observers
 
 
 class Observer:
-    """Is told how a run goes on. Every method may be left out."""
+    """Is notified of the progress of a run. Every method is optional."""
 
     def run_started(self, run: RunInfo, functions: int) -> None:
         """A run of ``functions`` functions begins."""

@@ -12,13 +12,13 @@ import pickle
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatframe import files
-from hatframe.arguments import as_flags, as_sizes, as_tuple, sink_options
-from hatframe.backends import Linker, LoadContext, Loader, Observer
+from hatframe.arguments import as_flags, as_sizes, as_tuple, backend_options, chosen_sinks
+from hatframe.backends import Linker, LoadContext, Loader, Meter, Observer
 from hatframe.calling.loaded import LoadedPackage
-from hatframe.calling.requirements import check_target
+from hatframe.calling.requirements import check_target, unmet
 from hatframe.errors import PackageError, PluginError, UsageError
 from hatframe.machine import Machine, Platform
 from hatframe.outcomes import Built, Converted, Deviation, Packed
@@ -26,6 +26,9 @@ from hatframe.packages.package import Package, protect_unpacked, read_package, r
 from hatframe.registry import Registry, portable, restored
 from hatframe.results.compared import Comparison
 from hatframe.results.model import ResultsDocument
+
+if TYPE_CHECKING:
+    from hatframe.bench.options import BenchOptions
 
 _log = logging.getLogger(__name__)
 
@@ -206,16 +209,23 @@ class Kernel:
         """Open a package that was read already; see :meth:`load`."""
         if not package.functions:
             raise PackageError("it describes no functions", where=str(package.path or ""))
-        check_target(package.hat_files, self.machine, force)
-        settings = {"loader": loader, "force": force, "allow_outside": allow_outside, **(options or {})}
+        check_target(package.hat_files, functools.partial(unmet, machine=self.machine), force)
+        settings = backend_options(options or {}, self.registry.loaders)
+
+        def select(runtime: str) -> Loader:
+            chosen = self.loader(loader, runtime)
+            check_target(package.hat_files, chosen.unmet_requirements, force)
+            return chosen.configured(settings)
+
+        same: dict[str, Any] = {"loader": loader, "force": force, "allow_outside": allow_outside, **settings}
         return LoadedPackage(
             package,
-            select=lambda runtime: self.loader(runtime=runtime) if runtime else self.loader(loader),
-            context=self._load_context(options or {}, allow_outside),
-            reopen=functools.partial(self.load, *_sources(package), **settings),  # type: ignore[arg-type]
+            select=select,
+            context=self._load_context(allow_outside),
+            reopen=functools.partial(self.load, *_sources(package), **same),
         )
 
-    def _load_context(self, options: Mapping[str, str], allow_outside: bool) -> LoadContext:
+    def _load_context(self, allow_outside: bool) -> LoadContext:
         def dynamic_library(package: Package) -> Path:
             from hatframe.converting.cached import LIBRARIES, cached_dynamic_library
             from hatframe.packages.dependencies import Trust
@@ -228,8 +238,6 @@ class Kernel:
             cache_folder=files.cache_folder(),
             dynamic_library=dynamic_library,
             linker=self.linker,
-            notify=_log.info,
-            options=options,
         )
 
     def build(
@@ -478,6 +486,7 @@ class Kernel:
         functions: str | Sequence[str] = (),
         loader: str | None = None,
         sink: str | Sequence[str] = (),
+        meter: str | Sequence[str] = (),
         min_time: float | None = None,
         batches: int | None = None,
         min_iterations: int = 1,
@@ -513,6 +522,8 @@ class Kernel:
             The loader for host functions; the default is the first that works here.
         sink
             Where to write results: ``"NAME"`` or ``"NAME=PATH"``, such as ``"json=run.json"``.
+        meter
+            What measures beside the clock; the default is every meter that works here, and ``"none"`` is no meter.
         min_time, batches, min_iterations
             Measure each function for at least this time (seconds) and number of batches, of at least this number of
             calls each. The defaults adapt to slow functions and to those that are clearly slower than others.
@@ -547,7 +558,7 @@ class Kernel:
         observers
             Observers of this run, in addition to those of plugins.
         **options
-            Options of loaders and sinks; ``hatframe bench --help`` lists them.
+            Options of loaders, sinks and meters; ``hatframe bench --help`` lists them.
 
         Returns
         -------
@@ -566,22 +577,25 @@ class Kernel:
         >>> results.fastest.function_name, results.fastest.statistics.mean  # doctest: +SKIP
         ('gemm_v25', 0.000137)
         """
-        from hatframe.bench.options import BenchOptions, SinkChoice
+        from hatframe.bench.options import BenchOptions
         from hatframe.bench.run import run_benchmark
 
-        timer = str(options.pop("timer", "auto"))
-        chosen = sink_options(as_tuple(sink), options, self.registry.sinks)
+        registry = self.registry
+        settings = backend_options(options, registry.loaders, registry.sinks, registry.meters)
+        sinks = chosen_sinks(as_tuple(sink), settings, registry.sinks)
+        # Where results go does not change them.
+        settings = {key: settings[key] for key in settings if not any(key in sink.settings for sink, _ in sinks)}
         run_options = BenchOptions(
             functions=as_tuple(functions),
             loader=loader,
-            sinks=tuple(SinkChoice(name, path, settings) for name, path, settings in chosen),
+            sinks=as_tuple(sink),
+            meters=as_tuple(meter),
             min_time=min_time,
             batches=batches,
             min_iterations=min_iterations,
             precision=precision,
             max_time=max_time,
             race=race,
-            timer=timer,
             cache=cache,
             input_data=str(input_data),
             input_sets_size=input_sets_size,
@@ -593,16 +607,18 @@ class Kernel:
             resume=resume,
             force=force,
             allow_outside=allow_outside,
+            backend_options=settings,
         )
-        opening = {"loader": loader, "force": force, "allow_outside": allow_outside, "options": {"timer": timer}}
+        backends = RunBackends(self, run_options)
         with protect_unpacked(read_packages(paths)) as packages:
             return run_benchmark(
                 packages,
                 run_options,
                 machine=self.machine,
-                opener=functools.partial(_opener, self, opening),
+                probes=registry.probes.all(),
+                backends=backends,
                 isolated=self._is_portable(),
-                sinks=[(self.registry.sinks.get(choice.name), choice) for choice in run_options.sinks],
+                sinks=sinks,
                 observers=[*self.registry.observers(), *as_tuple(observers)],
             )
 
@@ -691,9 +707,29 @@ def _kernel_of(plugins: Sequence[bytes | str], entry_points: bool, disabled: Col
     return Kernel(map(restored, plugins), entry_points=entry_points, disabled=disabled)
 
 
-def _opener(kernel: Kernel, opening: dict[str, Any]) -> Callable[[Package], LoadedPackage]:
-    """The function that opens packages in the process that measures."""
-    return functools.partial(kernel.open_package, **opening)
+class RunBackends(NamedTuple):
+    """What the kernel provides in the process that measures: :class:`hatframe.bench.session.Backends`."""
+
+    kernel: Kernel
+    options: BenchOptions
+
+    def open_package(self, package: Package) -> LoadedPackage:
+        """Open a package as the run asks for it."""
+        known = {option.key for loader in self.kernel.registry.loaders.all() for option in loader.options}
+        return self.kernel.open_package(
+            package,
+            loader=self.options.loader,
+            force=self.options.force,
+            allow_outside=self.options.allow_outside,
+            options={key: value for key, value in self.options.backend_options.items() if key in known},
+        )
+
+    def meters(self) -> list[Meter]:
+        """The meters of the run: those that were chosen, or else all that work here."""
+        meters = self.kernel.registry.meters
+        names = self.options.meters
+        chosen = [meters.get(name) for name in names if name != "none"] if names else meters.all()
+        return [meter.configured(self.options.backend_options) for meter in chosen]
 
 
 @functools.cache

@@ -16,7 +16,7 @@ import msgspec
 import pluggy
 
 from hatframe import __version__, hookspecs
-from hatframe.backends import Availability, Backend, Linker, Loader, Observer, Probe, Sink
+from hatframe.backends import Availability, Backend, Linker, Loader, Meter, Observer, Probe, Sink
 from hatframe.errors import PluginError
 
 GROUP = "hatframe"
@@ -84,6 +84,7 @@ class Registry:
         self.linkers: BackendSet[Linker] = BackendSet("linker", Linker, self._gather("hatframe_linkers"), self._fail)
         self.sinks: BackendSet[Sink] = BackendSet("sink", Sink, self._gather("hatframe_sinks"), self._fail)
         self.probes: BackendSet[Probe] = BackendSet("probe", Probe, self._gather("hatframe_probes"), self._fail)
+        self.meters: BackendSet[Meter] = BackendSet("meter", Meter, self._gather("hatframe_meters"), self._fail)
 
     @property
     def plugins(self) -> Sequence[PluginReport]:
@@ -91,9 +92,14 @@ class Registry:
         return sorted(self._plugins.values(), key=lambda report: (report.distribution, report.name))
 
     @property
+    def kinds(self) -> tuple[BackendSet[Any], ...]:
+        """The backends of every kind."""
+        return (self.loaders, self.linkers, self.sinks, self.probes, self.meters)
+
+    @property
     def backends(self) -> list[BackendReport]:
         """All backends by kind and name, also those that cannot be used."""
-        return [report for kind in (self.loaders, self.linkers, self.sinks, self.probes) for report in kind.reports()]
+        return [report for kind in self.kinds for report in kind.reports()]
 
     def observers(self) -> list[Observer]:
         """New observers for a run, from all plugins."""

@@ -74,6 +74,12 @@ def methods() -> Iterator[tuple[type[Any], str, Callable[..., Any]]]:
             optional = contract in (backends.Observer, backends.Backend) or (contract, name) in (
                 (backends.Library, "close"),
                 (backends.Linker, "version"),
+                (backends.Loader, "unmet_requirements"),
+                (backends.Memory, "free"),
+                (backends.MeterSession, "close"),
+                (backends.Probe, "readings"),
+                (backends.Probe, "disturbances"),
+                (backends.Workload, "release"),
             )
             if inspect.isfunction(method) and (abstract or (optional and not name.startswith("_"))):
                 yield contract, name, method
@@ -87,7 +93,7 @@ def test_every_method_of_a_contract_is_documented(contract: type[Any], name: str
 
 
 @pytest.mark.parametrize(
-    "data", [backends.LoadContext, backends.SharedLibrary, backends.SinkOption, backends.Measurement, backends.Facts]
+    "data", [backends.LoadContext, backends.SharedLibrary, backends.Option, backends.Measurement, backends.Facts]
 )
 def test_every_field_that_a_contract_passes_is_documented(data: type[Any]) -> None:
     section = PLUGINS.partition("## The contracts")[2].partition("## The contract tests")[0]

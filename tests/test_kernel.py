@@ -297,15 +297,15 @@ def test_every_kind_of_backend_has_a_contract_that_is_abstract() -> None:
 def test_sinks_whose_options_clash_leave_the_command_line_working(site: Path) -> None:
     code = """
 from hatframe import hookimpl
-from hatframe.backends import Sink, SinkOption
+from hatframe.backends import Sink, Option
 
 class Clashing(Sink):
     name = "clashing"
     summary = "for a test"
     options = (
-        SinkOption(names=("--loader",), help="x"),
-        SinkOption(names=("--results-file",), help="x"),
-        SinkOption(names=("--my-own",), help="mine"),
+        Option(names=("--loader",), help="x"),
+        Option(names=("--results-file",), help="x"),
+        Option(names=("--my-own",), help="mine"),
     )
     def open(self, run, path, options):
         raise NotImplementedError

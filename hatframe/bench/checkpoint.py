@@ -1,4 +1,4 @@
-"""Checkpoints: the samples of a run, saved every few seconds, so that it can be resumed after it was ended."""
+"""Checkpoints: the samples of a run, saved every few seconds, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ _FREE_OPTIONS = ("sinks", "resume")
 class Checkpoint:
     """The saved state of a run, kept in the user's state folder and keyed by all that its figures depend on.
 
-    That is the content of the libraries, the .hat files and the input data, the options, the machine and the version
-    of hatframe.
+    That is the content of all files of the packages and of the input data, the options, the machine and the version of
+    hatframe.
     """
 
     def __init__(
         self,
         packages: Sequence[PackageInfo],
-        hat_files: Sequence[Path],
         options: BenchOptions,
         machine: Machine,
         notify: Callable[[str], None],
@@ -41,29 +40,26 @@ class Checkpoint:
         plain = {name: value for name, value in options.recorded().items() if name not in _FREE_OPTIONS}
         given = Path(options.input_data)
         data = hashlib.sha256(given.read_bytes()).hexdigest() if given.is_file() else ""
-        texts = [path.read_text(errors="replace") for path in hat_files]
-        key = msgspec.json.encode(
-            [packages, texts, data, plain, machine, __version__], enc_hook=str, order="deterministic"
-        )
+        key = msgspec.json.encode([packages, data, plain, machine, __version__], enc_hook=str, order="deterministic")
         self._path = RUNS.folder / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
 
     def load(self) -> list[Record] | None:
-        """The records of the run that was ended, or None where there is none, which is told."""
+        """The records of the interrupted run; None, with a note, if there is none."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=list[Record])
         except (OSError, msgspec.MsgspecError):
-            self._notify("there is nothing to resume: no run with these packages and options was ended; it starts anew")
+            self._notify("nothing to resume: no interrupted run has these packages and options; starting a new run")
             return None
 
     def save(self, records: Sequence[Record]) -> None:
-        """Replace what was saved; where that cannot be, it is told once, and the run goes on."""
+        """Replace what was saved; if that fails, say so once and continue."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomically(self._path, msgspec.json.encode(records))
         except OSError as error:
-            self._notify(f"{self._path.parent}: this run can not be resumed: {error.strerror or error}")
+            self._notify(f"{self._path.parent}: this run cannot be resumed: {error.strerror or error}")
 
     def remove(self) -> None:
-        """Forget the run: it came to its end."""
+        """Forget the run: it is complete."""
         with contextlib.suppress(OSError):
             self._path.unlink()

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import functools
 import hashlib
+import importlib.metadata
 import math
 import os
 import platform
@@ -17,14 +18,12 @@ from typing import Any
 import msgspec
 
 from hatframe import __version__
-from hatframe.backends import Observer, Sink, SinkRun
+from hatframe.backends import Observer, Probe, Sink, SinkRun
 from hatframe.bench.checkpoint import Checkpoint
-from hatframe.bench.conditions import Conditions, conditions, warnings
 from hatframe.bench.criterion import batch_length
-from hatframe.bench.options import CACHES, BenchOptions, SinkChoice
+from hatframe.bench.options import CACHES, BenchOptions
 from hatframe.bench.schedule import Record, Schedule
-from hatframe.bench.session import MOST_CALLS, Row, Setup
-from hatframe.bench.worker import LocalWorker, Opener, ProcessWorker, Worker
+from hatframe.bench.session import MOST_CALLS, Backends, Row, Session, Setup
 from hatframe.calling.plans import CallPlan, plan_call
 from hatframe.errors import HatError, PackageError, SinkError, UnknownFunctionError, UsageError
 from hatframe.format.model import Function
@@ -35,9 +34,7 @@ from hatframe.results.comparison import rank
 from hatframe.results.model import FunctionResult, PackageInfo, ResultsDocument, RunInfo
 from hatframe.results.rates import rates
 from hatframe.results.statistics import statistics
-
-# Without a probe that knows the caches: more than most processors have.
-_FALLBACK_INPUT_BYTES = 64 << 20
+from hatframe.worker.process import LocalWorker, ProcessWorker, Worker
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -56,29 +53,28 @@ def run_benchmark(
     options: BenchOptions,
     *,
     machine: Machine,
-    opener: Opener,
+    probes: Sequence[Probe],
+    backends: Backends,
     isolated: bool,
-    sinks: Sequence[tuple[Sink, SinkChoice]],
+    sinks: Sequence[tuple[Sink, Path | None]],
     observers: Sequence[Observer],
 ) -> ResultsDocument:
-    """Measure the chosen functions, in a worker process where ``isolated``.
+    """Measure the chosen functions, in a worker process if ``isolated``, to which ``backends`` are then pickled.
 
     A function that cannot be called, crashes, exits or does not return gets a result that says so, and the others are
-    measured all the same. A sink that fails is left out of the rest of the run, and its error is raised at the end.
+    measured all the same. A sink that fails is skipped for the rest of the run, and its error is raised at the end.
     After Ctrl-C the sinks are closed with the results so far.
     """
     _check(options)
     chosen, skipped = _choose(packages, options)
     rows = _with_sizes(packages, chosen, options)
     tell = _Observers(observers)
-    before = conditions()
+    before = _readings(probes)
     run = _run_info(packages, options, machine, before, isolated)
     note = functools.cache(tell.message)  # each new worker may have the same to say
-    hat_files = [hat.path for package in packages for hat in package.hat_files if hat.path]
-    checkpoint = Checkpoint(run.packages, hat_files, options, machine, note)
+    checkpoint = Checkpoint(run.packages, options, machine, note)
     records = (checkpoint.load() if options.resume else None) or [Record(row=row) for row in rows]
-    input_bytes = _input_bytes(options, machine)
-    results = _Results(packages, options, input_bytes)
+    results = _Results(packages, options)
     started = perf_counter()
     with _Sinks(sinks, run, tell) as outputs:
         tell.run_started(run, len(rows))
@@ -96,18 +92,19 @@ def run_benchmark(
             rows=tuple(rows),
             batch_length=batch_length(len(rows)),
             min_iterations=options.min_iterations,
-            input_bytes=input_bytes,
+            input_bytes=0 if options.cache == "hot" else options.input_sets_size,
             input_data=options.input_data,
             seed=options.seed,
             cpu=options.cpu,
         )
         try:
             with _environment(options.threads, isolated) as environment:
+                make_session = functools.partial(Session, setup, backends)
 
                 def start_worker() -> Worker:
                     if isolated:
-                        return ProcessWorker(setup, opener, note, environment)
-                    return LocalWorker(setup, opener)
+                        return ProcessWorker(make_session, note, environment)
+                    return LocalWorker(make_session)
 
                 Schedule(
                     records,
@@ -122,47 +119,64 @@ def run_benchmark(
             checkpoint.save(records)
             begun = sum(bool(record.samples.means) for record in records)
             if begun:
-                note(f"{begun} of {len(records)} functions were measured in part or in full; go on with --resume")
+                note(f"measured {begun} of {len(records)} functions in part or in full; continue with --resume")
             raise
         finally:
-            after = conditions()
-            run = msgspec.structs.replace(run, conditions=before.recorded(after))
+            after = _readings(probes)
+            run = msgspec.structs.replace(run, readings_after=after)
             document = results.document(run, records, skipped, complete, perf_counter() - started)
             outputs.close(document)
             tell.run_finished(document)
     checkpoint.remove()
-    for warning in warnings(before, after) if document.comparison else ():
-        tell.message(warning)
+    if document.comparison and (disturbances := _disturbances(probes, before, after)):
+        tell.message(f"the machine disturbed these figures: {'; '.join(disturbances)}")
     outputs.raise_first_error()
     return document
 
 
+def _readings(probes: Sequence[Probe]) -> dict[str, dict[str, Any]]:
+    """What the probes read now; a probe that fails is left out."""
+    found = {}
+    for probe in probes:
+        with contextlib.suppress(Exception):
+            if readings := probe.readings():
+                found[probe.name] = dict(readings)
+    return found
+
+
+def _disturbances(
+    probes: Sequence[Probe], before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
+) -> list[str]:
+    found: list[str] = []
+    for probe in probes:
+        if probe.name in before and probe.name in after:
+            with contextlib.suppress(Exception):
+                found += probe.disturbances(before[probe.name], after[probe.name])
+    return found
+
+
 def _check(options: BenchOptions) -> None:
     if options.cache not in CACHES:
-        raise UsageError(f"there is no cache mode {options.cache!r}", hint=f"choose one of {', '.join(CACHES)}")
+        raise UsageError(
+            f"invalid cache mode {options.cache!r}", where="--cache", hint=f"choose one of {', '.join(CACHES)}"
+        )
     for name in ("min_time", "max_time", "precision", "timeout"):
         value = getattr(options, name)
         if value is not None and not (0 <= value < math.inf):
-            raise UsageError(f"{name} is {value}", hint="it must be a number of seconds, or of percent, from 0 up")
+            raise UsageError(f"{name} is {value}", hint="give a number from 0 up")
     if options.min_iterations > MOST_CALLS or (options.batches or 0) > MOST_CALLS:
-        raise UsageError("so many calls or batches would never end", hint=f"at most {MOST_CALLS}")
+        raise UsageError("too many calls or batches", hint=f"at most {MOST_CALLS}")
 
 
 class _Results:
     """Turns records into results."""
 
-    def __init__(self, packages: Sequence[Package], options: BenchOptions, input_bytes: int) -> None:
+    def __init__(self, packages: Sequence[Package], options: BenchOptions) -> None:
         self._packages = packages
         self._options = options
-        self._input_bytes = input_bytes
-
-    def _cache(self, bytes_of_all_sets: int) -> str:
-        if self._options.cache == "cold" and bytes_of_all_sets < self._input_bytes:
-            return "mixed"
-        return self._options.cache
 
     def of(self, record: Record) -> FunctionResult:
-        """The result of a record, with statistics where it has an ``ok`` status and samples."""
+        """The result of a record, with statistics if it has an ``ok`` status and samples."""
         package = self._packages[record.row.package]
         common = FunctionResult(
             function_name=record.row.function,
@@ -188,7 +202,7 @@ class _Results:
                 overhead_subtracted=warmed.overhead_subtracted,
                 timer=warmed.timer,
                 loader=warmed.loader,
-                cache=self._cache(warmed.input_sets * warmed.input_set_bytes),
+                cache=self._options.cache if warmed.covers_cache else "mixed",
                 input_sets=warmed.input_sets,
                 input_set_bytes=warmed.input_set_bytes,
             )
@@ -197,9 +211,9 @@ class _Results:
         figures = statistics(record.samples.means)
         calls = record.calls * len(record.samples.means)
         message = ""
-        told: dict[str, float] = {}
+        found: dict[str, float] = {}
         try:
-            told = rates(package.functions[record.row.function], record.row.sizes, figures.mean)
+            found = rates(package.functions[record.row.function], record.row.sizes, figures.mean)
         except HatError as error:
             message = str(error)  # metadata that make no sense do not spoil what was measured
         return msgspec.structs.replace(
@@ -207,7 +221,7 @@ class _Results:
             message=message,
             statistics=figures,
             counters={name: value / calls for name, value in record.counters.items()},
-            rates=told,
+            rates=found,
         )
 
     def document(
@@ -282,7 +296,7 @@ def _numbers_and_dimensions(function: Function) -> tuple[set[str], list[str]]:
     try:
         plan: CallPlan = plan_call(function)
     except HatError:
-        return set(), []  # measuring it tells the error
+        return set(), []  # measuring it reports the error
     numbers = {
         argument.name
         for argument in plan.arguments
@@ -291,20 +305,15 @@ def _numbers_and_dimensions(function: Function) -> tuple[set[str], list[str]]:
     return numbers, [name for name in plan.dimensions if name in numbers]
 
 
-def _input_bytes(options: BenchOptions, machine: Machine) -> int:
-    if options.cache == "hot":
-        return 0
-    if options.input_sets_size is not None:
-        return options.input_sets_size
-    cache = machine.last_level_cache
-    return 2 * cache.size if cache else _FALLBACK_INPUT_BYTES
-
-
 # ------------------------------------------------------------------------------------------------------ the record
 
 
 def _run_info(
-    packages: Sequence[Package], options: BenchOptions, machine: Machine, before: Conditions, isolated: bool
+    packages: Sequence[Package],
+    options: BenchOptions,
+    machine: Machine,
+    before: dict[str, dict[str, Any]],
+    isolated: bool,
 ) -> RunInfo:
     return RunInfo(
         started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -313,7 +322,8 @@ def _run_info(
         machine=machine,
         packages=tuple(_package_info(package) for package in packages),
         options=options.recorded(),
-        conditions=before.recorded(),
+        readings_before=before,
+        versions=_versions(),
         isolated=isolated,
     )
 
@@ -325,6 +335,9 @@ def _package_info(package: Package) -> PackageInfo:
         library=package.shown(library),
         sha256=_sha256(library) if library and library.is_file() else "",
         version=package.hat_files[0].description.version,
+        other_files={
+            package.shown(path): _sha256(path) for path in package.files if path.is_file() and path != library
+        },
     )
 
 
@@ -336,9 +349,25 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _versions() -> dict[str, str]:
+    """The distributions that provide plugins, and those that they require, with their versions."""
+    from packaging.requirements import Requirement
+
+    versions: dict[str, str] = {}
+    providers = [entry.dist for entry in importlib.metadata.entry_points(group="hatframe") if entry.dist]
+    for distribution in {provider.metadata["Name"]: provider for provider in providers}.values():
+        versions[distribution.metadata["Name"]] = distribution.version
+        for text in distribution.requires or ():
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                    versions[requirement.name] = importlib.metadata.version(requirement.name)
+    return versions
+
+
 @contextlib.contextmanager
 def _environment(threads: int | None, isolated: bool) -> Iterator[dict[str, str]]:
-    """The variables that threading runtimes read when they are loaded, for a worker; without one they are set here."""
+    """The variables that threading runtimes read when they are loaded; without a worker they are set here."""
     if threads is None:
         yield {}
         return
@@ -362,7 +391,7 @@ def _environment(threads: int | None, isolated: bool) -> Iterator[dict[str, str]
 
 
 class _Observers(Observer):
-    """Tells all observers; one that raises is not told again, and the run goes on."""
+    """Notifies all observers; one that raises is dropped, and the run continues."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = list(observers)
@@ -395,9 +424,9 @@ class _Observers(Observer):
 
 
 class _Sinks:
-    """All sinks of a run. Opening fails at once; a later fault of one leaves the others working."""
+    """All sinks of a run. A sink that cannot be opened ends the run; one that fails later leaves the others working."""
 
-    def __init__(self, sinks: Sequence[tuple[Sink, SinkChoice]], run: RunInfo, tell: Observer) -> None:
+    def __init__(self, sinks: Sequence[tuple[Sink, Path | None]], run: RunInfo, tell: Observer) -> None:
         self._sinks = sinks
         self._run = run
         self._tell = tell
@@ -405,9 +434,9 @@ class _Sinks:
         self._errors: list[HatError] = []
 
     def __enter__(self) -> _Sinks:
-        for sink, choice in self._sinks:
+        for sink, path in self._sinks:
             try:
-                self._opened[sink.name] = sink.open(self._run, choice.path, choice.options)
+                self._opened[sink.name] = sink.open(self._run, path)
             except HatError:
                 raise
             except Exception as error:

@@ -1,6 +1,6 @@
-"""The schedule: measures all functions round by round in random order, so that drift of the machine falls on all alike.
+"""The schedule: measures all functions round by round in random order, so that the machine's drift affects all alike.
 
-A function that ends its worker, or does not return, gets that as its status; the others go on in a new worker.
+A function that crashes its worker, or does not return, gets that as its status; the others continue in a new worker.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -16,26 +16,26 @@ import msgspec
 
 from hatframe.backends import Observer
 from hatframe.bench.criterion import Criterion, PrecisionCriterion, batch_length, median
-from hatframe.bench.inputs import available_memory
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Race, Samples
-from hatframe.bench.session import Described, Measured, Row, Warmed
-from hatframe.bench.worker import Worker, WorkerEndedError
+from hatframe.bench.session import Batch, Describe, Drop, Needs, Row, Run, Warm, Warmed
 from hatframe.errors import HatError, UsageError
+from hatframe.worker.messages import Request
+from hatframe.worker.process import Worker, WorkerEndedError
 
-# Of the available memory, for the input sets of functions that are measured together; the rest is for everything else.
+# The share of the available memory for the input sets of functions that are measured together.
 _MEMORY_SHARE = 0.7
 
-# Seconds between two savings: so much is lost at most when the process is killed.
+# Seconds between two savings: the most that is lost if the process is killed.
 _SAVE_INTERVAL = 2.0
 
 # Requests that are sent before their replies: enough that a worker never waits for one, and few enough for a pipe to
-# hold them all, or else a function that does not return would stop who sends more.
+# hold them all, or a function that does not return would block this process too.
 _AHEAD = 64
 
 
 class Record(msgspec.Struct, kw_only=True):
-    """What is known of one row so far; this is what is saved, and resumed from."""
+    """What is known of one row so far; checkpoints save it, and resumed runs start from it."""
 
     row: Row
     samples: Samples = msgspec.field(default_factory=Samples)
@@ -57,7 +57,7 @@ class Record(msgspec.Struct, kw_only=True):
 
     @property
     def label(self) -> str:
-        """The name for people: with the sizes, where it has some."""
+        """The name to show, with the sizes if it has any."""
         sizes = " ".join(f"{name}={value}" for name, value in self.row.sizes.items())
         return f"{self.row.function} ({sizes})" if sizes else self.row.function
 
@@ -72,9 +72,9 @@ class Schedule:
     start_worker
         Starts a worker with that setup.
     finished
-        Is told each record as soon as it is final.
+        Called with each record as soon as it is final.
     save
-        Is called every few seconds, and keeps all records.
+        Called every few seconds to save all records.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Schedule:
         self._round = 1 + max((number for record in records for number in record.samples.rounds), default=0)
 
     def run(self) -> None:
-        """Measure everything; the worker is ended whatever happens."""
+        """Measure everything; the worker always ends."""
         try:
             open_rows = [index for index, record in enumerate(self._records) if not record.status]
             resumed = len(open_rows) < len(self._records)
@@ -115,17 +115,18 @@ class Schedule:
 
     # ------------------------------------------------------------------------------------------------ the worker
 
-    def _exchange(self, pending: deque[tuple[int, str, tuple[Any, ...]]]) -> Iterator[tuple[int, Any]]:
-        """Send all requests and give the replies, by row. A row whose request fails gets a status instead.
+    def _exchange(self, requests: Iterable[tuple[int, Request]]) -> Iterator[tuple[int, Any]]:
+        """Send all requests, and yield the replies with their rows. A row whose request fails gets a status instead.
 
-        :class:`UsageError` is raised: what was asked for wrongly is so for all rows.
+        :class:`UsageError` is raised: a wrong option is wrong for all rows.
         """
+        pending = deque(requests)
         sent = 0
         while pending:
             if self._worker is None:
                 self._worker, sent = self._start_worker(), 0
-            for _, method, arguments in itertools.islice(pending, sent, _AHEAD):
-                self._worker.submit(method, *arguments)
+            for _, request in itertools.islice(pending, sent, _AHEAD):
+                self._worker.submit(request)
                 sent += 1
             row = pending.popleft()[0]
             sent -= 1
@@ -133,7 +134,7 @@ class Schedule:
                 reply = self._worker.result(self._options.timeout)
             except WorkerEndedError as error:
                 self._end_worker()
-                self._end(row, error.status, f"{self._records[row].label} {_told(error)}")
+                self._end(row, error.status, f"{self._records[row].label} {_outcome(error)}")
                 self._save_sometimes()
             except UsageError:
                 raise
@@ -150,38 +151,38 @@ class Schedule:
     # ------------------------------------------------------------------------------------------------ the phases
 
     def _groups(self, rows: Sequence[int]) -> Iterator[tuple[list[str], list[int]]]:
-        """The rows that are measured together, with the keys of their input sets: as many as the memory holds."""
-        described: dict[int, Described] = {}
+        """The rows that are measured together, with the keys of their input sets: as many as their memory holds."""
+        described: dict[int, Needs] = {}
         by_package: dict[int, list[int]] = {}
         for row in rows:
             by_package.setdefault(self._records[row].row.package, []).append(row)
         for first, *others in by_package.values():
-            described.update(self._exchange(deque([(first, "describe", (first,))])))
+            described.update(self._exchange([(first, Describe(first))]))
             opened = self._records[first]
             if opened.status not in ("", "failed"):
-                # The library itself ends the process that opens it, and would do so for each of its functions.
+                # Opening the library ends the process, and would do so for each of its functions.
                 for row in others:
                     self._end(row, opened.status, opened.message)
                 continue
-            described.update(self._exchange(deque((row, "describe", (row,)) for row in others)))
-        available = available_memory()
-        budget = _MEMORY_SHARE * available if available is not None else float("inf")
+            described.update(self._exchange((row, Describe(row)) for row in others))
         keys: dict[str, list[int]] = {}
-        sizes: dict[str, int] = {}
-        for row, what in described.items():
-            keys.setdefault(what.key, []).append(row)
-            sizes[what.key] = what.bytes
+        for row, needs in described.items():
+            keys.setdefault(needs.key, []).append(row)
         group: list[str] = []
-        for key in keys:
-            if group and sum(sizes[other] for other in group) + sizes[key] > budget:
+        used: dict[str, int] = {}
+        for key, (first, *_) in keys.items():
+            needs = described[first]
+            budget = float("inf") if needs.available is None else _MEMORY_SHARE * needs.available
+            if group and used.get(needs.memory, 0) + needs.bytes > budget:
                 yield group, [row for other in group for row in keys[other]]
-                group = []
+                group, used = [], {}
             group.append(key)
+            used[needs.memory] = used.get(needs.memory, 0) + needs.bytes
         if group:
             yield group, [row for other in group for row in keys[other]]
 
     def _with_anchor(self, rows: list[int]) -> list[int]:
-        """The rows, with the best of those that an earlier run has finished: what the new ones are compared with."""
+        """The rows, with the best one that an earlier run finished: the new ones are compared with it."""
         done = [row for row, record in enumerate(self._records) if record.status == "ok" and row not in rows]
         if not done:
             return rows
@@ -190,21 +191,21 @@ class Schedule:
         return [*rows, self._anchor]
 
     def _measure(self, rows: Sequence[int]) -> None:
-        """Measure rows in turn, each until there is enough of it."""
+        """Measure rows in turn, each until its criterion is met."""
         race = Race(len(rows), batch_length(len(self._records)))
         criteria: dict[int, Criterion] = {}
         for row in rows:
             criteria[row] = PrecisionCriterion(self._options, len(self._records))
             record = self._records[row]
-            # Of the anchor as many new batches are wanted as of any other: it is compared by those.
+            # The anchor needs as many new batches as any other row: it is compared by those.
             for mean in record.samples.means if row != self._anchor else ():
                 criteria[row].add_measurement(mean * record.calls, record.calls, record.batch_overhead)
             self._tell.function_started(record.label)
-        for row, warmed in self._exchange(deque((row, "warm", (row,)) for row in self._shuffled(rows))):
+        for row, warmed in self._exchange((row, Warm(row)) for row in self._shuffled(rows)):
             record = self._records[row]
             record.warmed = warmed
             record.warm_up_seconds += warmed.seconds
-            # A run that is resumed keeps the batches of the one before: they are compared.
+            # A resumed run keeps the batches of the run before: they are compared.
             if not record.calls or record.calls == warmed.calls:
                 record.calls = warmed.calls
                 self._add(row, warmed.first, criteria[row])
@@ -212,7 +213,7 @@ class Schedule:
         self._save_sometimes()
         active = [row for row in rows if not self._records[row].status]
         while active:
-            requests = deque((row, "run", (row, self._records[row].calls)) for row in self._shuffled(active))
+            requests = [(row, Run(row, self._records[row].calls)) for row in self._shuffled(active)]
             for row, measured in self._exchange(requests):
                 self._add(row, measured, criteria[row])
             active = [row for row in active if not self._records[row].status]
@@ -224,7 +225,7 @@ class Schedule:
             self._save_sometimes()
 
     def _done(self, active: Sequence[int], criteria: dict[int, Criterion], race: Race, rows: Sequence[int]) -> set[int]:
-        """The active rows that were measured enough."""
+        """The active rows that need no more batches."""
         exhausted = {row for row in active if criteria[row].exhausted}
         if not self._options.race:
             return exhausted | {row for row in active if criteria[row].is_finished()}
@@ -239,7 +240,7 @@ class Schedule:
     def _shuffled(self, rows: Sequence[int]) -> list[int]:
         return self._random.sample(rows, len(rows))
 
-    def _add(self, row: int, measured: Measured, criterion: Criterion) -> None:
+    def _add(self, row: int, measured: Batch, criterion: Criterion) -> None:
         record = self._records[row]
         record.samples.means.append(measured.seconds / record.calls)
         record.samples.rounds.append(self._round)
@@ -258,20 +259,20 @@ class Schedule:
 
     def _drop(self, keys: list[str]) -> None:
         if self._worker is not None:
-            self._worker.submit("drop", keys)
+            self._worker.submit(Drop(tuple(keys)))
             try:
                 self._worker.result(self._options.timeout)
-            except WorkerEndedError:  # by what a function left behind in it
+            except WorkerEndedError:  # something that a function left behind ended it
                 self._end_worker()
 
     def _save_sometimes(self) -> None:
-        # What was reported must not be reported again by a run that is resumed.
+        # A resumed run must not report a result twice.
         if self._unsaved_ends or perf_counter() - self._saved >= _SAVE_INTERVAL:
             self._save()
             self._saved = perf_counter()
             self._unsaved_ends = False
 
 
-def _told(error: WorkerEndedError) -> str:
-    """What became of a function, as a predicate."""
+def _outcome(error: WorkerEndedError) -> str:
+    """What happened to a function, as a predicate."""
     return {"crashed": f"crashed: {error.message}", "exited": error.message}.get(error.status, error.message)

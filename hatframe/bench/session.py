@@ -1,23 +1,21 @@
-"""What measures: opened packages, input sets and timers. It lives in the worker process, or in this one."""
+"""What measures: opened packages and workloads. It lives in the worker process, or in this one."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
-from hatframe.backends import BoundFunction, Timer
-from hatframe.bench.counters import open_counters
+from hatframe.backends import BoundFunction, Meter, MeterSession, Workload, WorkloadSpec
 from hatframe.packages.package import Package, read_package
+from hatframe.worker.messages import Request
+from hatframe.worker.process import Context, pin
 
 if TYPE_CHECKING:
-    from hatframe.bench.inputs import InputSets
     from hatframe.calling.loaded import LoadedPackage
-
-OpenPackage = Callable[[Package], "LoadedPackage"]
 
 # A shorter batch suffers from the clock: at 25 ns a reading this is 0.005 % of it.
 SHORTEST_BATCH = 0.0005
@@ -28,12 +26,19 @@ LONGEST_WARM_UP = 0.1
 # Two batches in a row that differ by less are steady.
 STEADY = 0.03
 
-# No batch has more calls, whatever a clock tells that stands still.
+# No batch has more calls, even if a clock stands still.
 MOST_CALLS = 1 << 30
+
+# Each set costs some microseconds to make and some hundred bytes to keep: with more of them, functions of tiny
+# arrays would spend their benchmark on making inputs, and Python's own objects would fill the caches.
+MAX_SETS = 16384
+
+# For memory whose caches are unknown: more than most processors have.
+_FALLBACK_INPUT_BYTES = 64 << 20
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row of a run: a function of a package, by their positions, with one choice of sizes."""
+    """One row of a run: a function of a package, given by its position, with one choice of sizes."""
 
     package: int
     function: str
@@ -41,27 +46,36 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a session begins with; it can be sent to another process."""
+    """All that a session begins with.
+
+    ``input_bytes`` is the least size of all argument sets of a workload together; None for twice the last cache in
+    front of their memory, 0 for a single set.
+    """
 
     packages: tuple[tuple[Path, ...], ...]
     rows: tuple[Row, ...]
     batch_length: float
-    min_iterations: int
-    input_bytes: int
-    input_data: str
-    seed: int
+    min_iterations: int = 1
+    input_bytes: int | None = None
+    input_data: str = "random"
+    seed: int = 0
     cpu: int | None = None
 
 
-class Described(msgspec.Struct, frozen=True):
-    """What a row needs: rows of one ``key`` share their input sets, which take ``bytes`` together."""
+class Needs(msgspec.Struct, frozen=True):
+    """The argument sets that a row needs: rows of one ``key`` share them.
+
+    They take ``bytes`` together in ``memory``, in which ``available`` bytes are left (None if unknown).
+    """
 
     key: str
     bytes: int
+    memory: str = "host"
+    available: int | None = None
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """One batch: its seconds, counters over all of its calls, and whether inputs were restored after it."""
+class Batch(msgspec.Struct, frozen=True):
+    """One batch: its seconds, counters over all its calls, and whether inputs were restored after it."""
 
     seconds: float
     counters: dict[str, float] = {}
@@ -69,137 +83,190 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Warmed(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that was warmed up for ``seconds``: how it is measured, the calls of its batches, and the first of them."""
+    """A row that was warmed up for ``seconds``: how it is measured, the calls of its batches, and the first of them.
+
+    ``covers_cache`` is whether the argument sets are as large together as the setup asks for.
+    """
 
     seconds: float
     calls: int
-    first: Measured
+    first: Batch
     overhead: float
     overhead_subtracted: bool
     timer: str
     loader: str
     input_sets: int
     input_set_bytes: int
+    covers_cache: bool = True
+
+
+class Describe(Request, frozen=True):
+    """What does a row need? Fails if its function cannot be called."""
+
+    row: int
+    reply = Needs
+
+
+class Warm(Request, frozen=True):
+    """Get a row ready, call its function until the times are steady, and measure a first batch."""
+
+    row: int
+    reply = Warmed
+
+
+class Run(Request, frozen=True):
+    """Measure one batch of a row."""
+
+    row: int
+    calls: int
+    reply = Batch
+
+
+class Drop(Request, frozen=True):
+    """Free the argument sets of these keys."""
+
+    keys: tuple[str, ...]
+
+
+class Backends(Protocol):
+    """What the kernel provides in the process that measures."""
+
+    def open_package(self, package: Package) -> LoadedPackage:
+        """Open a package with the loader and the options of this run."""
+
+    def meters(self) -> Sequence[Meter]:
+        """The meters of this run."""
 
 
 class Session:
-    """Opens packages when they are first needed, and measures their functions batch by batch.
+    """Opens packages when they are first needed, and measures their functions batch by batch."""
 
-    ``calling`` is called when all is ready and a function is about to be called, with the seconds that its calls are
-    known to take together; 0 where that is not known.
-    """
+    requests: ClassVar[Any] = Describe | Warm | Run | Drop
 
-    def __init__(
-        self, setup: Setup, open_package: OpenPackage, calling: Callable[[float], None] = lambda seconds: None
-    ) -> None:
+    def __init__(self, setup: Setup, backends: Backends, context: Context) -> None:
         self._setup = setup
-        self._open_package = open_package
-        self._calling = calling
+        self._backends = backends
+        self._calling = context.calling
         self._packages: dict[int, LoadedPackage] = {}
-        self._inputs: dict[str, InputSets] = {}
-        self._timers: dict[int, Timer] = {}
-        self._keys: dict[int, str] = {}
+        self._workloads: dict[int, Workload] = {}
         self._per_call: dict[int, float] = {}
-        self._data: Any = None
         # Opened before any function runs: threads that a function starts are counted with it, and may be kept.
-        self._counters = open_counters()
+        self._meters: list[MeterSession] = [meter.open() for meter in backends.meters()]
         if setup.cpu is not None:
-            from hatframe.bench.conditions import pin
-
             pin(setup.cpu)
 
-    def describe(self, row: int) -> Described:
-        """What the row needs; raises a HatError where its function cannot be called."""
-        from hatframe.bench.inputs import set_count
+    def handle(self, request: Describe | Warm | Run | Drop) -> Needs | Warmed | Batch | None:
+        """Do a request."""
+        match request:
+            case Describe(row):
+                return self._needs(row)
+            case Warm(row):
+                return self._warm(row)
+            case Run(row, calls):
+                if row not in self._per_call:  # a new process
+                    self._warm(row)
+                return self._run(row, calls)
+            case Drop(keys):
+                self._drop(keys)
+        return None
 
-        bound = self._bound(row)
-        set_bytes = bound.argument_bytes(self._setup.rows[row].sizes)
-        return Described(self._key(row), set_count(set_bytes, self._setup.input_bytes) * set_bytes)
+    def close(self) -> None:
+        """Free everything and close all packages."""
+        self._drop([workload.key for workload in self._workloads.values()])
+        for package in self._packages.values():
+            package.close()
+        for meter in self._meters:
+            meter.close()
 
-    def warm(self, row: int) -> Warmed:
-        """Get the row ready, call its function until the times are steady, and measure a first batch."""
-        timer = self._timer(row)
-        inputs = self._inputs[self._key(row)]
+    def _needs(self, row: int) -> Needs:
+        workload = self._workload(row)
+        total = self._set_count(workload) * workload.set_bytes
+        return Needs(workload.key, total, workload.memory.name, workload.memory.available())
+
+    def _warm(self, row: int) -> Warmed:
+        workload = self._workload(row)
+        if not workload.sets:
+            shared = (other for other in self._workloads.values() if other.sets and other.key == workload.key)
+            workload.allocate(self._set_count(workload), next(shared, None))
         self._calling(0.0)
-        per_call, total = _warm_up(timer)
+        per_call, total = _warm_up(workload)
         self._per_call[row] = per_call
-        inputs.restore_if_drifted()
-        wished = round(self._setup.batch_length / per_call)
-        calls = max(1, self._setup.min_iterations, min(MOST_CALLS, wished))
+        workload.restore()
+        calls = max(1, self._setup.min_iterations, min(MOST_CALLS, round(self._setup.batch_length / per_call)))
         return Warmed(
             seconds=total,
             calls=calls,
-            first=self.run(row, calls),
-            overhead=timer.overhead,
-            overhead_subtracted=timer.subtracts_overhead,
-            timer=timer.name,
+            first=self._run(row, calls),
+            overhead=workload.overhead,
+            overhead_subtracted=workload.overhead_subtracted,
+            timer=workload.timer,
             loader=self._bound(row).loader,
-            input_sets=len(inputs.sets),
-            input_set_bytes=inputs.set_bytes,
+            input_sets=workload.sets,
+            input_set_bytes=workload.set_bytes,
+            covers_cache=workload.sets * workload.set_bytes >= self._input_bytes(workload),
         )
 
-    def run(self, row: int, calls: int) -> Measured:
-        """Measure one batch."""
-        if row not in self._timers:
-            self.warm(row)
-        timer = self._timers[row]
+    def _run(self, row: int, calls: int) -> Batch:
+        workload = self._workloads[row]
         self._calling(calls * self._per_call[row])
-        with self._counters or contextlib.nullcontext():
-            measured = timer.run(calls)
-        restored = self._inputs[self._keys[row]].restore_if_drifted()
-        counted = {**(self._counters.read() if self._counters else {}), **measured.counters}
-        return Measured(measured.seconds, counted, restored)
+        counters: dict[str, float] = {}
+        with self._metered(counters):
+            measured = workload.run(calls)
+        counters.update(measured.counters)
+        return Batch(measured.seconds, counters, workload.restore())
 
-    def drop(self, keys: Sequence[str]) -> None:
-        """Give the input sets of ``keys`` back, with the timers that use them."""
-        for row in [row for row in self._timers if self._key(row) in keys]:
-            del self._timers[row]
-        for key in keys:
-            self._inputs.pop(key, None)
+    @contextlib.contextmanager
+    def _metered(self, counters: dict[str, float]) -> Iterator[None]:
+        for meter in self._meters:
+            meter.start()
+        try:
+            yield
+        finally:
+            found: list[Mapping[str, float]] = [meter.stop() for meter in reversed(self._meters)]
+        for figures in found:
+            counters.update(figures)
 
-    def close(self) -> None:
-        """Close all packages."""
-        self._timers.clear()
-        self._inputs.clear()
-        for package in self._packages.values():
-            package.close()
+    def _drop(self, keys: Sequence[str]) -> None:
+        for row in [row for row, workload in self._workloads.items() if workload.key in keys]:
+            self._workloads.pop(row).release()
+            self._per_call.pop(row, None)
 
     def _bound(self, row: int) -> BoundFunction:
         index = self._setup.rows[row].package
         if index not in self._packages:
-            self._packages[index] = self._open_package(read_package(*self._setup.packages[index]))
+            self._packages[index] = self._backends.open_package(read_package(*self._setup.packages[index]))
         return self._packages[index][self._setup.rows[row].function]
 
-    def _key(self, row: int) -> str:
-        """The same for rows whose functions take the same arguments."""
-        if row not in self._keys:
-            bound = self._bound(row)
-            arguments = [msgspec.structs.replace(argument, description="") for argument in bound.function.arguments]
-            self._keys[row] = repr((bound.loader, arguments, sorted(self._setup.rows[row].sizes.items())))
-        return self._keys[row]
+    def _workload(self, row: int) -> Workload:
+        if row not in self._workloads:
+            sizes = self._setup.rows[row].sizes
+            spec = WorkloadSpec(sizes=sizes, input_data=self._setup.input_data, seed=self._setup.seed)
+            self._workloads[row] = self._bound(row).workload(spec)
+        return self._workloads[row]
 
-    def _timer(self, row: int) -> Timer:
-        if row not in self._timers:
-            from hatframe.bench.inputs import InputData, InputSets
+    def _input_bytes(self, workload: Workload) -> int:
+        if self._setup.input_bytes is not None:
+            return self._setup.input_bytes
+        return 2 * (workload.memory.cache_size or _FALLBACK_INPUT_BYTES // 2)
 
-            if self._data is None:
-                self._data = InputData(self._setup.seed, self._setup.input_data)
-            key, bound = self._key(row), self._bound(row)
-            if key not in self._inputs:
-                self._inputs[key] = InputSets(bound, self._setup.rows[row].sizes, self._data, self._setup.input_bytes)
-            self._timers[row] = bound.prepare(self._inputs[key].sets)
-        return self._timers[row]
+    def _set_count(self, workload: Workload) -> int:
+        return set_count(workload.set_bytes, self._input_bytes(workload))
 
 
-def _warm_up(timer: Timer) -> tuple[float, float]:
-    """Call until two batches in a row are steady; gives the seconds of a call in the last, and of all together.
+def set_count(set_bytes: int, size: int) -> int:
+    """How many sets of ``set_bytes`` each make ``size`` bytes together, from 1 to :data:`MAX_SETS`."""
+    return min(MAX_SETS, max(1, -(-size // set_bytes))) if set_bytes else 1
 
-    They are with the loop around the calls: it may take most of the time, and all but nothing be left without it.
+
+def _warm_up(workload: Workload) -> tuple[float, float]:
+    """Call until two batches in a row are steady; returns the seconds of a call in the last, and of all together.
+
+    Both include the loop around the calls: without it, next to nothing may be left of a short function.
     """
-    loop = timer.overhead if timer.subtracts_overhead else 0.0
+    loop = workload.overhead if workload.overhead_subtracted else 0.0
     calls, total, former = 1, 0.0, 0.0
     while True:
-        seconds = timer.run(calls).seconds + calls * loop
+        seconds = workload.run(calls).seconds + calls * loop
         total += seconds
         # A clock that stands still must not make a batch endless.
         per_call = max(seconds / calls, 1e-12)

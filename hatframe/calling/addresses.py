@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hatframe.calling.interface import Conversions
+from hatframe.calling.interface import Conversions, address_of
 
 
 class Addresses(Conversions):
@@ -16,12 +16,11 @@ class Addresses(Conversions):
         self.readable = self.writable = self._address
 
     def _address(self, array: Any) -> int:
-        self._kept.append(array)
-        address: int = array.__array_interface__["data"][0]
-        return address
+        return self.pointer(array, 0)
 
-    def pointer(self, address: int) -> int:
-        return address
+    def pointer(self, array: Any, before: int) -> int:
+        self._kept.append(array)
+        return address_of(array) - before
 
     def number(self, c_type: str) -> Callable[[Any], Any]:
         return _unchanged

@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from hatframe.backends import BoundFunction, Timer
-from hatframe.c.layouts import Layout
+from hatframe.backends import BoundFunction, Memory, Timer, Workload, WorkloadSpec
 from hatframe.calling.addresses import Addresses
-from hatframe.calling.buffers import aligned_array, free, owned_array
+from hatframe.calling.arguments import make_array
+from hatframe.calling.buffers import free, owned_array
 from hatframe.calling.checks import Array, Checker, Converter, from_bits
 from hatframe.calling.interface import POINTER, Conversions, ForeignInterface
 from hatframe.calling.native import LoopSignature
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 from hatframe.calling.timers import ArgumentTable, Timers
 from hatframe.calling.timing import PythonTimer
+from hatframe.calling.workloads import ArrayWorkload
 from hatframe.errors import CallError
 from hatframe.format.names import base_name
 
@@ -32,10 +33,16 @@ class HostFunction(BoundFunction):
     """A C function of this process."""
 
     def __init__(
-        self, plan: CallPlan, interface: ForeignInterface, c_function: Callable[..., Any], timers: Timers | None = None
+        self,
+        plan: CallPlan,
+        interface: ForeignInterface,
+        c_function: Callable[..., Any],
+        memory: Memory,
+        timers: Timers | None = None,
     ) -> None:
         self.function = plan.function
         self.plan = plan
+        self._memory = memory
         self._interface = interface
         self._c_function = c_function
         self._timers = timers
@@ -81,10 +88,14 @@ class HostFunction(BoundFunction):
         """
         return self._prepare(args, kwargs)
 
-    def prepare(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
+    def workload(self, spec: WorkloadSpec) -> Workload:
+        """A workload in the host's memory."""
+        return ArrayWorkload(self.plan, spec, self._memory, self.timer)
+
+    def timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
         """A timer that calls the function with each of ``argument_sets`` in turn.
 
-        It is a loop in C where one can be compiled, and in Python otherwise or where the loader was asked for that.
+        It is a loop in C if one can be compiled, and a loop in Python otherwise or if the user asks for it.
         """
         timer = self._native_timer(argument_sets) if self._timers else None
         return timer or self._python_timer(argument_sets)
@@ -131,51 +142,7 @@ class HostFunction(BoundFunction):
         """
         if name not in self._positions:
             raise self._unknown_name(name)
-        return self._new_array(self.plan.arguments[self._positions[name]], sizes)
-
-    def argument_bytes(self, sizes: Mapping[str, int]) -> int:
-        """The bytes of the arrays of one argument set."""
-        return sum(self._layout(argument, sizes).bytes(argument.element.size) for argument in self.plan.arguments)
-
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
-        """One argument set for a benchmark; see :meth:`hatframe.backends.BoundFunction.make_arguments`.
-
-        A number that is no dimension is 1 where it is an integer, and filled as an array is where it is not.
-        """
-        values: list[Any] = []
-        for argument in self.plan.arguments:
-            if argument.passing is PassingMode.ALLOCATED:
-                values.append(np.zeros(1, np.uintp))
-            elif argument.is_array:
-                array = self._new_array(argument, sizes)
-                if argument.read:
-                    fill(argument.name, array)
-                values.append(array)
-            else:
-                cell = self._new_array(argument, sizes)
-                if argument.element.kind in ("int", "uint"):
-                    cell[0] = sizes.get(argument.name, 1)
-                else:
-                    fill(argument.name, cell)
-                values.append(cell[0].item() if argument.passing is PassingMode.VALUE else cell)
-        return values
-
-    def _new_array(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Array:
-        return aligned_array(self._layout(argument, sizes), argument.element.dtype)
-
-    def _layout(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Layout:
-        """Where the elements of an argument lie in memory that is made for it; a number is an array of one."""
-        if argument.passing is PassingMode.ALLOCATED or (argument.layout is None and argument.size is None):
-            return Layout.dense((1,))
-        if argument.layout:
-            return argument.layout
-        assert argument.size is not None
-        if missing := sorted(argument.size.names - set(sizes)):
-            raise self._checker.error(argument, f"its size {argument.size.text} needs {', '.join(missing)}")
-        factors = argument.size.factor_values(sizes)
-        if any(factor < 0 for factor in factors):
-            raise self._checker.error(argument, f"its size {argument.size.text} is negative")
-        return Layout.dense(factors)
+        return make_array(self.plan, self.plan.arguments[self._positions[name]], sizes)
 
     # ----------------------------------------------------------------------------------------------- the call
 

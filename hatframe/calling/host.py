@@ -7,24 +7,30 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatframe.backends import BoundFunction, Library, LoadContext, Loader
+from hatframe.backends import BoundFunction, Library, LoadContext, Loader, Option
 from hatframe.errors import FormatError, PackageError, SymbolError
 from hatframe.format.model import Function
 from hatframe.packages.package import Package
 
 if TYPE_CHECKING:
     from hatframe.calling.interface import ForeignInterface
+    from hatframe.calling.timers import Timers
 
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 class HostLoader(Loader):
-    """Opens the dynamic library of a package, over the foreign function interface that a subclass gives.
+    """Opens the dynamic library of a package, over the foreign function interface of a subclass."""
 
-    Its option ``timer`` chooses how functions are timed: ``native`` by a loop in C, ``python`` by one in Python, or
-    ``auto`` (the default) by the first that can be had.
-    """
+    options = (
+        Option(
+            names=("--timer",),
+            metavar="NAME",
+            choices=("auto", "native", "python"),
+            help="Time calls with a loop in C (native) or in Python (python) [default: auto, native if possible].",
+        ),
+    )
 
     @abc.abstractmethod
     def interface(self) -> ForeignInterface:
@@ -32,6 +38,8 @@ class HostLoader(Loader):
 
     def open(self, package: Package, context: LoadContext) -> Library:
         """Open the library; :class:`PackageError` with the system's reason where it cannot be."""
+        from hatframe.calling.timers import Timers
+
         path = context.dynamic_library(package).resolve()
         interface = self.interface()
         try:
@@ -42,7 +50,7 @@ class HostLoader(Loader):
                 where=str(path),
                 hint="is it built for this machine, and are the libraries there that it needs?",
             ) from None
-        return HostLibrary(interface, handle, path, context)
+        return HostLibrary(interface, handle, path, context, Timers.of(context, self.settings.get("timer", "auto")))
 
 
 # The files that were opened in this process by each path, by device and number.
@@ -66,21 +74,25 @@ def _spelled_anew(path: Path) -> str:
 class HostLibrary(Library):
     """A dynamic library that is open in this process."""
 
-    def __init__(self, interface: ForeignInterface, handle: Any, path: Path, context: LoadContext) -> None:
-        from hatframe.calling.timers import Timers
+    def __init__(
+        self, interface: ForeignInterface, handle: Any, path: Path, context: LoadContext, timers: Timers | None
+    ) -> None:
+        from hatframe.calling.memory import HostMemory
 
         self._interface = interface
         self._handle = handle
         self._path = path
-        self._timers = Timers.of(context)
+        self._memory = HostMemory(context.machine)
+        self._timers = timers
 
     def bind(self, function: Function) -> BoundFunction:
         """Find a function; :class:`SymbolError` where the library does not export it."""
         from hatframe.calling.bound import HostFunction, signature
-        from hatframe.calling.plans import plan_call
+        from hatframe.calling.plans import check_host_convention, plan_call
 
         if not _IDENTIFIER.fullmatch(function.name):
             raise FormatError(f"{function.name!r} is no name of a C function", where=str(self._path))
+        check_host_convention(function)
         plan = plan_call(function)
         c_function = self._interface.function(self._handle, function.name, *signature(plan))
         if c_function is None:
@@ -89,4 +101,4 @@ class HostLibrary(Library):
                 where=str(self._path),
                 hint="do the .hat file and the library belong together?",
             )
-        return HostFunction(plan, self._interface, c_function, self._timers)
+        return HostFunction(plan, self._interface, c_function, self._memory, self._timers)

@@ -10,8 +10,14 @@ POINTER = "void *"
 """How a pointer argument is named in the signatures below; numbers have their C type, such as ``int64_t``."""
 
 
+def address_of(array: Any) -> int:
+    """The address of the first element of a numpy array."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
 class Conversions(abc.ABC):
-    """Turns arrays and numbers, checked before, into what a C call takes."""
+    """Turns arrays and numbers, checked before, into what a call takes."""
 
     readable: Callable[[Any], Any]
     """Gives a pointer to the first byte of a row-major numpy array, which it keeps alive.
@@ -22,8 +28,8 @@ class Conversions(abc.ABC):
     """As :attr:`readable`, and it raises for a read-only array too."""
 
     @abc.abstractmethod
-    def pointer(self, address: int) -> Any:
-        """A pointer to an address."""
+    def pointer(self, array: Any, before: int) -> Any:
+        """A pointer to ``before`` bytes before the first element of any numpy array, which the caller keeps alive."""
 
     @abc.abstractmethod
     def number(self, c_type: str) -> Callable[[Any], Any]:

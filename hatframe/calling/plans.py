@@ -88,7 +88,6 @@ def plan_call(function: Function) -> CallPlan:
     Raises :class:`FormatError` where its metadata contradict themselves or say too little for a call that is right;
     the error names the function and the argument.
     """
-    _check_convention(function)
     plans = []
     for position, parameter in enumerate(function.arguments):
         name = parameter.name or f"arg{position}"
@@ -193,7 +192,8 @@ def _plan_return(function: Function) -> ElementType | None:
         raise FormatError(error.message, where=where, hint=error.hint) from None
 
 
-def _check_convention(function: Function) -> None:
+def check_host_convention(function: Function) -> None:
+    """Raise :class:`FormatError` if the host cannot call the function with its calling convention."""
     convention = function.calling_convention.lower()
     if convention in ("", "cdecl"):
         return

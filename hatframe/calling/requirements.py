@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from hatframe.errors import TargetError
 from hatframe.format.model import HatFile, Required
@@ -76,19 +76,22 @@ def unmet(required: Required, machine: Machine) -> list[str]:
     return sentences
 
 
-def check_target(hat_files: Iterable[HatFile], machine: Machine, force: bool = False) -> None:
-    """Refuse a package, given by its .hat files, that ``machine`` is known not to meet, unless ``force``.
+def check_target(
+    hat_files: Iterable[HatFile], find_unmet: Callable[[Required], Iterable[str]], force: bool = False
+) -> None:
+    """Refuse a package, given by its .hat files, with requirements that are known not to be met, unless ``force``.
 
-    Raises :class:`TargetError` that names all that is missing in the first such file.
+    ``find_unmet`` returns them, one sentence each: :func:`unmet` for the machine, or a method of a loader for its
+    devices. Raises :class:`TargetError` that names everything missing in the first such file.
     """
     if force:
         return
     for hat in hat_files:
-        if sentences := unmet(hat.target.required, machine):
+        if sentences := list(find_unmet(hat.target.required)):
             raise TargetError(
                 f"this package cannot work here: {'; '.join(sentences)}",
                 where=str(hat.path or ""),
-                hint="use --force (force=True in Python) to try all the same",
+                hint="use --force (force=True in Python) to try anyway",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,18 +19,17 @@ from hatframe.packages.store import KEY, Bucket
 
 TIMERS = Bucket(name="timers", summary="timing loops in C, one per signature", pattern=rf"{KEY}\.so")
 
+_log = logging.getLogger(__name__)
+
 CHOICES = ("auto", "native", "python")
 
 
 class Timers:
     """The native timers of one library; a loop is compiled and loaded once for each signature."""
 
-    def __init__(
-        self, linker: Callable[[], Linker], folder: Path, notify: Callable[[str], None], required: bool
-    ) -> None:
+    def __init__(self, linker: Callable[[], Linker], folder: Path, required: bool) -> None:
         self._linker = linker
         self._folder = folder
-        self._notify = notify
         self._required = required
         self._loops: dict[LoopSignature, NativeLoop] = {}
         # Only those that a timer uses: a table keeps its inputs alive, which are as large as the memory holds.
@@ -37,14 +37,16 @@ class Timers:
         self._unavailable = False
 
     @classmethod
-    def of(cls, context: LoadContext) -> Timers | None:
-        """As the loader's option ``timer`` says; None for Python's loop. :class:`UsageError` for another word."""
-        choice = context.options.get("timer", "auto")
+    def of(cls, context: LoadContext, choice: str) -> Timers | None:
+        """The native timers for a choice of ``auto``, ``native`` or ``python``; None for the loop in Python.
+
+        Raises :class:`UsageError` for any other word.
+        """
         if choice not in CHOICES:
-            raise UsageError(f"there is no timer {choice!r}", hint=f"choose one of {', '.join(CHOICES)}")
+            raise UsageError(f"invalid timer {choice!r}", where="--timer", hint=f"choose one of {', '.join(CHOICES)}")
         if choice == "python":
             return None
-        return cls(context.linker, context.cache_folder / TIMERS.name, context.notify, required=choice == "native")
+        return cls(context.linker, context.cache_folder / TIMERS.name, required=choice == "native")
 
     def native(self, signature: LoopSignature, address: int, nothing: int, arguments: ArgumentTable) -> Timer | None:
         """A native timer; None where no loop can be compiled, which is told once, unless a native one is required."""
@@ -57,7 +59,9 @@ class Timers:
             if self._required:
                 raise
             self._unavailable = True
-            self._notify(f"timing in Python, with its loop's own cost subtracted, as no loop in C can be made: {error}")
+            _log.info(
+                "timing in Python, with the cost of its loop subtracted, since no loop in C can be made: %s", error
+            )
             return None
         table = self._table(signature, arguments)
         return NativeTimer(self._loops[signature], address, table.slots, nothing, table)

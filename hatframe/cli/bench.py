@@ -46,6 +46,16 @@ def bench(
             autocompletion=complete_backends("loader"),
         ),
     ] = None,
+    meter: Annotated[
+        list[str] | None,
+        _option(
+            "Selection",
+            metavar="NAME",
+            help="Measure with this meter beside the clock; none for no meter. Repeatable.",
+            show_default="all available ones",
+            autocompletion=complete_backends("meter"),
+        ),
+    ] = None,
     min_time: Annotated[
         float | None,
         _option(
@@ -173,9 +183,6 @@ def bench(
     allow_outside: Annotated[
         bool, _option("Machine", "--allow-outside", help="Use libraries and files outside the packages' folders.")
     ] = False,
-    timer: Annotated[
-        str, _option("Machine", metavar="NAME", help="The timing loop: native (in C), python, or auto.")
-    ] = "auto",
     cpp: Annotated[bool, typer.Option("--cpp", hidden=True)] = False,
     working_dir: Annotated[str | None, typer.Option("--working-dir", "--working_dir", hidden=True)] = None,
     **options: str,
@@ -197,6 +204,7 @@ def bench(
         functions=functions or (),
         loader=loader,
         sink=sink or (),
+        meter=meter or (),
         min_time=min_time,
         batches=batches,
         min_iterations=min_iterations,
@@ -215,7 +223,6 @@ def bench(
         force=force,
         allow_outside=allow_outside,
         observers=Progress(bar=not json),
-        timer=timer,
         **options,
     )
     for name, reason in document.skipped.items():

@@ -84,7 +84,7 @@ def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer
     app.callback()(with_global_options(options, reporting))
     found = kernel.registry
     for command, kinds in (
-        (bench.bench, (found.loaders, found.sinks)),
+        (bench.bench, (found.loaders, found.sinks, found.meters)),
         (compare.compare, (found.loaders,)),
         (build.build, (found.linkers,)),
         (to_dynamic.to_dynamic, (found.linkers,)),

@@ -17,7 +17,7 @@ from hatframe.cli.completion import complete_backends, complete_functions
 from hatframe.cli.help import GLOBAL_PANEL
 
 if TYPE_CHECKING:
-    from hatframe.backends import SinkOption as Option
+    from hatframe.backends import Option
     from hatframe.registry import BackendSet
 
 Packages = Annotated[

@@ -65,6 +65,16 @@ class Package:
         """The path of the library, or None where ``link_target`` is empty; it need not exist."""
         return self.hat_files[0].library
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the package: .hat files, library, deploy files, and sources of device functions."""
+        paths: list[Path] = []
+        for hat in self.hat_files:
+            functions = [*hat.functions.values(), *hat.device_functions.values()]
+            named = [hat.dependencies.link_target, *hat.dependencies.deploy_files, *(f.provider for f in functions)]
+            paths += [*([hat.path] if hat.path else []), *(hat.folder / name for name in named if name)]
+        return tuple(dict.fromkeys(paths))
+
     def shown(self, path: Path | None) -> str:
         """A path of the package as users know it: ``FILE.zip/name.hat`` where it came in a .zip file."""
         if path is None:

@@ -81,12 +81,13 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PackageInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A package that was measured, and which library it was: ``sha256`` is of the library's content."""
+    """A package that was measured: ``sha256`` is of its library, ``other_files`` has those of all its other files."""
 
     hat_files: tuple[str, ...]
     library: str = ""
     sha256: str = ""
     version: str = ""
+    other_files: dict[str, str] = {}
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +100,11 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     packages: tuple[PackageInfo, ...] = ()
     options: dict[str, Any] = {}
-    conditions: dict[str, Any] = {}
-    """What may disturb a measurement: governor, frequencies, turbo, SMT, load, steal time, page size, versions."""
+    readings_before: dict[str, dict[str, Any]] = {}
+    """What each probe read before the run: governors, frequencies, temperatures, load, processor time …"""
+    readings_after: dict[str, dict[str, Any]] = {}
+    versions: dict[str, str] = {}
+    """The distributions that provide plugins, and those that they require."""
     isolated: bool = True
     """Whether the functions ran in a process of their own."""
 

@@ -14,16 +14,19 @@ from __future__ import annotations
 
 from hatframe.testing.functions import check_function
 from hatframe.testing.linkers import check_linker
-from hatframe.testing.loaders import check_loader
+from hatframe.testing.loaders import Case, check_loader
+from hatframe.testing.meters import check_meter
 from hatframe.testing.observers import check_observer
 from hatframe.testing.plugins import check_plugin
 from hatframe.testing.probes import check_probe
 from hatframe.testing.sinks import check_sink
 
 __all__ = [
+    "Case",
     "check_function",
     "check_linker",
     "check_loader",
+    "check_meter",
     "check_observer",
     "check_plugin",
     "check_probe",

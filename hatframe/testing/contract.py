@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from hatframe.backends import Availability, Backend
+from hatframe.backends import Availability, Backend, Option
 from hatframe.errors import HatError, PluginError
 
 P = ParamSpec("P")
@@ -18,6 +18,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*")
 
 # Asked for every backend at each start of the command line; to look for a program on the PATH takes microseconds.
 _CHEAP = 0.5
+
+_SPELLING = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
 
 
 class Contract:
@@ -82,12 +84,38 @@ def check_backend(backend: Any, kind: type[Backend]) -> Contract:
         repr(summary),
     )
     contract.require(type(backend.priority) is int, "its priority is an integer", repr(backend.priority))
+    _check_options(contract, backend)
     availability = _availability(contract, backend)
     if not availability:
         raise PluginError(
             f"{contract.subject} cannot be checked here: {availability.reason}", hint=availability.install
         )
     return contract
+
+
+def _check_options(contract: Contract, backend: Backend) -> None:
+    contract.require(isinstance(backend.options, tuple), "its options are a tuple", repr(backend.options))
+    spellings: list[str] = []
+    for option in backend.options:
+        contract.require(isinstance(option, Option), "every option is an Option", repr(option))
+        contract.require(
+            isinstance(option.names, tuple)
+            and option.names
+            and all(isinstance(name, str) and _SPELLING.fullmatch(name) for name in option.names)
+            and option.names[0].startswith("--"),
+            "an option is spelled as --store-in-hat is, its main name first",
+            option.names,
+        )
+        contract.require(
+            option.key.isidentifier() and option.key == option.key.lower(),
+            "the main name of an option gives a key in snake case",
+            repr(option.key),
+        )
+        contract.require(option.help.strip(), f"option {option.names[0]} has a help text")
+        contract.require(option.metavar.strip(), f"option {option.names[0]} has a metavar")
+        spellings += option.names
+    twice = sorted({name for name in spellings if spellings.count(name) > 1})
+    contract.require(not twice, "its options are spelled differently", ", ".join(twice))
 
 
 def _availability(contract: Contract, backend: Backend) -> Availability:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import gc
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from hatframe.backends import BoundFunction, Measurement, Timer
+from hatframe.backends import BoundFunction
 from hatframe.errors import CallError
-from hatframe.format.model import Function, LogicalType, Parameter, Usage
+from hatframe.format.model import Function, Parameter, Usage
 from hatframe.testing.contract import Contract
-
-ALIGNMENT = 64
-"""Bytes that arrays for a benchmark are aligned to."""
-
-# A filling that no freshly allocated memory has, and that all numeric types hold.
-_FILLING = 7
+from hatframe.testing.workloads import check_workload
 
 
 def check_function(
@@ -33,8 +26,7 @@ def check_function(
 ) -> None:
     """Hold ``bound`` against :class:`hatframe.backends.BoundFunction`, on a function whose results are known.
 
-    ``check_loader`` does this with functions of its own. For a loader of another runtime, load a package with
-    :class:`hatframe.Kernel` and check its functions.
+    :func:`check_loader` does this with functions of its own; this checks any function of a loaded package.
 
     Parameters
     ----------
@@ -46,7 +38,7 @@ def check_function(
     returns
         What the call returns.
     sizes
-        The dimensions of runtime-sized arrays, for ``make_arguments``.
+        The dimensions of runtime-sized arrays, for its workload.
     tolerance
         The relative difference that results may have.
 
@@ -59,9 +51,7 @@ def check_function(
     case.check_calls()
     case.check_refusals()
     case.check_prepared_calls()
-    check_made_arguments(contract, bound, sizes or {})
-    made = bound.make_arguments(sizes or {}, _fill)
-    check_timer(contract, contract.works("prepare(argument_sets) returns a timer", bound.prepare, [made]))
+    check_workload(contract, bound, dict(sizes or {}))
 
 
 class _Case:
@@ -173,104 +163,6 @@ class _Case:
             self.contract.require(_equal(value, wanted, tolerance), clause, f"{name} = {value}, not {wanted}")
         same = returned is None if self.returns is None else _equal(returned, self.returns, self.tolerance)
         self.contract.require(same, clause, f"it returned {returned!r}, not {self.returns!r}")
-
-
-def check_made_arguments(contract: Contract, bound: BoundFunction, sizes: Mapping[str, int]) -> None:
-    """Check ``make_arguments`` and ``argument_bytes``: all parameters, aligned, filled where the function reads."""
-    filled: list[Any] = []
-
-    def fill(name: str, array: Any) -> None:
-        filled.append(array)
-        _fill(name, array)
-
-    clause = "make_arguments(sizes, fill) gives a value for each parameter, in declared order"
-    made = contract.works(clause, bound.make_arguments, sizes, fill)
-    parameters = bound.function.arguments
-    contract.require(len(made) == len(parameters), clause, f"{len(made)} for {len(parameters)}")
-    for position, (parameter, value) in enumerate(zip(parameters, made, strict=True)):
-        is_data = parameter.logical_type in (LogicalType.AFFINE_ARRAY, LogicalType.RUNTIME_ARRAY)
-        if not is_data or parameter.declared_type.count("*") > 1:
-            continue
-        label = f"that of argument {position}"
-        contract.require(isinstance(value, np.ndarray), "make_arguments() makes numpy arrays for arrays", value)
-        if parameter.affine_offset == 0:
-            contract.require(
-                value.ctypes.data % ALIGNMENT == 0,
-                f"make_arguments() aligns arrays to {ALIGNMENT} bytes",
-                f"{label} is at {value.ctypes.data:#x}",
-            )
-        reads = parameter.usage is not Usage.OUTPUT
-        contract.require(
-            not reads or not value.size or (value == np.asarray(_FILLING, value.dtype)).all(),
-            "make_arguments() has every array filled that the function reads",
-            f"{label} is not",
-        )
-        contract.require(
-            reads or not any(np.shares_memory(value, array) for array in filled if isinstance(array, np.ndarray)),
-            "make_arguments() leaves arrays alone that the function only writes",
-            f"{label} was filled",
-        )
-    allocated = sum(value.nbytes for value in made if isinstance(value, np.ndarray))
-    told = contract.works("argument_bytes(sizes) raises nothing", bound.argument_bytes, sizes)
-    contract.require(
-        allocated <= told <= allocated + len(made) * 2 * ALIGNMENT,
-        "argument_bytes(sizes) tells what the arrays of make_arguments() take, beside their alignment",
-        f"{told} for arrays of {allocated}",
-    )
-    contract.works("what make_arguments() gives can be called with", bound, *made)
-    other = bound.make_arguments(sizes, _fill)
-    shared = any(
-        isinstance(one, np.ndarray) and isinstance(two, np.ndarray) and np.shares_memory(one, two)
-        for one, two in zip(made, other, strict=True)
-    )
-    contract.require(not shared, "make_arguments() makes new arrays each time", "memory that is in two sets")
-
-
-def check_timer(contract: Contract, timer: Timer, calls: int = 3) -> float:
-    """Check what a timer says of itself and of ``calls`` calls; gives the share of the wall time that it measured."""
-    contract.require(isinstance(timer, Timer), "prepare(argument_sets) returns a Timer", repr(timer))
-    contract.require(isinstance(timer.name, str) and timer.name, "a timer has a name", repr(timer.name))
-    contract.require(
-        isinstance(timer.overhead, float) and 0 <= timer.overhead < math.inf,
-        "the overhead of a timer is a number of seconds, 0 where it is not known",
-        repr(timer.overhead),
-    )
-    started = time.perf_counter()
-    measured = contract.works("run(calls) makes the calls", timer.run, calls)
-    elapsed = time.perf_counter() - started
-    contract.require(isinstance(measured, Measurement), "run(calls) returns a Measurement", repr(measured))
-    contract.require(
-        isinstance(measured.seconds, float) and math.isfinite(measured.seconds),
-        "run(calls) measures a finite number of seconds",
-        repr(measured.seconds),
-    )
-    # Of the shortest functions nothing may be left.
-    contract.require(
-        measured.seconds > 0 or timer.subtracts_overhead,
-        "run(calls) measures a positive number of seconds, unless the overhead is subtracted",
-        repr(measured.seconds),
-    )
-    contract.require(
-        type(timer.subtracts_overhead) is bool,
-        "a timer says whether it subtracts its overhead",
-        timer.subtracts_overhead,
-    )
-    for name, value in measured.counters.items():
-        contract.require(
-            isinstance(name, str) and name and isinstance(value, (int, float)) and math.isfinite(value),
-            "counters are finite numbers by name",
-            f"{name!r}: {value!r}",
-        )
-    contract.require(
-        measured.seconds <= elapsed,
-        "run(calls) measures seconds: no more than passed while it ran",
-        f"{measured.seconds} s of {elapsed} s",
-    )
-    return measured.seconds / elapsed
-
-
-def _fill(name: str, array: Any) -> None:
-    array[...] = _FILLING
 
 
 def _copied(value: Any) -> Any:

@@ -1,63 +1,97 @@
-"""The contract of a loader of host functions, on a small library that is compiled for it."""
+"""The contract of a loader, on a library compiled for it or on a package of its runtime."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loader
 from hatframe.errors import HatError, SymbolError, UsageError
-from hatframe.format.model import Function
+from hatframe.format.model import Function, Required, RequiredGpu
 from hatframe.machine import Machine, Platform
 from hatframe.packages.package import Package, read_package
 from hatframe.testing.contract import Contract, check_backend
-from hatframe.testing.functions import check_function, check_timer
+from hatframe.testing.functions import check_function
 from hatframe.testing.sample import FUNCTIONS, make_sample, write_sample
+from hatframe.testing.workloads import check_counting, check_restoring, check_seconds
 from hatframe.toolchain.tool import private_folder
 
-_SETS = 3
-_CALLS = 7
 
-# Of a call that takes milliseconds, the rest of what run() does is a small part; a busy machine adds to both.
-_LEAST_SHARE = 0.5
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """A function whose results are known; the fields are those of :func:`check_function`."""
+
+    arguments: Sequence[Any]
+    expected: Mapping[str, Any]
+    returns: Any = None
+    sizes: Mapping[str, int] = {}
 
 
-def check_loader(loader: Loader, linker: Linker, options: Mapping[str, str] | None = None) -> None:
-    """Hold ``loader`` against :class:`hatframe.backends.Loader` and what it opens against the contracts there.
+def check_loader(
+    loader: Loader,
+    linker: Linker,
+    *,
+    options: Mapping[str, str] | None = None,
+    package: str | Path | None = None,
+    cases: Mapping[str, Case] | None = None,
+    machine: Machine | None = None,
+) -> None:
+    """Hold ``loader`` against :class:`hatframe.plugin.Loader`, and what it opens against the contracts there.
 
-    A small C library is compiled by ``linker`` (``hatframe.Kernel().linker()`` gives one) and opened; its
-    functions are called, prepared and timed. ``options`` are given to the loader.
+    For a loader of host functions, ``linker`` (``hatframe.Kernel().linker()`` returns one) compiles a small library;
+    its functions are called, prepared and measured. A loader of another runtime brings a package and cases of its own.
 
-    Raises :class:`AssertionError` with the clause that does not hold, :class:`hatframe.errors.PluginError` where
-    the loader cannot work here, and :class:`hatframe.errors.UsageError` for a loader of another runtime: no
-    library that a C compiler makes has functions for it, so use :func:`check_function` with a package of its own.
+    Parameters
+    ----------
+    options
+        Settings for the loader.
+    package, cases
+        The .hat file of a package of the loader's runtime, and functions of it, by name.
+    machine
+        The facts that the loader is given.
+
+    Raises :class:`AssertionError` with the clause that does not hold, :class:`hatframe.plugin.PluginError` if the
+    loader cannot work here, and :class:`hatframe.plugin.UsageError` for a loader of a runtime without a package.
     """
     contract = check_backend(loader, Loader)
     check_runtimes(contract, loader)
-    if loader.runtimes:
+    if loader.runtimes and (package is None or not cases):
         raise UsageError(
             f"{contract.subject} serves {', '.join(sorted(loader.runtimes))}, not host functions",
-            hint="check functions of a package for it with check_function",
+            hint="give a package of that runtime, and cases of its functions",
         )
+    configured = loader.configured(options or {})
     with private_folder() as folder:
-        package = make_sample(folder, linker)
-        context = _context(folder / "cache", linker, options or {})
-        library = contract.works("open(package, context) opens a library", loader.open, package, context)
+        context = _context(folder / "cache", linker, machine or Machine(platform=Platform.host()))
+        opened = read_package(package) if package else make_sample(folder, linker)
+        library = contract.works("open(package, context) opens a package", configured.open, opened, context)
         contract.require(isinstance(library, Library), "open(package, context) returns a Library", repr(library))
-        _check_binding(contract, library)
-        _check_calls(library)
-        _check_left_out(contract, library)
-        _check_timing(contract, library)
+        contract.refuses(
+            "bind(function) raises SymbolError for a function that the library lacks",
+            SymbolError,
+            library.bind,
+            Function(name="a_function_that_is_missing", arguments=(), runtime=next(iter(loader.runtimes), "")),
+        )
+        if not loader.runtimes:
+            check_counting(contract, _bind(contract, library, FUNCTIONS["step"]))
+        for name, case in (cases or _sample_cases()).items():
+            bound = _bind(contract, library, opened.functions[name])
+            check_function(bound, case.arguments, case.expected, returns=case.returns, sizes=case.sizes)
+        if not loader.runtimes:
+            _check_left_out(contract, library)
+            check_restoring(contract, _bind(contract, library, FUNCTIONS["grow"]))
+            check_seconds(contract, _bind(contract, library, FUNCTIONS["work"]))
         contract.works("close() raises nothing", library.close)
-        _check_no_library(contract, loader, context, folder)
+        if not loader.runtimes:
+            _check_no_library(contract, configured, context, folder)
+    _check_requirements(contract, loader)
 
 
 def check_runtimes(contract: Contract, loader: Loader) -> None:
-    """Check the form of what a loader claims to serve."""
+    """Check the form of the runtimes that a loader claims to serve."""
     contract.require(
         isinstance(loader.runtimes, frozenset)
         and all(isinstance(runtime, str) and runtime and runtime == runtime.lower() for runtime in loader.runtimes),
@@ -66,7 +100,17 @@ def check_runtimes(contract: Contract, loader: Loader) -> None:
     )
 
 
-def _context(cache: Path, linker: Linker, options: Mapping[str, str]) -> LoadContext:
+def _check_requirements(contract: Contract, loader: Loader) -> None:
+    for required in (Required(), Required(gpu=RequiredGpu(runtime="UNKNOWN", min_global_memory_KB=1 << 60))):
+        unmet = contract.works("unmet_requirements(required) raises nothing", loader.unmet_requirements, required)
+        contract.require(
+            isinstance(unmet, list) and all(isinstance(sentence, str) and sentence for sentence in unmet),
+            "unmet_requirements(required) returns a list of sentences",
+            repr(unmet),
+        )
+
+
+def _context(cache: Path, linker: Linker, machine: Machine) -> LoadContext:
     cache.mkdir()
 
     def dynamic_library(package: Package) -> Path:
@@ -74,103 +118,52 @@ def _context(cache: Path, linker: Linker, options: Mapping[str, str]) -> LoadCon
         return package.library
 
     return LoadContext(
-        machine=Machine(platform=Platform.host()),
+        machine=machine,
         cache_folder=cache,
         dynamic_library=dynamic_library,
         linker=lambda: linker,
-        notify=lambda text: None,
-        options=options,
     )
 
 
-def _bind(library: Library, name: str) -> BoundFunction:
-    return library.bind(FUNCTIONS[name])
+def _bind(contract: Contract, library: Library, function: Function) -> BoundFunction:
+    bound = contract.works("bind(function) finds every function of the package", library.bind, function)
+    contract.require(isinstance(bound, BoundFunction), "bind(function) returns a BoundFunction", repr(bound))
+    contract.require(bound.function == function, "a bound function has its own metadata", bound.function)
+    return bound
 
 
-def _check_binding(contract: Contract, library: Library) -> None:
-    missing = Function(name="a_function_that_is_not_there", arguments=())
-    contract.refuses(
-        "bind(function) raises SymbolError for a function that the library does not have",
-        SymbolError,
-        library.bind,
-        missing,
-    )
-    for name, function in FUNCTIONS.items():
-        bound = contract.works("bind(function) finds every function of the library", _bind, library, name)
-        contract.require(isinstance(bound, BoundFunction), "bind(function) returns a BoundFunction", repr(bound))
-        contract.require(bound.function == function, "a bound function has its own metadata", bound.function)
-
-
-def _check_calls(library: Library) -> None:
+def _sample_cases() -> dict[str, Case]:
+    """The functions of the sample, with arrays that nothing has written to."""
     a = np.arange(12, dtype=np.float32).reshape(3, 4)
-    b = 10 * a + 1
-    check_function(_bind(library, "add"), [a, b, np.zeros((3, 4), np.float32)], {"c": a + b})
     columns = np.asfortranarray(np.arange(12, dtype=np.float64).reshape(3, 4))
-    plus = columns + 100 * np.arange(3.0)[:, None] + np.arange(4.0)
-    check_function(_bind(library, "column"), [columns, np.zeros((3, 4), order="F")], {"b": plus})
     x = np.arange(5, dtype=np.float32)
-    scale = _bind(library, "scale")
-    check_function(scale, [5, 2.5, x, np.zeros(5, np.float32)], {"y": 2.5 * x}, sizes={"n": 5})
-    check_function(_bind(library, "total"), [np.arange(12, dtype=np.float32)], {}, returns=66.0)
-    check_function(_bind(library, "next"), [41, np.zeros(1, np.int32)], {"y": [42]})
-    check_function(_bind(library, "step"), [np.arange(16, dtype=np.int32)], {"counter": np.arange(1, 17)})
+    return {
+        "add": Case(arguments=[a, 10 * a + 1, np.zeros((3, 4), np.float32)], expected={"c": 11 * a + 1}),
+        "column": Case(
+            arguments=[columns, np.zeros((3, 4), order="F")],
+            expected={"b": columns + 100 * np.arange(3.0)[:, None] + np.arange(4.0)},
+        ),
+        "scale": Case(arguments=[5, 2.5, x, np.zeros(5, np.float32)], expected={"y": 2.5 * x}, sizes={"n": 5}),
+        "total": Case(arguments=[np.arange(12, dtype=np.float32)], expected={}, returns=66.0),
+        "next": Case(arguments=[41, np.zeros(1, np.int32)], expected={"y": [42]}),
+        "step": Case(arguments=[np.arange(16, dtype=np.int32)], expected={"counter": np.arange(1, 17)}),
+    }
 
 
 def _check_left_out(contract: Contract, library: Library) -> None:
     x = np.arange(5, dtype=np.float32)
     y = np.zeros(5, np.float32)
-    clause = "a dimension that the shape of an array tells may be left out"
-    scale = _bind(library, "scale")
-    contract.works(clause, scale, 2.0, x, y)
+    clause = "a dimension that the shape of an array gives may be omitted"
+    contract.works(clause, library.bind(FUNCTIONS["scale"]), 2.0, x, y)
     contract.require((y == 2 * x).all(), clause, y)
-
-
-def _check_timing(contract: Contract, library: Library) -> None:
-    step = _bind(library, "step")
-    sets = [step.make_arguments({}, _clear) for _ in range(_SETS)]
-    timer = contract.works("prepare(argument_sets) returns a timer", step.prepare, sets)
-    counts = functools.partial(_counts, sets)
-    contract.require(sum(counts()) == 0, "prepare(argument_sets) makes no calls", f"{sum(counts())} calls")
-    check_timer(contract, timer, _CALLS)
-    contract.require(
-        sum(counts()) == _CALLS, "run(calls) makes exactly that many calls", f"{sum(counts())} instead of {_CALLS}"
-    )
-    in_turn = sorted(_CALLS // _SETS + (index < _CALLS % _SETS) for index in range(_SETS))
-    contract.require(
-        sorted(counts()) == in_turn,
-        "run(calls) goes through the argument sets in turn and round again",
-        f"calls with each set: {counts()}",
-    )
-    contract.works("run(calls) can be asked again", timer.run, 1)
-    contract.require(
-        sum(counts()) == _CALLS + 1,
-        "run(calls) makes exactly that many calls",
-        f"{sum(counts()) - _CALLS} instead of 1",
-    )
-    work = _bind(library, "work")
-    slow = work.prepare([work.make_arguments({}, _clear)])
-    share = max(check_timer(contract, slow) for _ in range(3))
-    contract.require(
-        share >= _LEAST_SHARE,
-        "run(calls) measures the seconds of the whole batch",
-        f"{share:.2%} of the time that the calls took",
-    )
-
-
-def _clear(name: str, array: Any) -> None:
-    array[...] = 0
-
-
-def _counts(sets: list[Any]) -> list[int]:
-    return [int(arguments[0][0]) for arguments in sets]
 
 
 def _check_no_library(contract: Contract, loader: Loader, context: LoadContext, folder: Path) -> None:
     (folder / "junk").mkdir()
-    (folder / "junk" / "junk.bin").write_text("this is no library")
+    (folder / "junk" / "junk.bin").write_text("not a library")
     package = read_package(write_sample(folder / "junk", "junk.bin"))
     contract.refuses(
-        "a file that is no library is refused with a HatError: by open(package, context), or when a function is bound",
+        "a file that is not a library is refused with a HatError, by open() or when a function is bound",
         HatError,
         lambda: loader.open(package, context).bind(FUNCTIONS["add"]),
     )

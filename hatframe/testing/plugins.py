@@ -8,12 +8,11 @@ import sys
 import types
 from typing import Any
 
-from hatframe.backends import Linker, Loader, Probe, Sink
+from hatframe.backends import Linker, Loader, Meter, Probe, Sink
 from hatframe.kernel import Kernel
 from hatframe.testing.contract import Contract, check_backend
 from hatframe.testing.loaders import check_runtimes
 from hatframe.testing.observers import check_observer
-from hatframe.testing.sinks import check_options
 
 HEAVY = ("cffi", "lief", "ml_dtypes", "numpy", "pandas")
 """Modules that take long to import, and that ``hatframe --help`` must not: plugins are imported at each start."""
@@ -51,9 +50,11 @@ def check_plugin(plugin: Any) -> Kernel:
     for linker in registry.linkers.all():
         check_backend(linker, Linker)
     for sink in registry.sinks.all():
-        check_options(check_backend(sink, Sink), sink)
+        check_backend(sink, Sink)
     for probe in registry.probes.all():
         check_backend(probe, Probe)
+    for meter in registry.meters.all():
+        check_backend(meter, Meter)
     for observer in observers:
         check_observer(observer)
     _check_command_line(contract, kernel)
@@ -81,9 +82,9 @@ def _check_command_line(contract: Contract, kernel: Kernel) -> None:
     own = _command_line(Kernel(entry_points=False))[0].commands["bench"].params
     names = {parameter.name for parameter in own}
     spellings = {spelling for parameter in own for spelling in parameter.opts}
-    for option in (option for sink in kernel.registry.sinks.all() for option in sink.options):
+    for option in (option for kind in kernel.registry.kinds for backend in kind.all() for option in backend.options):
         taken = sorted({*spellings.intersection(option.names), *names.intersection([option.key])})
-        contract.require(not taken, "no option of a sink is one that hatframe bench has already", ", ".join(taken))
+        contract.require(not taken, "its options differ from those that hatframe bench has already", ", ".join(taken))
     command, added = contract.works("its commands can be added", _command_line, kernel)
     contract.require(
         len(command.commands) == added, "no command of it has the name of another", ", ".join(command.commands)

@@ -32,6 +32,7 @@ void column(const double *a, double *b) {
 void scale(int n, float factor, const float *x, float *y) { for (int i = 0; i < n; i++) y[i] = factor * x[i]; }
 float total(const float *x) { float sum = 0; for (int i = 0; i < 12; i++) sum += x[i]; return sum; }
 void next(int x, int *y) { *y = x + 1; }
+void grow(float *x) { for (int i = 0; i < 16; i++) x[i] *= 1e30f; }
 void step(int *counter) { for (int i = 0; i < 16; i++) counter[i]++; }
 void work(int *counter) { volatile int spin = 3000000; while (spin) spin--; for (int i = 0; i < 16; i++) counter[i]++; }
 """
@@ -89,6 +90,7 @@ def _functions() -> dict[str, Function]:
         ),
         "total": (_affine("x", (12,), "float", read),),
         "next": (_element("x", "int32_t"), _element("y", "int32_t", write, "*")),
+        "grow": (_affine("x", (16,), "float", both),),
         "step": (_affine("counter", (16,), "int32_t", both),),
         "work": (_affine("counter", (16,), "int32_t", both),),
     }

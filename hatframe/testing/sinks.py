@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from hatframe.backends import Sink, SinkOption, SinkRun
+from hatframe.backends import Sink, SinkRun
 from hatframe.errors import HatError, SinkError
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 from hatframe.testing.contract import Contract, check_backend
 from hatframe.testing.runs import failed_result, ok_result, run_info
 from hatframe.testing.sample import write_sample
-
-_SPELLING = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
 
 
 def check_sink(sink: Sink, folder: Path, *, takes_path: bool = True, options: Mapping[str, str] | None = None) -> None:
@@ -35,9 +32,8 @@ def check_sink(sink: Sink, folder: Path, *, takes_path: bool = True, options: Ma
     where the sink cannot work here.
     """
     contract = check_backend(sink, Sink)
-    check_options(contract, sink)
     hat_file = write_sample(folder, "sample.a")
-    trial = _Trial(contract, sink, run_info(hat_file), options or {})
+    trial = _Trial(contract, sink.configured(options or {}), run_info(hat_file))
     results = (
         ok_result("add", hat_file),
         ok_result("scale", hat_file, sizes={"n": 256}, threads=2, counters={"page_faults": 3.0}),
@@ -50,50 +46,22 @@ def check_sink(sink: Sink, folder: Path, *, takes_path: bool = True, options: Ma
         contract.refuses(
             "a sink that takes no path refuses one with a HatError when it is opened",
             HatError,
-            sink.open,
+            trial.sink.open,
             trial.run,
             folder / "results",
-            trial.options,
         )
         trial.check_run(None, results)
     trial.check_short_runs(folder / "short" if takes_path else None, results)
     trial.check_two_at_once(folder if takes_path else None, results)
 
 
-def check_options(contract: Contract, sink: Sink) -> None:
-    """Check the form of the options that a sink declares."""
-    contract.require(isinstance(sink.options, tuple), "its options are a tuple", repr(sink.options))
-    spellings: list[str] = []
-    for option in sink.options:
-        contract.require(isinstance(option, SinkOption), "every option is a SinkOption", repr(option))
-        contract.require(
-            isinstance(option.names, tuple)
-            and option.names
-            and all(isinstance(name, str) and _SPELLING.fullmatch(name) for name in option.names)
-            and option.names[0].startswith("--"),
-            "an option is spelled as --store-in-hat is, its main name first",
-            option.names,
-        )
-        contract.require(
-            option.key.isidentifier() and option.key == option.key.lower(),
-            "the main name of an option gives a key in snake case",
-            repr(option.key),
-        )
-        contract.require(option.help.strip(), f"option {option.names[0]} has a help text")
-        contract.require(option.metavar.strip(), f"option {option.names[0]} has a metavar")
-        spellings += option.names
-    twice = sorted({name for name in spellings if spellings.count(name) > 1})
-    contract.require(not twice, "its options are spelled differently", ", ".join(twice))
-
-
 class _Trial:
     """A sink with a run, opened again and again."""
 
-    def __init__(self, contract: Contract, sink: Sink, run: RunInfo, options: Mapping[str, str]) -> None:
+    def __init__(self, contract: Contract, sink: Sink, run: RunInfo) -> None:
         self.contract = contract
         self.sink = sink
         self.run = run
-        self.options = options
 
     def check_run(self, path: Path | None, results: tuple[FunctionResult, ...], complete: bool = True) -> None:
         opened = self.open(path)
@@ -106,7 +74,7 @@ class _Trial:
         self.check_run(path, results)
         self.contract.require(path.exists(), "the path of --sink NAME=PATH is where the results go", f"no {path.name}")
         try:
-            again = self.sink.open(self.run, path, self.options)
+            again = self.sink.open(self.run, path)
         except SinkError:
             return  # it does not write over former results
         except Exception as error:
@@ -124,7 +92,6 @@ class _Trial:
             self.sink.open,
             self.run,
             blocked / "results",
-            self.options,
         )
         self.contract.require(
             blocked.read_text() == "not a folder", "a path that is refused leaves everything as it was"
@@ -149,10 +116,8 @@ class _Trial:
         self.close(first, results[:1])
 
     def open(self, path: Path | None) -> SinkRun:
-        opened = self.contract.works(
-            "open(run, path, options) gets ready for a run", self.sink.open, self.run, path, self.options
-        )
-        self.contract.require(isinstance(opened, SinkRun), "open(run, path, options) returns a SinkRun", repr(opened))
+        opened = self.contract.works("open(run, path) gets ready for a run", self.sink.open, self.run, path)
+        self.contract.require(isinstance(opened, SinkRun), "open(run, path) returns a SinkRun", repr(opened))
         return opened
 
     def add(self, opened: SinkRun, result: FunctionResult) -> None:

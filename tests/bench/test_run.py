@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ class MemorySink(Sink):
         self.results: list[FunctionResult] = []
         self.documents: list[ResultsDocument] = []
 
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         self._fail("open")
         sink = self
 

@@ -16,9 +16,10 @@ from hatframe.bench import schedule
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Samples
 from hatframe.bench.schedule import Record, Schedule
-from hatframe.bench.session import Described, Measured, Row, Warmed
-from hatframe.bench.worker import Worker, WorkerEndedError
+from hatframe.bench.session import Batch, Drop, Needs, Row, Warmed
 from hatframe.errors import HatError, UsageError
+from hatframe.worker.messages import Request
+from hatframe.worker.process import Worker, WorkerEndedError
 
 QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 5, "max_time": 0.0, "cache": "hot"}
 
@@ -30,35 +31,36 @@ class FakeWorker:
         self.times = times
         self.fails = fails
         self.log = log
-        self.requests: deque[tuple[Any, ...]] = deque()
+        self.requests: deque[Request] = deque()
         self.most = 0
         self.bytes = 8
+        self.available: int | None = None
         self.overhead = 0.0
         log.append("started")
 
-    def submit(self, method: str, *arguments: Any) -> None:
-        self.requests.append((method, *arguments))
+    def submit(self, request: Request) -> None:
+        self.requests.append(request)
         self.most = max(self.most, len(self.requests))
 
     def result(self, timeout: float) -> Any:
-        method, row, *_ = self.requests.popleft()
-        self.log.append((method, row))
-        if method == "drop":
-            row = -1
+        request = self.requests.popleft()
+        method = type(request).__name__.lower()
+        if isinstance(request, Drop):
+            row, entry = -1, (method, request.keys)
+        else:
+            row = request.row  # type: ignore[attr-defined]
+            entry = (method, row)
+        self.log.append(entry)
         if errors := self.fails.get((method, row)):
             raise errors.pop()
+        batch = Batch(self.times.get(row, 0.01))
         if method == "describe":
-            return Described(f"key {row}", self.bytes)
-        measured = Measured(self.times.get(row, 0.01))
-        if method == "run":
-            return measured
-        return (
-            None
-            if method == "drop"
-            else Warmed(
+            return Needs(f"key {row}", self.bytes, available=self.available)
+        if method == "warm":
+            return Warmed(
                 seconds=0.1,
                 calls=1,
-                first=measured,
+                first=batch,
                 overhead=self.overhead,
                 overhead_subtracted=self.overhead > 0,
                 timer="native",
@@ -66,7 +68,7 @@ class FakeWorker:
                 input_sets=1,
                 input_set_bytes=8,
             )
-        )
+        return batch if method == "run" else None
 
     def close(self) -> None:
         self.log.append("closed")
@@ -82,6 +84,7 @@ class Runner:
         self.finished: list[str] = []
         self.saved: list[int] = []
         self.bytes = 8
+        self.available: int | None = None
         self.overhead = 0.0
         self.options = BenchOptions(**{**QUICK, **options})
 
@@ -89,6 +92,7 @@ class Runner:
         def start_worker() -> Worker:
             self.workers.append(FakeWorker(self.times, self.fails, self.log))
             self.workers[-1].bytes = self.bytes
+            self.workers[-1].available = self.available
             self.workers[-1].overhead = self.overhead
             return self.workers[-1]
 
@@ -174,11 +178,9 @@ def test_only_so_many_requests_are_under_way_as_a_pipe_can_hold() -> None:
     assert 1 < max(worker.most for worker in runner.workers) <= schedule._AHEAD
 
 
-def test_functions_whose_inputs_do_not_fit_together_are_measured_one_after_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(schedule, "available_memory", lambda: 1000)
+def test_functions_whose_inputs_do_not_fit_together_are_measured_one_after_another() -> None:
     runner = Runner(5, race=False)
+    runner.available = 1000
     runner.bytes = 300
     runner.run()
     assert runner.statuses == ["ok"] * 5

@@ -7,14 +7,27 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from sample_packages import affine, function, make_package
 
-from hatframe import Kernel
-from hatframe.backends import Measurement, Timer
-from hatframe.bench.inputs import InputData, InputSets
-from hatframe.bench.session import LONGEST_WARM_UP, SHORTEST_BATCH, Row, Session, Setup, _warm_up
+from hatframe import Kernel, hookimpl
+from hatframe.backends import Measurement, Meter, MeterSession, Workload
+from hatframe.bench import session as module
+from hatframe.bench.options import BenchOptions
+from hatframe.bench.session import (
+    LONGEST_WARM_UP,
+    MAX_SETS,
+    SHORTEST_BATCH,
+    Describe,
+    Drop,
+    Row,
+    Run,
+    Session,
+    Setup,
+    Warm,
+    set_count,
+)
+from hatframe.kernel import RunBackends
 
 SOURCE = """
 #include <stdint.h>
@@ -38,41 +51,56 @@ def hat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_package(tmp_path_factory.mktemp("session"), SOURCE, FUNCTIONS)
 
 
-def session(hat: Path, *names: str, told: list[float] | None = None, **more: Any) -> Session:
-    plain: dict[str, Any] = {"batch_length": 0.01, "min_iterations": 1, "input_bytes": 0}
-    plain |= {"input_data": "ones", "seed": 0}
+class Announced:
+    """Keeps the seconds that are announced before calls."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def calling(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def session(hat: Path, *names: str, context: Announced | None = None, kernel: Kernel | None = None, **more: Any) -> Any:
+    plain: dict[str, Any] = {"batch_length": 0.01, "input_bytes": 0, "input_data": "ones"}
     setup = Setup(packages=((hat,),), rows=tuple(Row(0, name) for name in names), **{**plain, **more})
-    return Session(setup, Kernel().open_package, calling=(told if told is not None else []).append)
+    return Session(setup, RunBackends(kernel or Kernel(), BenchOptions()), context or Announced())
 
 
 def test_batches_last_as_long_as_they_shall(hat: Path) -> None:
-    told: list[float] = []
-    running = session(hat, "quick", told=told)
-    warmed = running.warm(0)
+    context = Announced()
+    warmed = session(hat, "quick", context=context).handle(Warm(0))
     assert warmed.calls > 1000
     assert 0.003 < warmed.first.seconds < 0.1
     assert SHORTEST_BATCH <= warmed.seconds < 3 * LONGEST_WARM_UP
-    assert told == [0.0, pytest.approx(0.01, rel=0.01)]
-    assert session(hat, "quick", min_iterations=5_000_000).warm(0).calls >= 5_000_000
+    assert context.seconds == [0.0, pytest.approx(0.01, rel=0.01)]
+    assert session(hat, "quick", min_iterations=5_000_000).handle(Warm(0)).calls >= 5_000_000
 
 
 def test_a_long_function_is_called_once_to_warm_up_and_once_to_measure(hat: Path) -> None:
-    told: list[float] = []
-    warmed = session(hat, "slow", told=told).warm(0)
+    context = Announced()
+    warmed = session(hat, "slow", context=context).handle(Warm(0))
     assert warmed.calls == 1
     assert warmed.seconds == pytest.approx(0.15, rel=0.3)
-    assert told == [0.0, warmed.seconds]
+    assert context.seconds == [0.0, warmed.seconds]
 
 
-class MostlyLoop(Timer):
-    """Of a function that does nothing, in a loop that costs 100 ns a call."""
+class MostlyLoop(Workload):
+    """A function that does nothing, in a loop that costs 100 ns a call."""
 
-    name = "mostly loop"
     overhead = 1e-7
-    subtracts_overhead = True
+    overhead_subtracted = True
 
     def __init__(self) -> None:
         self.calls = 0
+
+    def allocate(self, sets: int, like: Workload | None = None) -> None: ...
+
+    def restore(self) -> bool:
+        return False
+
+    def values(self, index: int) -> list[Any]:
+        return []
 
     def run(self, calls: int) -> Measurement:
         self.calls += calls
@@ -80,38 +108,71 @@ class MostlyLoop(Timer):
 
 
 def test_the_time_of_a_loop_counts_although_it_is_subtracted() -> None:
-    timer = MostlyLoop()
-    per_call, total = _warm_up(timer)
+    workload = MostlyLoop()
+    per_call, total = module._warm_up(workload)
     assert per_call == pytest.approx(1e-7, rel=0.01)
-    assert total == pytest.approx(timer.calls * 1e-7, rel=0.01)
+    assert total == pytest.approx(workload.calls * 1e-7, rel=0.01)
     assert total < 2 * LONGEST_WARM_UP
 
 
-@pytest.mark.parametrize("sets", [1, 2, 3, 8, 100])
-@pytest.mark.parametrize("name", ["c", "d"])
-def test_each_array_that_is_written_is_watched_however_many_sets_there_are(hat: Path, sets: int, name: str) -> None:
-    bound = Kernel().load(hat)["last"]
-    inputs = InputSets(bound, {}, InputData(0, "ones"), sets * 64)
-    assert len(inputs.sets) == sets
-    assert not inputs.restore_if_drifted()
-    position = "abcd".index(name)
-    for arguments in inputs.sets:
-        arguments[position][1] = np.inf
-    assert inputs.restore_if_drifted()
-    assert all((arguments[position] == 1).all() for arguments in inputs.sets)
-    assert inputs.restored == 1
+def test_the_number_of_sets_is_bounded() -> None:
+    assert set_count(100, 1000) == 10
+    assert set_count(100, 1001) == 11
+    assert set_count(8, 1 << 40) == MAX_SETS
+    assert set_count(8, 0) == set_count(0, 1000) == 1
 
 
-def test_inputs_that_are_dropped_are_given_back(hat: Path) -> None:
+def test_without_a_size_the_sets_exceed_the_last_cache_of_their_memory(hat: Path) -> None:
+    running = session(hat, "quick", input_bytes=None)
+    cache = Kernel().machine.last_level_cache
+    assert cache
+    needs = running.handle(Describe(0))
+    assert (needs.memory, needs.bytes) == ("host", min(MAX_SETS * 16, 2 * cache.size))
+    assert running.handle(Warm(0)).covers_cache is (2 * cache.size <= MAX_SETS * 16)
+
+
+class Batches(Meter):
+    name = "batches"
+    summary = "for a test"
+
+    def open(self) -> MeterSession:
+        return Counting()
+
+
+class Counting(MeterSession):
+    started = 0
+
+    def start(self) -> None:
+        self.started += 1
+
+    def stop(self) -> dict[str, float]:
+        return {"batches": float(self.started)}
+
+
+def test_meters_add_their_figures_to_each_batch(hat: Path) -> None:
+    class Plugin:
+        @hookimpl
+        def hatframe_meters(self) -> list[Meter]:
+            return [Batches()]
+
+    running = session(hat, "quick", kernel=Kernel([Plugin()]))
+    assert running.handle(Warm(0)).first.counters["batches"] == 1
+    assert running.handle(Run(0, 3)).counters["batches"] == 2
+
+
+def test_dropped_argument_sets_are_freed_and_made_anew_when_needed(hat: Path) -> None:
     running = session(hat, "quick", "slow", "last", input_bytes=1000)
-    running.warm(0)
-    running.warm(2)
-    key = running.describe(0).key
-    arrays = [weakref.ref(array) for arguments in running._inputs[key].sets for array in arguments]
+    running.handle(Warm(0))
+    running.handle(Warm(2))
+    key = running.handle(Describe(0)).key
+    assert key == running.handle(Describe(1)).key, "functions with the same arguments share them"
+    workload = running._workloads[0]
+    arrays = [weakref.ref(value) for index in range(workload.sets) for value in workload.values(index)]
     assert all(array() is not None for array in arrays)
-    running.drop([key])
+    del workload
+    running.handle(Drop((key,)))
     gc.collect()
     assert all(array() is None for array in arrays)
-    assert running.run(2, 3).seconds > 0
-    assert running.run(0, 3).seconds > 0
+    assert running.handle(Run(2, 3)).seconds > 0
+    assert running.handle(Run(0, 3)).seconds > 0
     running.close()

@@ -371,14 +371,14 @@ def test_a_timer_cycles_through_its_argument_sets(package: LoadedPackage) -> Non
     sets = [
         [np.full((3, 4), k, np.float32), np.ones((3, 4), np.float32), np.zeros((3, 4), np.float32)] for k in range(3)
     ]
-    timer = package.add.prepare(sets)
+    timer = package.add.timer(sets)
     assert timer.overhead > 0
     assert timer.run(2).seconds > 0
     assert [bool(c.any()) for _, _, c in sets] == [True, True, False]
     timer.run(1)
     assert (sets[2][2] == 3).all()
     # The arrays of an allocating function are freed by the timer.
-    timer = package.range_of.prepare(
+    timer = package.range_of.timer(
         [[np.array(0, np.int32), np.array(9, np.int32), np.zeros(1, np.uintp), np.zeros(1, np.uint32)]]
     )
     assert timer.run(10).seconds > 0

@@ -17,6 +17,7 @@ from sample_packages import LINKERS, affine, element, function, make_package, ru
 
 from hatframe import Kernel, files, hookimpl
 from hatframe.backends import Linker, SharedLibrary
+from hatframe.calling.arguments import make_arguments
 from hatframe.calling.interface import POINTER
 from hatframe.calling.native import SLOT_TYPES, LoopSignature, NativeLoop, native_loop
 from hatframe.calling.native import SYMBOL as LOOP_SYMBOL
@@ -152,7 +153,7 @@ def test_every_type_reaches_the_function_by_value_and_by_pointer(hat: Path, load
         for value in TYPES[t]:
             cell = number(t, value)
             sets.append([cell[0].item() if kind == "value" else cell, number(t, 0), np.zeros(1, np.int32)])
-        timer = package[f"{kind}_{t}"].prepare(sets)
+        timer = package[f"{kind}_{t}"].timer(sets)
         assert timer.name == "native"
         assert timer.run(5).seconds > 0
         for value, (_, seen, _) in zip(TYPES[t], sets, strict=True):
@@ -162,7 +163,7 @@ def test_every_type_reaches_the_function_by_value_and_by_pointer(hat: Path, load
         assert [int(calls[0]) for _, _, calls in sets] == [3, 3], "the sets go on from where it stopped"
     seen = number(t, 0)
     for value in TYPES[t]:
-        package[f"back_{t}"].prepare([[number(t, value)[0].item()]]).run(1)
+        package[f"back_{t}"].timer([[number(t, value)[0].item()]]).run(1)
         package[f"told_{t}"](seen)
         assert seen.tobytes() == number(t, value).tobytes(), value
 
@@ -174,7 +175,7 @@ def test_more_arguments_than_registers_are_in_their_places(hat: Path, loader: st
     values = [-7, 0.5, 1e300, -(2**50), e, 65535, True, -2.5, 1.5, 10, -11, 12, -13]
     seen, called = np.zeros(13), np.zeros(13)
     package = load(hat, loader)
-    package["many"].prepare([[*values, seen]]).run(1)
+    package["many"].timer([[*values, seen]]).run(1)
     package["many"](*values, called)
     assert seen.tolist() == called.tolist() == [-7, 0.5, 1e300, -(2**50), 0.25, 65535, 1, -2.5, 1.5, 10, -11, 12, -13]
 
@@ -187,7 +188,7 @@ def test_a_function_without_arguments_is_called_as_often_as_asked(
     hat: Path, loader: str, timer: str, sets: int
 ) -> None:
     package = load(hat, loader, timer)
-    prepared = package["count"].prepare([[]] * sets)
+    prepared = package["count"].timer([[]] * sets)
     package["how_often"]()
     for calls in (1, 2, 1000):
         prepared.run(calls)
@@ -198,7 +199,7 @@ def test_a_function_without_arguments_is_called_as_often_as_asked(
 @pytest.mark.parametrize("sets", [1, 2, 7, 64])
 def test_the_sets_are_gone_through_in_turn(hat: Path, sets: int) -> None:
     arguments = [[1.0, np.zeros(1), np.zeros(1, np.int32)] for _ in range(sets)]
-    timer = load(hat)["value_double"].prepare(arguments)
+    timer = load(hat)["value_double"].timer(arguments)
     total = 0
     for calls in (1, 5, 64, 3, 100):
         timer.run(calls)
@@ -218,11 +219,11 @@ def test_what_a_function_allocates_is_freed(hat: Path, timer: str, sets: int) ->
         return [[n, np.zeros(1, np.uintp), np.zeros(1, np.int32)] for _ in range(sets)]
 
     package["how_often"]()
-    small = package["makes"].prepare(arguments(10))
+    small = package["makes"].timer(arguments(10))
     for calls in (1, 2, 500):
         small.run(calls)
         assert package["how_often"]() == calls
-    large = package["makes"].prepare(arguments(size))
+    large = package["makes"].timer(arguments(size))
     before = peak_memory()
     large.run(150)
     assert package["how_often"]() == 150
@@ -239,7 +240,7 @@ def peak_memory() -> int:
 def test_an_array_that_was_not_allocated_is_not_freed(hat: Path) -> None:
     package = load(hat)
     package["how_often"]()
-    package["makes_none"].prepare([[np.zeros(1, np.uintp), np.zeros(1, np.int32)]]).run(777)
+    package["makes_none"].timer([[np.zeros(1, np.uintp), np.zeros(1, np.int32)]]).run(777)
     assert package["how_often"]() == 777
 
 
@@ -247,7 +248,7 @@ def test_an_array_that_was_not_allocated_is_not_freed(hat: Path) -> None:
 @pytest.mark.parametrize("loader", LOADERS)
 def test_both_timers_tell_the_same_of_a_function_that_takes_longer_than_their_loops(hat: Path, loader: str) -> None:
     x = np.ones(4096, np.float32)
-    timers = [load(hat, loader, timer)["busy"].prepare([[x]]) for timer in ("native", "python")]
+    timers = [load(hat, loader, timer)["busy"].timer([[x]]) for timer in ("native", "python")]
     assert [timer.name for timer in timers] == ["native", "python"]
     assert [timer.subtracts_overhead for timer in timers] == [False, True]
     assert 0 < timers[0].overhead < timers[1].overhead
@@ -309,11 +310,11 @@ def test_one_loop_serves_all_functions_of_a_signature_and_all_later_processes(ha
         package = load(hat, loader, kernel=kernel_with(linker))
         for n in range(50):
             x, y = np.ones(1, np.float32), np.zeros(1, np.float32)
-            package[f"same_{n}"].prepare([[x, y]]).run(2)
+            package[f"same_{n}"].timer([[x, y]]).run(2)
             assert y[0] == n + 1
         assert linker.compiled == 1
     assert len(timers_folder()) == 1
-    package["count"].prepare([[]])
+    package["count"].timer([[]])
     assert linker.compiled == 2
 
 
@@ -324,10 +325,10 @@ def test_functions_with_the_same_arguments_share_their_table_as_long_as_it_is_us
         """A list that tells when it is gone."""
 
     sets = Sets([np.ones(1, np.float32), np.zeros(1, np.float32)] for _ in range(100))
-    timers = [package[f"same_{n}"].prepare(sets) for n in range(3)]
+    timers = [package[f"same_{n}"].timer(sets) for n in range(3)]
     assert len({id(timer._table) for timer in timers}) == 1
     other = Sets(list(arguments) for arguments in sets)
-    assert package["same_4"].prepare(other)._table is not timers[0]._table
+    assert package["same_4"].timer(other)._table is not timers[0]._table
     gone = weakref.ref(sets)
     del timers, sets
     gc.collect()
@@ -346,7 +347,7 @@ def test_two_processes_that_need_a_loop_at_once_compile_it_once(hat: Path) -> No
 def _compile_one(hat: str) -> int:
     linker = Counting()
     y = np.zeros(1, np.float32)
-    load(Path(hat), kernel=kernel_with(linker))["same_1"].prepare([[np.ones(1, np.float32), y]]).run(1)
+    load(Path(hat), kernel=kernel_with(linker))["same_1"].timer([[np.ones(1, np.float32), y]]).run(1)
     assert y[0] == 2
     return linker.compiled
 
@@ -390,11 +391,11 @@ def test_without_a_compiler_python_measures_which_is_logged_once(
     package = load(hat, loader, "auto", without_compiler())
     for n in range(5):
         y = np.zeros(1, np.float32)
-        timer = package[f"same_{n}"].prepare([[np.ones(1, np.float32), y]])
+        timer = package[f"same_{n}"].timer([[np.ones(1, np.float32), y]])
         assert timer.name == "python"
         timer.run(3)
         assert y[0] == n + 1
-    assert package["count"].prepare([[]]).name == "python"
+    assert package["count"].timer([[]]).name == "python"
     (message,) = caplog.messages
     assert "Python" in message
 
@@ -404,12 +405,12 @@ def test_a_native_timer_that_was_asked_for_is_an_error_without_a_compiler(
 ) -> None:
     package = load(hat, timer="native", kernel=without_compiler())
     with pytest.raises(PluginError, match="can produce"):
-        package["count"].prepare([[]])
+        package["count"].timer([[]])
 
 
 @pytest.mark.parametrize("loader", LOADERS)
 def test_a_timer_that_there_is_not_is_refused(hat: Path, loader: str) -> None:
-    with pytest.raises(UsageError, match="there is no timer 'sundial'; choose one of auto, native, python"):
+    with pytest.raises(UsageError, match="sundial"):
         load(hat, loader, "sundial")
 
 
@@ -419,10 +420,10 @@ def test_a_cache_that_cannot_be_written_is_told_and_python_measures(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("HATFRAME_CACHE_DIR", str(tmp_path / "file"))
     caplog.set_level("INFO", "hatframe")
-    assert load(hat, timer="auto", kernel=Kernel())["count"].prepare([[]]).name == "python"
+    assert load(hat, timer="auto", kernel=Kernel())["count"].timer([[]]).name == "python"
     assert "the timing loop cannot be kept" in caplog.messages[0]
     with pytest.raises(LinkError, match="HATFRAME_CACHE_DIR"):
-        load(hat, timer="native")["count"].prepare([[]])
+        load(hat, timer="native")["count"].timer([[]])
 
 
 def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
@@ -449,7 +450,7 @@ def test_a_quick_function_that_allocates_is_called_as_often_as_is_asked(tmp_path
         "count": function(returns=returns("long long")),
     }
     package = Kernel().load(make_package(tmp_path, source, functions), timer="native")
-    timer = package["quick"].prepare([package["quick"].make_arguments({}, lambda name, array: None)] * sets)
+    timer = package["quick"].timer([make_arguments(package["quick"].plan, {}, lambda name, array: None)] * sets)
     before = package["count"]()
     seconds = timer.run(3_000_000).seconds
     assert package["count"]() - before == 3_000_000

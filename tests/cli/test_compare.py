@@ -34,7 +34,7 @@ def write(folder: Path, name: str, *results: FunctionResult, complete: bool = Tr
     """Results as a run writes them, to NAME.json and NAME.csv."""
     whole = document(*results, complete=complete)
     for sink in (CsvSink(), JsonSink()):
-        run = sink.open(whole.run, folder / f"{name}.{sink.name}", {})
+        run = sink.open(whole.run, folder / f"{name}.{sink.name}")
         for each in results:
             run.add(each)
         run.close(whole)

@@ -36,7 +36,7 @@ PROC = pytest.mark.skipif(not Path("/proc/version").is_file(), reason="no /proc,
 
 def append(path: Path, *results: FunctionResult) -> str:
     """One run of the CSV sink."""
-    run = CsvSink().open(run_info(), path, {})
+    run = CsvSink().open(run_info(), path)
     for each in results:
         run.add(each)
     return run.close(document(*results))
@@ -92,7 +92,7 @@ def test_csv_appends_under_one_header(tmp_path: Path) -> None:
 
 def test_csv_without_a_path_goes_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    CsvSink().open(run_info(), None, {}).add(result())
+    CsvSink().open(run_info(), None).add(result())
     assert len(read_rows(tmp_path / "results.csv")) == 1
 
 
@@ -100,16 +100,17 @@ def test_csv_takes_its_path_from_its_option(tmp_path: Path) -> None:
     (option,) = CsvSink.options
     assert option.names == ("--results-file", "--results_file")
     path = tmp_path / "own.csv"
-    CsvSink().open(run_info(), None, {option.key: str(path)}).add(result())
+    sink = CsvSink().configured({option.key: str(path)})
+    sink.open(run_info(), None).add(result())
     assert len(read_rows(path)) == 1
-    CsvSink().open(run_info(), path, {option.key: str(path)})
+    sink.open(run_info(), path)
     with pytest.raises(UsageError, match="twice"):
-        CsvSink().open(run_info(), tmp_path / "other.csv", {option.key: str(path)})
+        sink.open(run_info(), tmp_path / "other.csv")
 
 
 def test_csv_row_is_on_disk_once_it_was_added(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    run = CsvSink().open(run_info(), path, {})
+    run = CsvSink().open(run_info(), path)
     assert read_rows(path) == []
     for count, name in enumerate(("a", "b", "c"), start=1):
         run.add(result(name))
@@ -121,7 +122,7 @@ def test_csv_of_a_process_that_dies_holds_all_rows_before(tmp_path: Path) -> Non
     process = in_another_process(
         "import os\nfrom pathlib import Path\nfrom result_documents import result, run_info\n"
         "from hatframe_builtin.sinks.csv_sink import CsvSink\n"
-        f"run = CsvSink().open(run_info(), Path({str(path)!r}), {{}})\n"
+        f"run = CsvSink().open(run_info(), Path({str(path)!r}))\n"
         "run.add(result('a'))\nrun.add(result('b'))\nos.abort()\n"
     )
     assert process.wait(60) != 0
@@ -135,7 +136,7 @@ def test_csv_of_runs_at_the_same_time_has_whole_rows_of_all(tmp_path: Path) -> N
         in_another_process(
             "from pathlib import Path\nfrom result_documents import failed, run_info\n"
             "from hatframe_builtin.sinks.csv_sink import CsvSink\n"
-            f"run = CsvSink().open(run_info(), Path({str(path)!r}), {{}})\n"
+            f"run = CsvSink().open(run_info(), Path({str(path)!r}))\n"
             f"for i in range(40): run.add(failed('{name}' + str(i), '{message}'))\n"
         )
         for name in "ab"
@@ -180,7 +181,7 @@ def test_csv_refuses_another_file_and_leaves_it_as_it_is(tmp_path: Path, content
     path = tmp_path / "results.csv"
     path.write_bytes(content)
     with pytest.raises(SinkError, match="header") as caught:
-        CsvSink().open(run_info(), path, {})
+        CsvSink().open(run_info(), path)
     assert caught.value.where == str(path)
     assert "--results-file" in caught.value.hint
     assert path.read_bytes() == content
@@ -219,16 +220,16 @@ def test_csv_of_a_path_that_is_not_utf_8_is_written_all_the_same(tmp_path: Path)
 @pytest.mark.parametrize("sink", [CsvSink(), JsonSink()], ids=["csv", "json"])
 def test_a_folder_or_a_missing_folder_is_refused_before_the_run(tmp_path: Path, sink: CsvSink | JsonSink) -> None:
     with pytest.raises(SinkError, match="no file"):
-        sink.open(run_info(), tmp_path, {})
+        sink.open(run_info(), tmp_path)
     with pytest.raises(SinkError, match="no folder"):
-        sink.open(run_info(), tmp_path / "none" / "results", {})
+        sink.open(run_info(), tmp_path / "none" / "results")
 
 
 @PROC
 @pytest.mark.parametrize("sink", [CsvSink(), JsonSink()], ids=["csv", "json"])
 def test_a_place_that_cannot_be_written_is_refused_before_the_run(sink: CsvSink | JsonSink) -> None:
     with pytest.raises(SinkError, match="cannot be written"):
-        sink.open(run_info(), Path("/proc/results"), {})
+        sink.open(run_info(), Path("/proc/results"))
 
 
 # ------------------------------------------------------------------------------------------------------- json
@@ -237,7 +238,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_run(sink: CsvSink 
 def test_json_holds_the_whole_document(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     whole = document(result("gemm", sizes={"M": 4}), failed("f", "why"), skipped={"Initialize": "an initializer"})
-    run = JsonSink().open(whole.run, path, {})
+    run = JsonSink().open(whole.run, path)
     for each in whole.results:
         run.add(each)
     assert str(path) in run.close(whole)
@@ -248,13 +249,13 @@ def test_json_holds_the_whole_document(tmp_path: Path) -> None:
 
 def test_json_without_a_path_goes_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    JsonSink().open(run_info(), None, {}).close(document(result()))
+    JsonSink().open(run_info(), None).close(document(result()))
     assert len(read_results("results.json").results) == 1
 
 
 def test_json_is_on_disk_while_results_come_in(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    run = JsonSink().open(run_info(), path, {})
+    run = JsonSink().open(run_info(), path)
     run.add(result("a"))
     first = read_results(path)
     assert [each.function_name for each in first.results] == ["a"]
@@ -272,7 +273,7 @@ def test_json_of_many_quick_functions_costs_little(tmp_path: Path) -> None:
     times = [1e-6 * (1 + i / 100) for i in range(20)]
     results = [result(f"f{i}", times=times) for i in range(1000)]
     whole = document(*results)
-    run = JsonSink().open(whole.run, tmp_path / "results.json", {})
+    run = JsonSink().open(whole.run, tmp_path / "results.json")
     started = time.perf_counter()
     run.close(whole)
     once = time.perf_counter() - started
@@ -286,8 +287,8 @@ def test_json_of_many_quick_functions_costs_little(tmp_path: Path) -> None:
 def test_json_replaces_an_older_document_with_the_first_result_only(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     old = document(result("old"))
-    JsonSink().open(old.run, path, {}).close(old)
-    run = JsonSink().open(run_info(), path, {})
+    JsonSink().open(old.run, path).close(old)
+    run = JsonSink().open(run_info(), path)
     assert "not written" in run.close(ResultsDocument(run=run_info(), complete=False))
     assert read_results(path) == old
     run.add(result("new"))
@@ -301,14 +302,14 @@ def test_json_replaces_no_other_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "results.json"
     path.write_bytes(content)
     with pytest.raises(SinkError, match="not replaced"):
-        JsonSink().open(run_info(), path, {})
+        JsonSink().open(run_info(), path)
     assert path.read_bytes() == content
 
 
 def test_json_takes_an_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.touch()
-    JsonSink().open(run_info(), path, {}).close(document(result()))
+    JsonSink().open(run_info(), path).close(document(result()))
     assert len(read_results(path).results) == 1
 
 
@@ -327,7 +328,7 @@ def hat_file(folder: Path, *names: str, stem: str = "pkg", tables: Mapping[str, 
 def store(*results: FunctionResult, complete: bool = True) -> str:
     """One run of the hat sink over the .hat files of the results."""
     files = dict.fromkeys(each.hat_file for each in results)
-    run = HatSink().open(run_info(*files), None, {"store_in_hat": "true"})
+    run = HatSink().open(run_info(*files), None)
     for each in results:
         run.add(each)
     return run.close(document(*results, complete=complete))
@@ -405,7 +406,7 @@ def test_hat_stores_in_each_file_of_the_run(tmp_path: Path) -> None:
 
 def test_hat_of_a_file_that_is_lost_stores_in_the_others_and_tells(tmp_path: Path) -> None:
     lost, kept = hat_file(tmp_path, "a", stem="lost"), hat_file(tmp_path, "b", stem="kept")
-    run = HatSink().open(run_info(str(lost), str(kept)), None, {})
+    run = HatSink().open(run_info(str(lost), str(kept)), None)
     lost.unlink()
     with pytest.raises(SinkError, match=r"lost\.hat"):
         run.close(document(result("a", hat_file=str(lost)), result("b", hat_file=str(kept))))
@@ -425,10 +426,10 @@ def test_hat_of_a_thousand_functions_is_stored_in_one_pass(tmp_path: Path) -> No
 def test_hat_files_that_cannot_be_written_are_refused_before_the_run(tmp_path: Path) -> None:
     path = hat_file(tmp_path, "a")
     with pytest.raises(SinkError, match="cannot be written") as caught:
-        HatSink().open(run_info(str(path), "/proc/version"), None, {})
+        HatSink().open(run_info(str(path), "/proc/version"), None)
     assert caught.value.where == "/proc/version"
 
 
 def test_hat_takes_no_path(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no path"):
-        HatSink().open(run_info(), tmp_path / "pkg.hat", {})
+        HatSink().open(run_info(), tmp_path / "pkg.hat")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,22 @@ from remembering_linker import RememberingLinker
 from sample_packages import affine, function, make_package
 
 from hatframe import HatError, Kernel
-from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loader, Measurement, Timer
+from hatframe.backends import (
+    BoundFunction,
+    Library,
+    Linker,
+    LoadContext,
+    Loader,
+    Measurement,
+    Timer,
+    Workload,
+    WorkloadSpec,
+)
+from hatframe.calling.memory import HostMemory
+from hatframe.calling.workloads import ArrayWorkload
 from hatframe.errors import CallError, PluginError, UsageError
-from hatframe.format.model import Function
+from hatframe.format.model import Function, Required
+from hatframe.machine import Machine, Platform
 from hatframe.packages.package import Package
 from hatframe.testing import check_function, check_loader
 
@@ -28,9 +41,9 @@ def linker() -> Linker:
 
 
 class Bound(BoundFunction):
-    """A bound function that hands on to the real one; the faults override what they break."""
+    """A bound function that delegates to the real one; the faults override what they break."""
 
-    def __init__(self, real: BoundFunction) -> None:
+    def __init__(self, real: Any) -> None:
         self.real = real
         self.function = real.function
 
@@ -38,16 +51,13 @@ class Bound(BoundFunction):
         return self.real(*args, **kwargs)
 
     def prepare_call(self, *args: Any, **kwargs: Any) -> Callable[[], Any]:
-        return self.real.prepare_call(*args, **kwargs)
+        return self.real.prepare_call(*args, **kwargs)  # type: ignore[no-any-return]
 
-    def prepare(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
-        return self.real.prepare(argument_sets)
+    def workload(self, spec: WorkloadSpec) -> Workload:
+        return ArrayWorkload(self.real.plan, spec, HostMemory(Machine(platform=Platform.host())), self.timer)
 
-    def argument_bytes(self, sizes: Mapping[str, int]) -> int:
-        return self.real.argument_bytes(sizes)
-
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
-        return self.real.make_arguments(sizes, fill)
+    def timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
+        return self.real.timer(argument_sets)  # type: ignore[no-any-return]
 
 
 class Opened(Library):
@@ -170,9 +180,24 @@ class PreparesUnchecked(Bound):
         return functools.partial(self, *args, **kwargs)
 
 
-class Misaligned(Bound):
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
-        return [_misaligned(value) for value in super().make_arguments(sizes, fill)]
+def workload_with(fault: type[ArrayWorkload]) -> type[Bound]:
+    """A fault in the workload."""
+
+    def workload(self: Bound, spec: WorkloadSpec) -> Workload:
+        return fault(self.real.plan, spec, HostMemory(Machine(platform=Platform.host())), self.timer)
+
+    return type(fault.__name__, (Bound,), {"workload": workload})
+
+
+class Eager(ArrayWorkload):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.allocate(1)
+
+
+class Misaligned(ArrayWorkload):
+    def values(self, index: int) -> list[Any]:
+        return [_misaligned(value) for value in super().values(index)]
 
 
 def _misaligned(value: Any) -> Any:
@@ -185,40 +210,57 @@ def _misaligned(value: Any) -> Any:
     return moved
 
 
-class Unfilled(Bound):
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
-        return super().make_arguments(sizes, lambda name, array: array.fill(0))
-
-
-class FillsAll(Bound):
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
-        values = super().make_arguments(sizes, fill)
-        for value in values:
+class Unfilled(ArrayWorkload):
+    def allocate(self, sets: int, like: Workload | None = None) -> None:
+        super().allocate(sets, like)
+        for value in self.values(0) if self._spec.input_data == "ones" else ():
             if isinstance(value, np.ndarray):
-                fill("", value)
-        return values
+                value[...] = 0
 
 
-class OneTooFew(Bound):
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
-        return super().make_arguments(sizes, fill)[:-1]
+class OneTooFew(ArrayWorkload):
+    def values(self, index: int) -> list[Any]:
+        values = super().values(index)
+        return values[:-1] or values
 
 
-class CountsElements(Bound):
-    def argument_bytes(self, sizes: Mapping[str, int]) -> int:
-        return super().argument_bytes(sizes) // 4
+class CountsElements(ArrayWorkload):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.set_bytes //= 4
 
 
-class SameArrays(Bound):
-    @functools.cached_property
-    def made(self) -> Sequence[Any]:
-        return self.real.make_arguments({"n": 5}, lambda name, array: array.fill(7))
+class KeyOfItsOwn(ArrayWorkload):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.key = str(id(self))
 
-    def make_arguments(self, sizes: Mapping[str, int], fill: Callable[[str, Any], None]) -> Sequence[Any]:
-        for value, parameter in zip(self.made, self.function.arguments, strict=True):
-            if isinstance(value, np.ndarray) and parameter.usage.value == "input_output":
-                fill("", value)
-        return self.made
+
+class FewerSets(ArrayWorkload):
+    def allocate(self, sets: int, like: Workload | None = None) -> None:
+        super().allocate(1, like)
+
+
+class SharesNothing(ArrayWorkload):
+    def allocate(self, sets: int, like: Workload | None = None) -> None:
+        super().allocate(sets)
+
+
+class NeverRestores(ArrayWorkload):
+    def restore(self) -> bool:
+        return False
+
+
+class AlwaysRestores(ArrayWorkload):
+    def restore(self) -> bool:
+        super().restore()
+        return True
+
+
+class RestoresNothing(ArrayWorkload):
+    def restore(self) -> bool:
+        assert self._argument_sets
+        return bool(self._argument_sets._pristine) and self._argument_sets._watch.drifted()
 
 
 class WrappingTimer(Timer):
@@ -236,10 +278,10 @@ class WrappingTimer(Timer):
 def timed(timer: type[Any]) -> type[Bound]:
     """A fault in the timer."""
 
-    def prepare(self: Bound, argument_sets: Sequence[Sequence[Any]]) -> Any:
-        return timer(self.real.prepare(argument_sets))
+    def wrapped(self: Bound, argument_sets: Sequence[Sequence[Any]]) -> Any:
+        return timer(self.real.timer(argument_sets))
 
-    return type(timer.__name__, (Bound,), {"prepare": prepare})
+    return type(timer.__name__, (Bound,), {"timer": wrapped})
 
 
 class Nameless(WrappingTimer):
@@ -294,15 +336,20 @@ class OddCounter(WrappingTimer):
 
 
 class FirstSetOnly(Bound):
-    def prepare(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
-        return super().prepare(argument_sets[:1])
+    def timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
+        return super().timer(argument_sets[:1])
+
+
+class UnmetTogether(Toy):
+    def unmet_requirements(self, required: Required) -> Any:
+        return "no such device"
 
 
 @pytest.mark.parametrize(
     ("fault", "clause"),
     [
         (ShoutsRuntimes, r"runtimes are a frozenset of names in lower case; found: frozenset\(\{'CUDA'\}\)"),
-        (OpensAnything, "a file that is no library is refused with a HatError: .*found: OSError: no library"),
+        (OpensAnything, "a file that is not a library is refused with a HatError.*found: OSError: no library"),
         (NoSymbolError, r"bind\(function\) raises SymbolError .*; found: KeyError"),
         (FindsNothing, r"bind\(function\) raises SymbolError .*; found: AttributeError"),
         (CannotClose, r"close\(\) raises nothing; found: RuntimeError: it is busy"),
@@ -314,16 +361,21 @@ class FirstSetOnly(Bound):
         (CallsWhilePreparing, r"prepare_call\(...\) takes what a call takes, and does not call; found: argument 2"),
         (PreparesOnce, r"what prepare_call\(\) returns makes the same call again and again; found: c = "),
         (PreparesUnchecked, r"prepare_call\(\) refuses what a call refuses; found: no error"),
-        (Misaligned, r"make_arguments\(\) aligns arrays to 64 bytes; found: that of argument 0"),
-        (Unfilled, r"make_arguments\(\) has every array filled that the function reads"),
-        (FillsAll, r"make_arguments\(\) leaves arrays alone that the function only writes; found: that of argument 2"),
-        (OneTooFew, r"gives a value for each parameter, in declared order; found: 2 for 3"),
-        (CountsElements, r"argument_bytes\(sizes\) tells what the arrays .* take, .*; found: 36 for arrays of 144"),
-        (SameArrays, r"make_arguments\(\) makes new arrays each time"),
-        (timed(lambda real: "timer"), r"prepare\(argument_sets\) returns a Timer; found: 'timer'"),
-        (timed(Nameless), "a timer has a name"),
-        (timed(NegativeOverhead), "the overhead of a timer is a number of seconds, .*; found: -1.0"),
-        (timed(WarmsUp), r"prepare\(argument_sets\) makes no calls; found: 3 calls"),
+        (workload_with(Eager), r"workload\(spec\) allocates nothing; found: 1 sets"),
+        (workload_with(Misaligned), r"aligned to 64 bytes; found: argument 0"),
+        (workload_with(Unfilled), r"hold the input data; found: argument 0"),
+        (workload_with(OneTooFew), r"a value for each parameter, in declared order; found: 2 for 3"),
+        (workload_with(CountsElements), r"set_bytes is the size of the arrays.*; found: 36 for arrays of 144"),
+        (workload_with(KeyOfItsOwn), r"one function and one spec have the same key"),
+        (workload_with(FewerSets), r"has the sets that it was asked to allocate; found: 1"),
+        (workload_with(SharesNothing), r"share argument sets call with the same arrays; found: 0 calls instead of 3"),
+        (workload_with(NeverRestores), r"restore\(\) finds values that drifted"),
+        (workload_with(AlwaysRestores), r"restore\(\) leaves ordinary values alone"),
+        (workload_with(RestoresNothing), r"restore\(\) writes the first values back"),
+        (UnmetTogether, r"unmet_requirements\(required\) returns a list of sentences"),
+        (timed(Nameless), "its timer has a name"),
+        (timed(NegativeOverhead), "its overhead is a number of seconds, .*; found: -1.0"),
+        (timed(WarmsUp), r"allocate\(sets\) makes no calls; found: 3 calls"),
         (timed(OneMore), r"run\(calls\) makes exactly that many calls; found: 8 instead of 7"),
         (timed(Milliseconds), "measures seconds: no more than passed while it ran"),
         (timed(OnlyTheLast), "measures the seconds of the whole batch"),
@@ -334,16 +386,16 @@ class FirstSetOnly(Bound):
         (FirstSetOnly, r"in turn and round again; found: calls with each set: \[7, 0, 0\]"),
     ],
 )
-def test_a_fault_is_told_by_the_clause_that_it_breaks(fault: Any, clause: str, linker: Linker) -> None:
+def test_a_fault_breaks_the_clause_that_names_it(fault: Any, clause: str, linker: Linker) -> None:
     with pytest.raises(AssertionError, match=clause):
         check_loader(broken(fault), linker)
 
 
-def test_a_loader_of_a_runtime_is_told_to_check_its_functions(linker: Linker) -> None:
+def test_a_loader_of_a_runtime_needs_a_package_and_cases(linker: Linker) -> None:
     class Device(Toy):
         runtimes = frozenset({"cuda"})
 
-    with pytest.raises(UsageError, match=r"'toy' serves cuda, not host functions; .* check_function"):
+    with pytest.raises(UsageError, match=r"cuda.*package"):
         check_loader(Device(), linker)
 
 

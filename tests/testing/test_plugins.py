@@ -6,7 +6,7 @@ import importlib
 import subprocess
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from hatframe import hookimpl
-from hatframe.backends import Availability, Observer, Probe, Sink, SinkOption, SinkRun
+from hatframe.backends import Availability, Observer, Option, Probe, Sink, SinkRun
 from hatframe.cli.main import build_app
 from hatframe.machine import Facts
 from hatframe.results.model import RunInfo
@@ -41,7 +41,7 @@ class ToySink(Sink):
     name = "toy"
     summary = "for a test"
 
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         raise NotImplementedError
 
 
@@ -61,7 +61,7 @@ def returning(*values: Any) -> Callable[[], Any]:
 
 def taking(*names: str) -> Callable[[], Any]:
     """A hook for a sink with options of these names."""
-    options = tuple(SinkOption(names=(name,), help="for a test") for name in names)
+    options = tuple(Option(names=(name,), help="for a test") for name in names)
     return returning(type("Optional", (ToySink,), {"options": options})())
 
 
@@ -124,10 +124,13 @@ def test_its_commands_are_on_the_command_line() -> None:
         ({"probes": returning(ToyProbe(), ToyProbe())}, "backends of one kind have names of their own; found: toy"),
         ({"observers": returning("x")}, "the kernel takes it; found: hatframe_observers returned a str"),
         ({"sinks": taking("--Title")}, "sink 'toy' breaks its contract: .* key in snake case"),
-        ({"sinks": taking("--loader")}, "no option of a sink is one that hatframe bench has already; found: --loader"),
+        (
+            {"sinks": taking("--loader")},
+            "its options differ from those that hatframe bench has already; found: --loader",
+        ),
         (
             {"sinks": taking("--packages")},
-            "no option of a sink is one that hatframe bench has already; found: packages",
+            "its options differ from those that hatframe bench has already; found: packages",
         ),
         ({"commands": no_such_attribute}, "the kernel takes it; found: hatframe_commands raised AttributeError"),
         ({"commands": take_bench}, "no command of it has the name of another"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hatframe.backends import Sink, SinkOption, SinkRun
+from hatframe.backends import Option, Sink, SinkRun
 from hatframe.errors import SinkError
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 from hatframe.testing import check_sink
@@ -32,10 +31,10 @@ class Toy(Sink):
 
     name = "toy"
     summary = "for a test"
-    options = (SinkOption(names=("--toy-title", "--toy_title"), help="A title."),)
+    options = (Option(names=("--toy-title", "--toy_title"), help="A title."),)
     run_type: type[Any] = ToyRun
 
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         path = path or Path("toy.txt")
         if not path.parent.is_dir():
             raise SinkError("there is no such folder", where=str(path))
@@ -44,7 +43,7 @@ class Toy(Sink):
 
 
 class Pathless(Toy):
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         if path:
             raise SinkError("it takes no path")
         opened: SinkRun = self.run_type(Path(run.packages[0].hat_files[0]))
@@ -60,10 +59,10 @@ def test_sinks_that_keep_the_contract_pass(tmp_path: Path) -> None:
 
 def test_a_sink_that_refuses_former_results_passes(tmp_path: Path) -> None:
     class Careful(Toy):
-        def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+        def open(self, run: RunInfo, path: Path | None) -> SinkRun:
             if path and path.exists():
                 raise SinkError("it is there already", where=str(path))
-            return super().open(run, path, options)
+            return super().open(run, path)
 
     check_sink(Careful(), tmp_path)
 
@@ -119,7 +118,7 @@ class Changing(ToyRun):
         (Elsewhere, "the path of --sink NAME=PATH is where the results go; found: no the results"),
         (Once, "a path that holds former results is written to, or refused with SinkError"),
         (Changing, r"close\(document\) leaves the document as it is"),
-        (lambda path: "opened", r"open\(run, path, options\) returns a SinkRun; found: 'opened'"),
+        (lambda path: "opened", r"open\(run, path\) returns a SinkRun; found: 'opened'"),
     ],
 )
 def test_a_run_that_breaks_a_clause_is_told_which(run_type: Any, clause: str, tmp_path: Path) -> None:
@@ -129,12 +128,12 @@ def test_a_run_that_breaks_a_clause_is_told_which(run_type: Any, clause: str, tm
 
 
 class TooLate(Toy):
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         return ToyRun(path or Path("toy.txt"))
 
 
 class OtherError(Toy):
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         path = path or Path("toy.txt")
         path.touch()
         return ToyRun(path)
@@ -143,8 +142,8 @@ class OtherError(Toy):
 class Shared(Toy):
     opened: ToyRun | None = None
 
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
-        super().open(run, path, options)
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
+        super().open(run, path)
         if self.opened is None:
             self.opened = ToyRun(path or Path("toy.txt"))
         self.opened.path = path or Path("toy.txt")
@@ -172,15 +171,15 @@ def test_a_sink_without_a_path_must_refuse_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "clause"),
     [
-        ([SinkOption(names=("--title",), help="x")], "its options are a tuple"),
-        (("--title",), "every option is a SinkOption"),
-        ((SinkOption(names=("title",), help="x"),), "spelled as --store-in-hat is"),
-        ((SinkOption(names=(), help="x"),), "spelled as --store-in-hat is"),
-        ((SinkOption(names=("-t", "--title"), help="x"),), "spelled as --store-in-hat is"),
-        ((SinkOption(names=("--Title",), help="x"),), "gives a key in snake case; found: 'Title'"),
-        ((SinkOption(names=("--title",), help=" "),), "option --title has a help text"),
-        ((SinkOption(names=("--title",), help="x", metavar=""),), "option --title has a metavar"),
-        ((SinkOption(names=("--title",), help="x"),) * 2, "spelled differently; found: --title"),
+        ([Option(names=("--title",), help="x")], "its options are a tuple"),
+        (("--title",), "every option is an Option"),
+        ((Option(names=("title",), help="x"),), "spelled as --store-in-hat is"),
+        ((Option(names=(), help="x"),), "spelled as --store-in-hat is"),
+        ((Option(names=("-t", "--title"), help="x"),), "spelled as --store-in-hat is"),
+        ((Option(names=("--Title",), help="x"),), "gives a key in snake case; found: 'Title'"),
+        ((Option(names=("--title",), help=" "),), "option --title has a help text"),
+        ((Option(names=("--title",), help="x", metavar=""),), "option --title has a metavar"),
+        ((Option(names=("--title",), help="x"),) * 2, "spelled differently; found: --title"),
     ],
 )
 def test_an_option_that_is_not_well_formed_is_told(options: Any, clause: str, tmp_path: Path) -> None:

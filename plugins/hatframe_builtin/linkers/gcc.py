@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hatframe.backends import Linker
-from hatframe.hookspecs import hookimpl
+from hatframe import hookimpl
+from hatframe.plugin import Linker
 from hatframe_builtin.linkers.unix import UnixDriver
 
 

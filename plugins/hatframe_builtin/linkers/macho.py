@@ -8,9 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from hatframe.backends import SharedLibrary
-from hatframe.binary.libraries import content, extract_objects, identify, slices
-from hatframe.errors import LinkError
+from hatframe.plugin import LinkError, SharedLibrary, extract_objects, identify, library_content, slices
 
 # Of Apple's mach-o/loader.h and mach-o/nlist.h, for 64 bits.
 _MAGIC = b"\xcf\xfa\xed\xfe"
@@ -30,7 +28,7 @@ def with_hidden_symbols(library: SharedLibrary, folder: Path) -> SharedLibrary:
     copies = []
     for index, path in enumerate(objects):
         copies.append(folder / f"object{index}.o")
-        with content(_thin(path, library, folder)) as data:
+        with library_content(_thin(path, library, folder)) as data:
             copies[-1].write_bytes(hide_symbols(data[:], library.exports))
     return msgspec.structs.replace(library, objects=tuple(copies), archives=())
 
@@ -75,7 +73,7 @@ def _symbol_tables(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 def _thin(path: Path, library: SharedLibrary, folder: Path) -> Path:
     """The slice of a universal file for the library's processor, or the file itself."""
-    with content(path) as data:
+    with library_content(path) as data:
         part = next((part for part in slices(data) if part.architecture == library.platform.architecture), None)
     if part is None:
         return path

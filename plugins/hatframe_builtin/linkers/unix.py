@@ -11,12 +11,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from hatframe.backends import Availability, SharedLibrary
-from hatframe.errors import LinkError, UsageError
-from hatframe.machine import Platform
-from hatframe.toolchain.linker import ToolLinker
-from hatframe.toolchain.tool import Job, ToolResult, failure, private_folder
-from hatframe.toolchain.undefined import undefined_symbols
+from hatframe.plugin import (
+    Availability,
+    Job,
+    LinkError,
+    Platform,
+    SharedLibrary,
+    ToolLinker,
+    ToolResult,
+    UsageError,
+    private_folder,
+    tool_failure,
+    undefined_symbols,
+)
 
 # Undefined symbols in the messages of GNU ld and gold, of lld and mold, and of Apple's linker.
 _UNDEFINED = re.compile(
@@ -173,7 +180,7 @@ class Driver(ToolLinker):
         with private_folder() as folder:
             result = self._run(command, folder)
         if result.code:
-            raise failure(result, where=where)
+            raise tool_failure(result, where=where)
 
 
 class UnixDriver(Driver):
@@ -274,4 +281,4 @@ def _link_failure(result: ToolResult, platform: Platform) -> LinkError:
         # The pattern for Apple's linker leaves the prefix out.
         prefix = "_" if platform.os == "macos" and "undefined symbol: " in result.output else ""
         return undefined_symbols(name.removeprefix(prefix) for name in undefined)
-    return failure(result)
+    return tool_failure(result)

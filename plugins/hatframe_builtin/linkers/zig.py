@@ -10,11 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from hatframe import files
-from hatframe.backends import Availability, Linker, SharedLibrary
-from hatframe.errors import LinkError
-from hatframe.hookspecs import hookimpl
-from hatframe.machine import Platform
+from hatframe import hookimpl
+from hatframe.plugin import Availability, Linker, LinkError, Platform, SharedLibrary, compiler_cache
 from hatframe_builtin.linkers import macho
 from hatframe_builtin.linkers.unix import Driver, Words, check_optimization, first_line
 
@@ -61,7 +58,7 @@ class Zig(Driver):
 
     def environment(self, folder: Path) -> Mapping[str, str]:
         """Cache the C libraries that zig compiles, since that takes long, but not what it makes of sources."""
-        shared = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(files.compiler_cache(self.name))
+        shared = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(compiler_cache(self.name))
         return {"ZIG_GLOBAL_CACHE_DIR": shared, "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
 
     def driver(self, platform: Platform, flags: Sequence[str] = ()) -> Words:

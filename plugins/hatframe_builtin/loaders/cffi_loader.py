@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hatframe.backends import Availability
-from hatframe.calling.host import HostLoader
-from hatframe.calling.interface import ForeignInterface
-from hatframe.hookspecs import hookimpl
+from hatframe import hookimpl
+from hatframe.plugin import Availability, ForeignInterface, HostLoader, address_of
 
 # The system's own way to open libraries and find their functions. cffi's needs a declaration parsed for each
 # function, which takes a second for a thousand.
@@ -73,8 +71,8 @@ class CffiInterface(ForeignInterface):
         pointer: Any = function
         return int(self._ffi.cast("uintptr_t", pointer))
 
-    def pointer(self, address: int) -> Any:
-        return self._ffi.cast("void *", address)
+    def pointer(self, array: Any, before: int) -> Any:
+        return self._ffi.cast("void *", address_of(array) - before)
 
     def number(self, c_type: str) -> Callable[[Any], Any]:
         return _unchanged

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hatframe.calling.host import HostLoader
-from hatframe.calling.interface import ForeignInterface
-from hatframe.hookspecs import hookimpl
+from hatframe import hookimpl
+from hatframe.plugin import ForeignInterface, HostLoader, address_of
 
 _TYPES: dict[str, Any] = {
     "_Bool": ctypes.c_bool,
@@ -53,8 +52,8 @@ class CtypesInterface(ForeignInterface):
     def address_of(self, function: Callable[..., Any]) -> int:
         return ctypes.cast(function, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
 
-    def pointer(self, address: int) -> Any:
-        return ctypes.c_void_p(address)
+    def pointer(self, array: Any, before: int) -> Any:
+        return ctypes.c_void_p(address_of(array) - before)
 
     def number(self, c_type: str) -> Callable[[Any], Any]:
         converter: Callable[[Any], Any] = _TYPES[c_type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from hatframe.machine import Cache
+from hatframe.plugin import Cache
 
 
 def names(text: str) -> dict[str, str]:

@@ -1,15 +1,14 @@
-"""The probe ``cpu``: caches, cores and instruction sets, as the operating system tells them."""
+"""The probe ``cpu``: caches, cores and instruction sets, and what may disturb a measurement."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hatframe.backends import Availability, Probe
-from hatframe.hookspecs import hookimpl
-from hatframe.machine import Facts
+from hatframe import hookimpl
+from hatframe.plugin import Availability, Facts, Probe
 
 _MODULES = {"linux": "cpu_linux", "darwin": "cpu_macos", "win32": "cpu_windows"}
 
@@ -18,23 +17,35 @@ class CpuProbe(Probe):
     """The processor. Its details are ``model``, ``vendor``, ``logical_cores`` and ``physical_cores``.
 
     On 64-bit Arm under Linux, which names no model, there are ``implementer`` and ``part`` (hexadecimal)
-    instead. A cache whose line size the system does not tell has a ``line_size`` of 0.
+    instead. A cache of unknown line size has a ``line_size`` of 0.
     """
 
     name = "cpu"
-    summary = "cache sizes, cores and instruction sets, as the operating system tells them"
+    summary = "caches, cores, instruction sets, frequencies, temperatures and load"
 
     def availability(self) -> Availability:
-        """Linux, macOS and Windows are asked; others are not known here."""
+        """Linux, macOS and Windows."""
         if sys.platform in _MODULES:
             return Availability()
-        return Availability(False, f"it does not know how to ask {sys.platform}")
+        return Availability(False, f"it does not support {sys.platform}")
 
     def facts(self) -> Facts:
         """The facts of this machine's processor."""
         module: Any = importlib.import_module(f"{__package__}.{_MODULES[sys.platform]}")
         facts: Facts = module.facts()
         return facts
+
+    def readings(self) -> Mapping[str, Any]:
+        """Frequencies, temperatures, governors, load, and processor times since start-up."""
+        from hatframe_builtin.probes.cpu_readings import readings
+
+        return readings()
+
+    def disturbances(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+        """Stolen time, other programs, heat, quotas, and a governor that holds the lowest frequency."""
+        from hatframe_builtin.probes.cpu_readings import disturbances
+
+        return disturbances(before, after)
 
 
 @hookimpl

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from hatframe.machine import Cache, Facts, Platform
+from hatframe.plugin import Cache, Facts, Platform
 from hatframe_builtin.probes.common import largest, names, told
 
 _Version = tuple[int, int]

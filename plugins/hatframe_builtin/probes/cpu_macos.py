@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator
 
-from hatframe.machine import Cache, Facts
+from hatframe.plugin import Cache, Facts
 from hatframe_builtin.probes.common import largest, names, told
 
 Sysctl = Callable[[str], "bytes | None"]

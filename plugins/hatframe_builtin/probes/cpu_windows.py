@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from hatframe.machine import Cache, Facts, Platform
+from hatframe.plugin import Cache, Facts, Platform
 from hatframe_builtin.probes.common import largest
 
 # LOGICAL_PROCESSOR_RELATIONSHIP and PROCESSOR_CACHE_TYPE of winnt.h; a trace cache holds instructions too,

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from hatframe.errors import SinkError
+from hatframe.plugin import SinkError
 
 
 def check_file(path: Path) -> None:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from hatframe import files
-from hatframe.backends import Sink, SinkOption, SinkRun
-from hatframe.errors import SinkError, UsageError
-from hatframe.hookspecs import hookimpl
-from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
-from hatframe.results.table import Cell, columns, row
+from hatframe import hookimpl
+from hatframe.plugin import (
+    Cell,
+    FunctionResult,
+    Option,
+    ResultsDocument,
+    RunInfo,
+    Sink,
+    SinkError,
+    SinkRun,
+    UsageError,
+    locked,
+    result_columns,
+    result_row,
+)
 from hatframe_builtin.sinks.checks import check_file
 
 # No header is longer; more is not read of a file that may be anything.
@@ -30,16 +39,16 @@ class CsvSink(Sink):
     # Of two sinks with the same option, the first keeps it: existing scripts mean this one.
     priority = 10
     options = (
-        SinkOption(
+        Option(
             names=("--results-file", "--results_file"),
             help="The CSV file to append the results to; it is made where there is none.",
             metavar="PATH",
         ),
     )
 
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         """Write the header of a new file; :class:`SinkError` for another table, or an unwritable file."""
-        by_option = options.get(self.options[0].key)
+        by_option = self.settings.get(self.options[0].key)
         if path and by_option and path != Path(by_option):
             raise UsageError(
                 f"the CSV file is given twice, as {path} and as {by_option}",
@@ -57,7 +66,7 @@ class _CsvRun(SinkRun):
         self._check_header()
 
     def add(self, result: FunctionResult) -> None:
-        self._append(_line(row(result)))
+        self._append(_line(result_row(result)))
         self.rows += 1
 
     def close(self, document: ResultsDocument) -> str:
@@ -66,10 +75,10 @@ class _CsvRun(SinkRun):
     def _append(self, line: bytes) -> None:
         """Append a whole line, and before it what the file lacks: its header, or the end of its last line."""
         try:
-            with files.locked(self.path), self.path.open("a+b") as file:
+            with locked(self.path), self.path.open("a+b") as file:
                 lead = b""
                 if file.tell() == 0:
-                    lead = _line(columns())
+                    lead = _line(result_columns())
                 elif line:
                     file.seek(-1, io.SEEK_END)
                     lead = b"" if file.read(1) == b"\n" else b"\n"
@@ -85,7 +94,7 @@ class _CsvRun(SinkRun):
             raise SinkError(f"cannot be read: {error.strerror or error}", where=str(self.path)) from None
         except csv.Error:
             header = []
-        if tuple(header) != columns():
+        if tuple(header) != result_columns():
             raise SinkError(
                 "the header of this file is not that of hatframe's results; nothing was appended",
                 where=str(self.path),

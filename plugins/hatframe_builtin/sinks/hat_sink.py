@@ -8,13 +8,21 @@ from typing import Any
 
 import msgspec
 
-from hatframe.backends import Sink, SinkOption, SinkRun
-from hatframe.errors import HatError, SinkError, UsageError
-from hatframe.format.editing import store_in_auxiliary
-from hatframe.hookspecs import hookimpl
-from hatframe.packages.package import STORED_MEAN_KEYS
-from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
-from hatframe.results.text import pairs_text
+from hatframe import hookimpl
+from hatframe.plugin import (
+    STORED_MEAN_KEYS,
+    FunctionResult,
+    HatError,
+    Option,
+    ResultsDocument,
+    RunInfo,
+    Sink,
+    SinkError,
+    SinkRun,
+    UsageError,
+    pairs_text,
+    store_in_auxiliary,
+)
 from hatframe_builtin.sinks.checks import check_replaceable
 
 # The mean is stored under its own two keys; a count is no duration.
@@ -39,14 +47,14 @@ class HatSink(Sink):
     # Of two sinks with the same option, the first keeps it: existing scripts mean this one.
     priority = 10
     options = (
-        SinkOption(
+        Option(
             names=("--store-in-hat", "--store_in_hat"),
             help="Store the durations in the .hat files, in the auxiliary table of each function.",
             flag=True,
         ),
     )
 
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         """Check that all .hat files can be written; :class:`SinkError` where one cannot."""
         if path:
             raise UsageError(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from hatframe import files
-from hatframe.backends import Sink, SinkRun
-from hatframe.errors import HatError, SinkError
-from hatframe.hookspecs import hookimpl
-from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
-from hatframe.results.reading import read_results
-from hatframe.results.writing import encode_results
+from hatframe import hookimpl
+from hatframe.plugin import (
+    FunctionResult,
+    HatError,
+    ResultsDocument,
+    RunInfo,
+    Sink,
+    SinkError,
+    SinkRun,
+    encode_results,
+    read_results,
+    write_atomically,
+)
 from hatframe_builtin.sinks.checks import check_replaceable
 
 # While results come in, the document is written again and again, whole; at most this part of the time goes to
@@ -30,7 +36,7 @@ class JsonSink(Sink):
     name = "json"
     summary = "writes all results, with the machine and the packages, to one document (results.json)"
 
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         """Check that the document can be written; :class:`SinkError` where another file is there."""
         path = path or Path("results.json")
         check_replaceable(path)
@@ -69,7 +75,7 @@ class _JsonRun(SinkRun):
 
     def _write(self, document: ResultsDocument) -> None:
         try:
-            files.write_atomically(self.path, encode_results(document))
+            write_atomically(self.path, encode_results(document))
         except OSError as error:
             raise SinkError(f"cannot be written: {error.strerror or error}", where=str(self.path)) from None
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatframe import hookimpl
-from hatframe.backends import Sink, SinkOption, SinkRun
-from hatframe.errors import SinkError
-from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+from hatframe.plugin import FunctionResult, Option, ResultsDocument, RunInfo, Sink, SinkError, SinkRun
 
 if TYPE_CHECKING:
     import typer
@@ -23,20 +21,18 @@ class MarkdownSink(Sink):
 
     name = "markdown"
     summary = "writes a Markdown table of the results (results.md)"
-    options = (
-        SinkOption(names=("--markdown-title",), help=f"The heading above the Markdown table [default: {TITLE}]."),
-    )
+    options = (Option(names=("--markdown-title",), help=f"The heading above the Markdown table [default: {TITLE}]."),)
 
-    def open(self, run: RunInfo, path: Path | None, options: Mapping[str, str]) -> SinkRun:
+    def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         path = path or Path("results.md")
-        # Now, and not after an hour of measuring.
+        # Fail now, not after an hour of measuring.
         if not path.parent.is_dir() or path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise SinkError("this file cannot be written", where=str(path), hint="name another: --sink markdown=PATH")
-        return MarkdownRun(path, options.get("markdown_title", TITLE))
+            raise SinkError("this file cannot be written", where=str(path), hint="choose another: --sink markdown=PATH")
+        return MarkdownRun(path, self.settings.get("markdown_title", TITLE))
 
 
 class MarkdownRun(SinkRun):
-    """The rows are in the order of their speed, so they wait for the end of the run."""
+    """The table is sorted by speed, so it is written at the end of the run."""
 
     def __init__(self, path: Path, title: str) -> None:
         self._path = path
@@ -67,7 +63,7 @@ def table(document: ResultsDocument, title: str) -> str:
         counted = (f"{result.counters[name]:g}" if name in result.counters else "" for name in counters)
         lines.append(_row([f"`{result.function_name}`", sizes, *times, *counted]))
     if not document.complete:
-        lines += ["", "The run ended before its end."]
+        lines += ["", "This run was interrupted."]
     return "\n".join([*lines, ""])
 
 
@@ -86,10 +82,10 @@ def hatframe_sinks() -> list[Sink]:
 
 @hookimpl
 def hatframe_commands(app: typer.Typer) -> None:
-    # Plain types tell typer enough here, and nobody who only loads a package has to import it.
+    # typer needs no more than plain types here, so that loading a package does not import it.
     @app.command()
     def markdown(results: Path, title: str = TITLE) -> None:
-        """Print the Markdown table of RESULTS, a document that the sink json wrote."""
-        from hatframe.results.reading import read_results
+        """Print the Markdown table of RESULTS, a document written by the sink json."""
+        from hatframe.plugin import read_results
 
         print(table(read_results(results), title), end="")

@@ -5,22 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hatframe_example import counting, markdown
-from hatframe_example.counting import COUNTERS, CountingLoader
+from hatframe_example import faults, markdown
+from hatframe_example.faults import COUNTERS, FaultsMeter
 from hatframe_example.markdown import MarkdownSink
 
 import hatframe
 from hatframe import Kernel
-from hatframe.testing import check_loader, check_plugin, check_sink
+from hatframe.plugin import SharedLibrary
+from hatframe.testing import check_meter, check_plugin, check_sink
 
 
-@pytest.mark.parametrize("module", [counting, markdown])
+@pytest.mark.parametrize("module", [faults, markdown])
 def test_each_plugin_keeps_its_contract(module):
     check_plugin(module)
 
 
-def test_the_loader_keeps_its_contract():
-    check_loader(CountingLoader(), Kernel().linker())
+def test_the_meter_keeps_its_contract():
+    check_meter(FaultsMeter())
 
 
 def test_the_sink_keeps_its_contract(tmp_path):
@@ -29,15 +30,15 @@ def test_the_sink_keeps_its_contract(tmp_path):
 
 def test_it_is_found_by_its_entry_points():
     reports = {(report.kind, report.name): report for report in Kernel().registry.backends}
-    assert reports["loader", "counting"].distribution == "hatframe-example"
+    assert reports["meter", "faults"].distribution == "hatframe-example"
     assert reports["sink", "markdown"].available
 
 
-def test_new_memory_is_counted(tmp_path):
+def test_new_memory_causes_page_faults(tmp_path):
     hat = package(tmp_path)
     touching, resting = hatframe.bench(
         hat,
-        loader="counting",
+        meter="faults",
         min_time=0.05,
         input_sets_size=0,
         sink=f"markdown={tmp_path / 'faults.md'}",
@@ -80,8 +81,6 @@ affine_map = [1]
 
 
 def package(folder: Path) -> Path:
-    from hatframe.backends import SharedLibrary
-
     linker = Kernel().linker()
     (folder / "faults.c").write_text(SOURCE)
     linker.compile(folder / "faults.c", folder / "faults.o")

@@ -10,13 +10,20 @@ from pathlib import Path
 
 import msgspec
 
-from hatframe.backends import Availability, Linker, SharedLibrary
-from hatframe.errors import LinkError, UsageError
-from hatframe.hookspecs import hookimpl
-from hatframe.machine import Platform
-from hatframe.toolchain.linker import ToolLinker
-from hatframe.toolchain.tool import ToolResult, failure, private_folder
-from hatframe.toolchain.undefined import undefined_symbols
+from hatframe import hookimpl
+from hatframe.plugin import (
+    Availability,
+    Linker,
+    LinkError,
+    Platform,
+    SharedLibrary,
+    ToolLinker,
+    ToolResult,
+    UsageError,
+    private_folder,
+    tool_failure,
+    undefined_symbols,
+)
 from hatframe_builtin.linkers.msvc import commands
 from hatframe_builtin.linkers.msvc.tools import ARCHITECTURES, Toolchain, find, install, missing
 from hatframe_builtin.linkers.unix import check_optimization, first_line
@@ -162,15 +169,15 @@ class Msvc(ToolLinker):
     def _check(self, tools: Toolchain, command: list[str], folder: Path, where: str = "") -> None:
         result = self._run(tools, command, folder)
         if result.code:
-            raise failure(result, where=where)
+            raise tool_failure(result, where=where)
 
     def _compile(self, tools: Toolchain, command: list[str], folder: Path) -> None:
         result = self._run(tools, command, folder)
         if result.code and not tools.headers and _NO_HEADER.search(result.output):
             hint = "Windows' headers are missing: use --linker zig, which has its own, or give their folder in INCLUDE"
-            raise LinkError(failure(result).message, hint=hint)
+            raise LinkError(tool_failure(result).message, hint=hint)
         if result.code:
-            raise failure(result)
+            raise tool_failure(result)
 
     def _runtime(self, tools: Toolchain, platform: Platform, folder: Path) -> list[Path]:
         """Libraries in place of Windows' C library: one compiled here, and the import library of the system's DLL."""
@@ -220,7 +227,7 @@ def _absolute(library: SharedLibrary) -> SharedLibrary:
 def _link_failure(result: ToolResult, tools: Toolchain) -> LinkError:
     names = [next(filter(None, groups)).removeprefix("__imp_") for groups in _UNDEFINED.findall(result.output)]
     if not names:
-        return failure(result)
+        return tool_failure(result)
     error = undefined_symbols(names)
     if tools.libraries:
         return error

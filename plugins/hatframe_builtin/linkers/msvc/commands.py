@@ -10,8 +10,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
-from hatframe.backends import SharedLibrary
-from hatframe.machine import Platform
+from hatframe.plugin import Platform, SharedLibrary
 from hatframe_builtin.linkers.msvc.tools import Toolchain
 
 _MACHINES = {"x86_64": "X64", "aarch64": "ARM64"}

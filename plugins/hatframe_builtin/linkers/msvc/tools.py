@@ -14,8 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from hatframe.errors import LinkError
-from hatframe.machine import Platform
+from hatframe.plugin import LinkError, Platform
 
 ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
 """The processors, with their names in Visual Studio's folders."""

@@ -10,10 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatframe.bench.drift import MAX_GROWTH, MAX_SAMPLES, DriftWatch
+from hatframe.calling import drift
+from hatframe.calling.drift import MAX_GROWTH, MAX_SAMPLES
 
 FLOATS = [np.dtype(kind) for kind in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)]
 Array = np.ndarray[Any, Any]
+
+
+def DriftWatch(arrays: list[Any]) -> drift.DriftWatch:  # noqa: N802
+    """Watch the arrays themselves."""
+    return drift.DriftWatch([lambda array=array: array for array in arrays])
 
 
 def limits(dtype: np.dtype[Any]) -> Any:

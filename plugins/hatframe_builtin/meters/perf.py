@@ -1,7 +1,7 @@
-"""Hardware counters of this process's own code, where Linux lets it read them.
+"""The meter ``perf``: hardware counters of this process's own code, if Linux lets it read them.
 
 The interface is perf_event_open(2), with the constants of ``linux/perf_event.h``. Many virtual machines have no
-counters, and containers and ``/proc/sys/kernel/perf_event_paranoid`` may forbid them: there are none then.
+counters, and containers and ``/proc/sys/kernel/perf_event_paranoid`` may forbid them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import os
 import platform
 import struct
 import sys
-from collections.abc import Mapping
-from types import TracebackType
+from collections.abc import Iterable, Mapping
 
 import msgspec
+
+from hatframe import hookimpl
+from hatframe.plugin import Availability, Meter, MeterSession
 
 _PERF_TYPE_HARDWARE = 0
 _PERF_TYPE_SOFTWARE = 1
@@ -59,11 +61,10 @@ class _Reading(msgspec.Struct, frozen=True):
     running: int = 0
 
 
-class Counters:
+class Counters(MeterSession):
     """Counts events in user space, of the thread that opened it and of all threads that it started since.
 
-    As a context it counts what happens inside; it may be entered again, and then counts anew. A pool of threads
-    must not exist yet when it is opened, or its work is not counted. Made by :func:`open_counters`.
+    A pool of threads must not exist yet when it is opened, or its work is not counted. Made by :func:`open_counters`.
     """
 
     def __init__(self, descriptors: Mapping[str, int]) -> None:
@@ -77,21 +78,19 @@ class Counters:
         """The events that the kernel counts here."""
         return tuple(self._descriptors)
 
-    def __enter__(self) -> Counters:
+    def start(self) -> None:
         self._before = self._readings()
         self._control(_PERF_EVENT_IOC_ENABLE)
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def stop(self) -> dict[str, float]:
         self._control(_PERF_EVENT_IOC_DISABLE)
+        return self.figures()
 
-    def read(self) -> dict[str, float]:
-        """The events since it was entered last.
+    def figures(self) -> dict[str, float]:
+        """The events since the start.
 
-        Where the processor has too few counters for all that wish to count, they take turns: the values are scaled
-        by enabled over running time then. An event that had no turn at all is left out.
+        If the processor has too few counters for all that wish to count, they take turns: the values are then scaled
+        by enabled over running time. An event that had no turn at all is left out.
         """
         counts = {}
         for name, last in self._readings().items():
@@ -102,7 +101,7 @@ class Counters:
         return counts
 
     def close(self) -> None:
-        """Give the counters back."""
+        """Close the counters."""
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors = {}
@@ -120,7 +119,7 @@ class Counters:
 
 
 def open_counters(events: Mapping[str, Event] = HARDWARE) -> Counters | None:
-    """Counters for those of ``events`` that the kernel lets this process count; None where it is none."""
+    """Counters for those of ``events`` that the kernel lets this process count; None if there are none."""
     number = _SYSTEM_CALLS.get(platform.machine())
     if sys.platform != "linux" or number is None or sys.maxsize < 1 << 32:
         return None
@@ -134,7 +133,7 @@ def open_counters(events: Mapping[str, Event] = HARDWARE) -> Counters | None:
 
 
 def _open(number: int, event: Event, leader: int) -> int:
-    """A file descriptor, or a negative number where the kernel refuses."""
+    """A file descriptor, or a negative number if the kernel refuses."""
     kind, config = event
     flags = _INHERIT | _EXCLUDE_KERNEL | _EXCLUDE_HYPERVISOR | (_DISABLED if leader < 0 else 0)
     attributes = _ATTRIBUTES.pack(kind, _ATTRIBUTES.size, config, 0, 0, _PERF_FORMAT_TOTAL_TIMES, flags, 0, 0, 0)
@@ -150,3 +149,27 @@ def _open(number: int, event: Event, leader: int) -> int:
         ctypes.c_ulong(_PERF_FLAG_FD_CLOEXEC),
     )
     return descriptor
+
+
+class PerfMeter(Meter):
+    """Cycles, instructions and last-level cache misses."""
+
+    name = "perf"
+    summary = "hardware counters: cycles, instructions and last-level cache misses (Linux)"
+
+    def availability(self) -> Availability:
+        if counters := open_counters():
+            counters.close()
+            return Availability()
+        return Availability(False, "the kernel lets this process read no hardware counters")
+
+    def open(self) -> MeterSession:
+        counters = open_counters()
+        assert counters is not None, "open() of a meter that is not available"
+        return counters
+
+
+@hookimpl
+def hatframe_meters() -> Iterable[Meter]:
+    """The meter of hardware counters."""
+    return (PerfMeter(),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
@@ -11,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hatframe_builtin.meters.perf import HARDWARE, SOFTWARE, Counters, Event, PerfMeter, open_counters
 
-from hatframe.bench.counters import HARDWARE, SOFTWARE, Counters, Event, open_counters
+from hatframe.testing import check_meter
 
 UNKNOWN: Event = (1, 9999)
 
@@ -55,6 +57,17 @@ def touch(pages: int) -> None:
             memory[position] = 1
 
 
+@contextlib.contextmanager
+def metered(counters: Counters) -> Iterator[dict[str, float]]:
+    """The figures of what happens inside, once it has."""
+    figures: dict[str, float] = {}
+    counters.start()
+    try:
+        yield figures
+    finally:
+        figures.update(counters.stop())
+
+
 def spin(seconds: float) -> None:
     end = time.thread_time() + seconds
     while time.thread_time() < end:
@@ -65,28 +78,28 @@ def test_what_happens_inside_is_counted_and_nothing_else(counters: Counters | No
     if counters is None:
         return
     touch(500)
-    with counters:
+    with metered(counters) as figures:
         touch(2000)
     touch(500)
-    assert 2000 <= counters.read()["page_faults"] < 2400
+    assert 2000 <= figures["page_faults"] < 2400
 
 
 def test_entering_again_counts_anew(counters: Counters | None) -> None:
     if counters is None:
         return
     for pages in (3000, 300):
-        with counters:
+        with metered(counters) as figures:
             touch(pages)
-        assert pages <= counters.read()["page_faults"] < pages + 300
+        assert pages <= figures["page_faults"] < pages + 300
 
 
 def test_the_time_on_the_processor_is_counted(counters: Counters | None) -> None:
     if counters is None:
         return
-    with counters:
+    with metered(counters) as figures:
         spin(0.05)
         time.sleep(0.1)
-    assert 0.05e9 <= counters.read()["task_clock_ns"] < 0.1e9
+    assert 0.05e9 <= figures["task_clock_ns"] < 0.1e9
 
 
 def test_threads_that_start_later_are_counted(counters: Counters | None) -> None:
@@ -99,14 +112,14 @@ def test_threads_that_start_later_are_counted(counters: Counters | None) -> None
         done.set()
         go_on.wait()
 
-    with counters:
+    with metered(counters) as figures:
         ended = threading.Thread(target=touch, args=(2000,))
         ended.start()
         ended.join()
         living = threading.Thread(target=work)
         living.start()
         done.wait()
-    count = counters.read()["page_faults"]
+    count = figures["page_faults"]
     go_on.set()
     living.join()
     assert 4000 <= count < 4800
@@ -116,9 +129,9 @@ def test_events_that_the_kernel_refuses_are_left_out() -> None:
     counters = open_counters({"first": UNKNOWN, **SOFTWARE, "last": UNKNOWN})
     assert (counters.names if counters else ()) == (tuple(SOFTWARE) if PERMITTED else ())
     if counters:
-        with counters:
+        with metered(counters) as figures:
             touch(100)
-        assert counters.read().keys() == SOFTWARE.keys()
+        assert figures.keys() == SOFTWARE.keys()
         counters.close()
 
 
@@ -133,10 +146,10 @@ def test_hardware_events_count_where_the_machine_has_them() -> None:
     if counters:
         counts = []
         for loops in (1_000_000, 4_000_000):
-            with counters:
+            with metered(counters) as figures:
                 for _ in range(loops):
                     pass
-            counts.append(counters.read())
+            counts.append(figures)
         counters.close()
         assert counts[0].keys() <= HARDWARE.keys()
         for name in counts[0].keys() & {"instructions", "cycles"}:
@@ -164,8 +177,14 @@ def test_counts_are_scaled_where_events_took_turns_and_left_out_where_they_had_n
         # Enabled for 4000 ns, and counting for 1000 of them.
         os.write(writing, struct.pack("=QQQ", 150, 5000, 2000))
         os.write(never_writing, struct.pack("=QQQ", 0, 4000, 0))
-        assert counters.read() == {"turns": 200.0}
+        assert counters.figures() == {"turns": 200.0}
         counters.close()
     finally:
         os.close(writing)
         os.close(never_writing)
+
+
+def test_the_meter_is_available_where_the_machine_has_counters() -> None:
+    assert bool(PerfMeter().availability()) == bool(permitted(HARDWARE))
+    if PerfMeter().availability():
+        check_meter(PerfMeter())

@@ -1,17 +1,17 @@
-"""Watching values that drift: a function that adds to its own output call by call may leave the normal numbers.
+"""Drift: the values of a function that adds to its own output, call by call, may leave the normal numbers.
 
-Then it is measured with other data than it was given: denormal numbers make many processors ten to a hundred times
-slower, and infinities and NaNs may take other paths. Who watches restores the arrays when they drift, and only then.
+It is then measured with other data than it was given: denormal numbers make many processors ten to a hundred times
+slower, and infinities and NaNs may take other paths. Workloads restore their arrays when they drift, and only then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-# What accumulates does so in many elements at once: a sample tells it, and costs the same for arrays of any size.
+# What accumulates does so in many elements at once: a sample shows it, and costs the same for arrays of any size.
 MAX_SAMPLES = 256
 
 # As many times its first magnitude, and what is added in one call is still far above the last bit of a float (24
@@ -20,27 +20,31 @@ MAX_GROWTH = 2.0**20
 
 
 class DriftWatch:
-    """Tells whether arrays that a function reads and writes are still as ordinary as they were at first.
+    """Finds out whether arrays that a function reads and writes have drifted from their first values.
 
-    Watched is a sample of at most :data:`MAX_SAMPLES` elements of each floating-point array (any layout, 0-d too;
+    It watches a sample of at most :data:`MAX_SAMPLES` elements of each floating-point array (any layout, 0-d too;
     ``bfloat16`` of ml_dtypes too), chosen once. Integers never drift: to wrap around costs nothing. Elements that are
     not ordinary at first are not watched: restoring them would not help.
 
     Parameters
     ----------
-    arrays
-        The arrays with the values that they start with; they are kept, not copied.
+    read
+        One function for each array; it returns the present values, as the array itself or a copy.
     """
 
-    def __init__(self, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
-        floats = [array for array in arrays if _is_float(array.dtype)]
-        samples = [_sample(array) for array in floats]
+    def __init__(self, read: Sequence[Callable[[], np.ndarray[Any, Any]]]) -> None:
+        readers = [(reader, array) for reader in read if _is_float((array := reader()).dtype)]
+        floats = [array for _, array in readers]
+        indices = [_sample(array.shape) for array in floats]
+        samples = [array[index] for array, index in zip(floats, indices, strict=True)]
         sizes = [sample.size for sample in samples]
         # Doubles hold the values of all types; one array of them is checked faster than many.
         self._values = np.empty(sum(sizes))
         places = np.split(self._values, np.cumsum(sizes)[:-1]) if sizes else []
         self._gathered = [
-            (sample, place.reshape(sample.shape)) for sample, place in zip(samples, places, strict=True) if sample.size
+            (reader, index, place.reshape(sample.shape))
+            for (reader, _), index, sample, place in zip(readers, indices, samples, places, strict=True)
+            if sample.size
         ]
         self._lowest = np.repeat([_smallest_normal(array.dtype) for array in floats], sizes)
         self._highest = np.repeat([_largest(array.dtype) for array in floats], sizes)
@@ -66,8 +70,8 @@ class DriftWatch:
     def _strange(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         # A signalling NaN raises a flag wherever it goes.
         with np.errstate(all="ignore"):
-            for sample, place in self._gathered:
-                place[...] = sample
+            for reader, index, place in self._gathered:
+                place[...] = reader()[index]
             np.abs(self._values, out=self._values)
             # A NaN is in no range.
             ordinary = (self._values >= self._lowest) & (self._values <= self._highest)
@@ -102,19 +106,19 @@ def _bound(dtype: np.dtype[Any], magnitudes: np.ndarray[Any, Any]) -> float:
     return min(max(min(MAX_GROWTH * largest, highest / 4), 2 * largest), highest)
 
 
-def _sample(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """A view of at most :data:`MAX_SAMPLES` elements, spread over all axes."""
+def _sample(shape: tuple[int, ...]) -> Any:
+    """The index of at most :data:`MAX_SAMPLES` elements of an array, spread over all axes."""
     picked: dict[int, slice] = {}
     left = MAX_SAMPLES
     # Short axes first: what they do not use, the longer ones may.
-    by_extent = sorted(range(array.ndim), key=lambda axis: array.shape[axis])
+    by_extent = sorted(range(len(shape)), key=lambda axis: shape[axis])
     for done, axis in enumerate(by_extent):
         # The small addition makes up for roots such as 64 ** (1/3), just below 4.
-        wanted = max(1, min(array.shape[axis], int(left ** (1 / (array.ndim - done)) + 1e-9)))
-        step = -(-array.shape[axis] // wanted)
+        wanted = max(1, min(shape[axis], int(left ** (1 / (len(shape) - done)) + 1e-9)))
+        step = -(-shape[axis] // wanted)
         # An odd step does not fall on the same place of each tile or vector register.
         step = step | 1 if step > 1 else 1
         # As far from the last element as from the first.
-        picked[axis] = slice((array.shape[axis] - 1) % step // 2 if step > 1 else 0, None, step)
+        picked[axis] = slice((shape[axis] - 1) % step // 2 if step > 1 else 0, None, step)
         left //= wanted
-    return array[tuple(picked[axis] for axis in range(array.ndim)) or ...]
+    return tuple(picked[axis] for axis in range(len(shape))) or ...

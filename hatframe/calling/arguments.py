@@ -1,0 +1,69 @@
+"""Arguments made from metadata: what one argument set takes, and arrays of the right layout filled with values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from hatframe.c.layouts import Layout
+from hatframe.calling.buffers import aligned_array
+from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
+from hatframe.errors import CallError
+
+Array = np.ndarray[Any, Any]
+
+
+def argument_bytes(plan: CallPlan, sizes: Mapping[str, int]) -> int:
+    """The bytes of the arrays of one argument set; ``sizes`` gives the dimensions of runtime-sized arrays.
+
+    Raises :class:`CallError` if a dimension is missing or a size is negative.
+    """
+    return sum(argument_layout(plan, argument, sizes).bytes(argument.element.size) for argument in plan.arguments)
+
+
+def make_arguments(plan: CallPlan, sizes: Mapping[str, int], fill: Callable[[str, Array], None]) -> list[Any]:
+    """One argument set: a value for each parameter in declared order, with arrays aligned to 64 bytes.
+
+    ``fill`` is called with the name and the array of each parameter that the function reads, and fills it in place.
+    Integers are their entry of ``sizes``, or 1; other numbers are filled as arrays are.
+    """
+    values: list[Any] = []
+    for argument in plan.arguments:
+        if argument.passing is PassingMode.ALLOCATED:
+            values.append(np.zeros(1, np.uintp))
+            continue
+        array = make_array(plan, argument, sizes)
+        if argument.is_array:
+            if argument.read:
+                fill(argument.name, array)
+            values.append(array)
+            continue
+        if argument.element.kind in ("int", "uint"):
+            array[0] = sizes.get(argument.name, 1)
+        else:
+            fill(argument.name, array)
+        values.append(array[0].item() if argument.passing is PassingMode.VALUE else array)
+    return values
+
+
+def make_array(plan: CallPlan, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Array:
+    """An uninitialised array for an argument, in the layout of its metadata."""
+    return aligned_array(argument_layout(plan, argument, sizes), argument.element.dtype)
+
+
+def argument_layout(plan: CallPlan, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Layout:
+    """The layout of an argument in memory that is made for it; a number is an array of one."""
+    if argument.passing is PassingMode.ALLOCATED or (argument.layout is None and argument.size is None):
+        return Layout.dense((1,))
+    if argument.layout:
+        return argument.layout
+    assert argument.size is not None
+    where = f"{plan.function.name}: argument {argument.position} ({argument.name})"
+    if missing := sorted(argument.size.names - set(sizes)):
+        raise CallError(f"its size {argument.size.text} needs {', '.join(missing)}", where=where)
+    factors = argument.size.factor_values(sizes)
+    if any(factor < 0 for factor in factors):
+        raise CallError(f"its size {argument.size.text} is negative", where=where)
+    return Layout.dense(factors)

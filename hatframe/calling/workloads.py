@@ -1,0 +1,157 @@
+"""Workloads: functions with argument sets made from their metadata, in the memory of the host or of a device."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from hatframe.backends import Measurement, Memory, Timer, Workload, WorkloadSpec
+from hatframe.calling.arguments import argument_bytes, make_arguments
+from hatframe.calling.drift import DriftWatch
+from hatframe.calling.inputs import InputData
+from hatframe.calling.plans import CallPlan, PassingMode
+from hatframe.errors import BenchmarkError
+
+Array = np.ndarray[Any, Any]
+
+# Values drift alike in all sets: the first few show it.
+_WATCHED_SETS = 4
+
+
+class ArrayWorkload(Workload):
+    """The workload of a function whose arguments are arrays and numbers; only its memory and its timer are its own.
+
+    Parameters
+    ----------
+    plan, spec
+        The function, and what the benchmark asks for.
+    memory
+        Where the arrays live.
+    timer
+        Makes the timer over argument sets: each is a sequence of placed arrays and numbers in declared order. It is
+        called once they are allocated, with the same list for all workloads that share them.
+    """
+
+    def __init__(
+        self,
+        plan: CallPlan,
+        spec: WorkloadSpec,
+        memory: Memory,
+        timer: Callable[[Sequence[Sequence[Any]]], Timer],
+    ) -> None:
+        self.memory = memory
+        self.set_bytes = argument_bytes(plan, spec.sizes)
+        arguments = [msgspec.structs.replace(argument, description="") for argument in plan.function.arguments]
+        self.key = repr((memory.name, arguments, spec))
+        self._plan = plan
+        self._spec = spec
+        self._make_timer = timer
+        self._argument_sets: _ArgumentSets | None = None
+        self._timer: Timer | None = None
+
+    def allocate(self, sets: int, like: Workload | None = None) -> None:
+        """Make ``sets`` argument sets, or use those of ``like``; raises :class:`BenchmarkError` if memory is short."""
+        if isinstance(like, ArrayWorkload) and like._argument_sets:
+            self._argument_sets = like._argument_sets
+        else:
+            self._check_memory(sets)
+            self._argument_sets = _ArgumentSets(self._plan, self._spec, self.memory, sets)
+        self.sets = len(self._argument_sets.placed)
+        self._timer = self._make_timer(self._argument_sets.placed)
+        self.timer, self.overhead = self._timer.name, self._timer.overhead
+        self.overhead_subtracted = self._timer.subtracts_overhead
+
+    def run(self, calls: int) -> Measurement:
+        """Make ``calls`` calls and measure them; the sets continue where the last run stopped."""
+        assert self._timer is not None, "run() before allocate()"
+        return self._timer.run(calls)
+
+    def restore(self) -> bool:
+        """Write the first values back if those that the function reads and writes drifted; returns whether it did."""
+        assert self._argument_sets is not None, "restore() before allocate()"
+        return self._argument_sets.restore()
+
+    def values(self, index: int) -> list[Any]:
+        """The present arguments of set ``index``, in declared order."""
+        assert self._argument_sets is not None, "values() before allocate()"
+        return self._argument_sets.values(index)
+
+    def release(self) -> None:
+        """Free the argument sets."""
+        if self._argument_sets:
+            self._argument_sets.free()
+        self._argument_sets = self._timer = None
+
+    def _check_memory(self, sets: int) -> None:
+        available = self.memory.available()
+        if available is not None and sets * self.set_bytes > available:
+            raise BenchmarkError(
+                f"{sets} input sets of {self.set_bytes / 1e6:,.1f} MB each do not fit in the "
+                f"{available / 1e6:,.1f} MB that are available ({self.memory.name} memory)",
+                where=self._plan.function.name,
+                hint="choose smaller ones with --size, or fewer with --cache hot or --input-sets-size",
+            )
+
+
+class _ArgumentSets:
+    """Argument sets in one memory, with what is needed to write their first values again."""
+
+    def __init__(self, plan: CallPlan, spec: WorkloadSpec, memory: Memory, count: int) -> None:
+        self._memory = memory
+        self._data = _input_data(spec.seed, spec.input_data)
+        self._by_value = [argument.passing is PassingMode.VALUE for argument in plan.arguments]
+        self.placed: list[list[Any]] = []
+        # Arrays that the function reads and writes: where they are, and where in the random numbers they begin.
+        self._pristine: list[tuple[str, Any, int]] = []
+        arguments = {argument.name: argument for argument in plan.arguments}
+        begins: dict[str, int] = {}
+
+        def fill(name: str, array: Array) -> None:
+            begins[name] = self._data.position
+            self._data.fill(name, array)
+
+        self._data.position = 0
+        for _ in range(count):
+            values = make_arguments(plan, spec.sizes, fill)
+            placed = [
+                value if by_value else memory.place(value)
+                for value, by_value in zip(values, self._by_value, strict=True)
+            ]
+            self.placed.append(placed)
+            self._pristine += [
+                (name, placed[arguments[name].position], begin)
+                for name, begin in begins.items()
+                if arguments[name].written
+            ]
+        watched = self._pristine[: _WATCHED_SETS * len(self._pristine) // count]
+        self._watch = DriftWatch([functools.partial(memory.read, where) for _, where, _ in watched])
+
+    def restore(self) -> bool:
+        if not self._pristine or not self._watch.drifted():
+            return False
+        for name, placed, begin in self._pristine:
+            array = self._memory.read(placed)
+            self._data.position = begin
+            self._data.fill(name, array)
+            self._memory.write(placed, array)
+        return True
+
+    def values(self, index: int) -> list[Any]:
+        return [
+            value if by_value else self._memory.read(value)
+            for value, by_value in zip(self.placed[index], self._by_value, strict=True)
+        ]
+
+    def free(self) -> None:
+        for placed in self.placed:
+            for value, by_value in zip(placed, self._by_value, strict=True):
+                if not by_value:
+                    self._memory.free(value)
+
+
+# Drawing random numbers takes longer than copying them: all workloads of a run draw them once.
+_input_data = functools.lru_cache(maxsize=2)(InputData)

@@ -1,0 +1,189 @@
+"""The contract of workloads."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from hatframe.backends import BoundFunction, Measurement, Memory, Workload, WorkloadSpec
+from hatframe.format.model import LogicalType, Usage
+from hatframe.testing.contract import Contract
+
+ALIGNMENT = 64
+"""Bytes that arrays in the host's memory are aligned to."""
+
+_SETS = 3
+_CALLS = 7
+
+# Of a call that takes milliseconds, the rest of what run() does is a small part; a busy machine adds to both.
+_LEAST_SHARE = 0.5
+
+
+def check_workload(contract: Contract, bound: BoundFunction, sizes: dict[str, int]) -> None:
+    """Check what the workload of any function says of itself, its argument sets, and a batch."""
+    workload = _workload(contract, bound, sizes)
+    contract.require(isinstance(workload.memory, Memory), "a workload names its memory", repr(workload.memory))
+    available = contract.works("the available memory can be asked for", workload.memory.available)
+    contract.require(
+        available is None or (type(available) is int and available >= 0),
+        "the available memory is a number of bytes, or None if unknown",
+        repr(available),
+    )
+    same = _workload(contract, bound, sizes).key == workload.key
+    contract.require(same, "workloads of one function and one spec have the same key", workload.key)
+    _allocate(contract, workload)
+    _check_values(contract, bound, workload)
+    check_batch(contract, workload)
+    other = _workload(contract, bound, sizes)
+    contract.works("allocate(sets, like) takes a workload of the same key", other.allocate, _SETS, workload)
+    check_batch(contract, other)
+    contract.works("release() frees the argument sets", other.release)
+
+
+def _workload(contract: Contract, bound: BoundFunction, sizes: dict[str, int], data: str = "ones") -> Workload:
+    spec = WorkloadSpec(sizes=sizes, input_data=data)
+    workload = contract.works("workload(spec) returns a workload", bound.workload, spec)
+    contract.require(isinstance(workload, Workload), "workload(spec) returns a Workload", repr(workload))
+    contract.require(workload.sets == 0, "workload(spec) allocates nothing", f"{workload.sets} sets")
+    return workload
+
+
+def _allocate(contract: Contract, workload: Workload) -> None:
+    contract.works("allocate(sets) makes the argument sets", workload.allocate, _SETS)
+    contract.require(workload.sets == _SETS, "a workload has the sets that it was asked to allocate", workload.sets)
+
+
+def _check_values(contract: Contract, bound: BoundFunction, workload: Workload) -> None:
+    values = contract.works("values(index) returns the arguments of a set", workload.values, 0)
+    parameters = bound.function.arguments
+    contract.require(
+        len(values) == len(parameters),
+        "values(index) has a value for each parameter, in declared order",
+        f"{len(values)} for {len(parameters)}",
+    )
+    for position, (parameter, value) in enumerate(zip(parameters, values, strict=True)):
+        is_data = parameter.logical_type in (LogicalType.AFFINE_ARRAY, LogicalType.RUNTIME_ARRAY)
+        if not is_data or parameter.declared_type.count("*") > 1:
+            continue
+        contract.require(isinstance(value, np.ndarray), "values(index) has numpy arrays for arrays", value)
+        if workload.memory.name == "host" and parameter.affine_offset == 0:
+            contract.require(
+                value.ctypes.data % ALIGNMENT == 0,
+                f"arrays in the host's memory are aligned to {ALIGNMENT} bytes",
+                f"argument {position} is at {value.ctypes.data:#x}",
+            )
+        contract.require(
+            parameter.usage is Usage.OUTPUT or bool((value == np.asarray(1, value.dtype)).all()),
+            "arrays that the function reads hold the input data",
+            f"argument {position} holds other values",
+        )
+    allocated = sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+    contract.require(
+        allocated <= workload.set_bytes <= allocated + len(values) * 2 * ALIGNMENT,
+        "set_bytes is the size of the arrays of one set, beside their alignment",
+        f"{workload.set_bytes} for arrays of {allocated}",
+    )
+    contract.require(
+        not contract.works("restore() raises nothing", workload.restore), "restore() leaves ordinary values alone"
+    )
+
+
+def check_batch(contract: Contract, workload: Workload, calls: int = 3) -> float:
+    """Check how a workload measures, on one batch; returns the share of the wall time that it measured."""
+    contract.require(isinstance(workload.timer, str) and workload.timer, "its timer has a name", repr(workload.timer))
+    contract.require(
+        isinstance(workload.overhead, float) and 0 <= workload.overhead < math.inf,
+        "its overhead is a number of seconds, 0 if unknown",
+        repr(workload.overhead),
+    )
+    contract.require(
+        type(workload.overhead_subtracted) is bool,
+        "a workload says whether it subtracts its overhead",
+        workload.overhead_subtracted,
+    )
+    started = time.perf_counter()
+    measured = contract.works("run(calls) makes the calls", workload.run, calls)
+    elapsed = time.perf_counter() - started
+    contract.require(isinstance(measured, Measurement), "run(calls) returns a Measurement", repr(measured))
+    contract.require(
+        isinstance(measured.seconds, float) and math.isfinite(measured.seconds),
+        "run(calls) measures a finite number of seconds",
+        repr(measured.seconds),
+    )
+    # Of the shortest functions nothing may be left.
+    contract.require(
+        measured.seconds > 0 or workload.overhead_subtracted,
+        "run(calls) measures a positive number of seconds, unless the overhead is subtracted",
+        repr(measured.seconds),
+    )
+    for name, value in measured.counters.items():
+        contract.require(
+            isinstance(name, str) and name and isinstance(value, (int, float)) and math.isfinite(value),
+            "counters are finite numbers by name",
+            f"{name!r}: {value!r}",
+        )
+    contract.require(
+        measured.seconds <= elapsed,
+        "run(calls) measures seconds: no more than passed while it ran",
+        f"{measured.seconds} s of {elapsed} s",
+    )
+    return measured.seconds / elapsed
+
+
+def check_counting(contract: Contract, bound: BoundFunction) -> None:
+    """Check that a workload makes the calls that it is asked for; the function adds 1 to its only argument."""
+    workload = _workload(contract, bound, {}, "zeros")
+    _allocate(contract, workload)
+
+    def counts() -> list[int]:
+        return [int(workload.values(index)[0].reshape(-1)[0]) for index in range(_SETS)]
+
+    contract.require(sum(counts()) == 0, "allocate(sets) makes no calls", f"{sum(counts())} calls")
+    check_batch(contract, workload, _CALLS)
+    contract.require(
+        sum(counts()) == _CALLS, "run(calls) makes exactly that many calls", f"{sum(counts())} instead of {_CALLS}"
+    )
+    in_turn = sorted(_CALLS // _SETS + (index < _CALLS % _SETS) for index in range(_SETS))
+    contract.require(
+        sorted(counts()) == in_turn,
+        "run(calls) goes through the argument sets in turn and round again",
+        f"calls with each set: {counts()}",
+    )
+    other = _workload(contract, bound, {}, "zeros")
+    other.allocate(_SETS, workload)
+    contract.works("a workload that shares its sets can run", other.run, _SETS)
+    contract.require(
+        sum(counts()) == _CALLS + _SETS,
+        "workloads that share argument sets call with the same arrays",
+        f"{sum(counts()) - _CALLS} calls instead of {_SETS}",
+    )
+
+
+def check_seconds(contract: Contract, bound: BoundFunction) -> None:
+    """Check that the seconds are those of the whole batch; a call of the function takes milliseconds."""
+    workload = _workload(contract, bound, {})
+    workload.allocate(1)
+    share = max(check_batch(contract, workload) for _ in range(3))
+    contract.require(
+        share >= _LEAST_SHARE,
+        "run(calls) measures the seconds of the whole batch",
+        f"{share:.2%} of the time that the calls took",
+    )
+
+
+def check_restoring(contract: Contract, bound: BoundFunction) -> None:
+    """Check that values that drift are restored; each call multiplies the only argument by 1e30."""
+    workload = _workload(contract, bound, {})
+    workload.allocate(_SETS)
+    before: list[Any] = [np.array(workload.values(index)[0]) for index in range(_SETS)]
+    workload.run(2 * _SETS)
+    contract.require(workload.restore(), "restore() finds values that drifted to infinity")
+    contract.require(
+        all(np.array_equal(workload.values(index)[0], before[index]) for index in range(_SETS)),
+        "restore() writes the first values back",
+        repr(workload.values(0)[0]),
+    )
+    contract.require(not workload.restore(), "restore() leaves restored values alone")

@@ -1,0 +1,1 @@
+"""The process in which code of packages runs: messages, crashes, time limits, and cleaning up."""

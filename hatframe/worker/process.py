@@ -1,0 +1,308 @@
+"""A worker: does requests in a process of its own, which this process outlives whatever happens in it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import IO, Any, ClassVar, Protocol
+
+import msgspec
+
+from hatframe.errors import HatError, UsageError
+from hatframe.worker.messages import (
+    Calling,
+    Done,
+    Failed,
+    Message,
+    Note,
+    Request,
+    read_bytes,
+    read_message,
+    write_message,
+)
+
+# Ctrl-C reaches all processes of a terminal; the one that has the results decides, from the start on.
+_CODE = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from hatframe.worker.process import serve; serve()"
+)
+
+# Seconds until a function is called: opening its package may link a library, which takes what the compiler takes.
+START_TIMEOUT = 600.0
+
+# Seconds until a process is gone that has closed its output: writing a large core dump takes some.
+_END_TIMEOUT = 10.0
+
+
+class Service(Protocol):
+    """What a worker does; it lives in the worker's process."""
+
+    requests: ClassVar[Any]
+    """The union of the requests that it handles."""
+
+    def handle(self, request: Any) -> Any:
+        """Do a request, and return what its ``reply`` type says."""
+
+    def close(self) -> None:
+        """Release everything; only called if the service lives in this process."""
+
+
+class Context(Protocol):
+    """What a service may send while it works on a request."""
+
+    def calling(self, seconds: float) -> None:
+        """A function is about to be called, whose calls are known to take ``seconds``; its time limit begins."""
+
+
+ServiceFactory = Callable[[Context], Service]
+"""Makes a service; picklable, to reach another process."""
+
+
+class WorkerEndedError(HatError):
+    """The worker ended, or was killed, while it worked on a request. ``status`` is that of a result."""
+
+    def __init__(self, message: str, status: str = "crashed", *, where: str = "", hint: str = "") -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.status = status
+
+
+class Worker(Protocol):
+    """Does requests one after another, in this process or in another."""
+
+    def submit(self, request: Request) -> None:
+        """Queue a request."""
+
+    def result(self, timeout: float) -> Any:
+        """The reply to the oldest request; raises its HatError, or :class:`WorkerEndedError`.
+
+        ``timeout`` is for the function itself, in seconds from the moment that it is called.
+        """
+
+    def close(self) -> None:
+        """End the worker."""
+
+
+class LocalWorker:
+    """A service in this process, for plugins that cannot be sent to another."""
+
+    def __init__(self, make_service: ServiceFactory) -> None:
+        self._service = make_service(_LocalContext())
+        self._requests: deque[Request] = deque()
+
+    def submit(self, request: Request) -> None:
+        self._requests.append(request)
+
+    def result(self, timeout: float) -> Any:
+        return self._service.handle(self._requests.popleft())
+
+    def close(self) -> None:
+        self._requests.clear()
+        self._service.close()
+
+
+class _LocalContext:
+    def calling(self, seconds: float) -> None:
+        """Nobody can stop a function in this process."""
+
+
+class ProcessWorker:
+    """A service in a process of its own."""
+
+    def __init__(
+        self, make_service: ServiceFactory, notify: Callable[[str], None], environment: dict[str, str]
+    ) -> None:
+        self._notify = notify
+        self._messages: queue.SimpleQueue[Message | HatError | None] = queue.SimpleQueue()
+        self._expected: deque[Any] = deque()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _CODE, msgspec.json.encode(sys.path).decode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **environment},
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests: IO[bytes] = self._process.stdin
+        threading.Thread(target=receive, args=(self._process.stdout, self._messages), daemon=True).start()
+        # What this process sends is trusted there; what comes back is not trusted here.
+        self._send(pickle.dumps((make_service, os.getpid())))
+
+    def submit(self, request: Request) -> None:
+        self._expected.append(type(request).reply)
+        self._send(request)
+
+    def result(self, timeout: float) -> Any:
+        # Until the function is called, a library may be linked and inputs be made.
+        limit, end = START_TIMEOUT, monotonic() + START_TIMEOUT
+        while True:
+            try:
+                message = self._messages.get(timeout=max(0.0, end - monotonic()))
+            except queue.Empty:
+                self.close()
+                raise WorkerEndedError(f"did not return within {limit:g} s", "timeout") from None
+            match message:
+                case Calling(seconds):
+                    # Of many calls each may take its time; twice as long as they took before is no surprise.
+                    limit, end = timeout, monotonic() + timeout + 2 * seconds
+                case Note(text):
+                    self._notify(text)
+                case Failed():
+                    self._expected.popleft()
+                    message.raise_error()
+                case Done(value):
+                    try:
+                        return msgspec.msgpack.decode(value, type=self._expected.popleft())
+                    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                        self.close()
+                        raise WorkerEndedError(f"sent an invalid reply: {error}") from None
+                case HatError():
+                    self.close()
+                    raise message
+                case None:
+                    raise self._ended()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        _close(self._requests)
+
+    def _send(self, request: Request | bytes) -> None:
+        with contextlib.suppress(OSError):  # if it has ended, the next result says so
+            write_message(self._requests, request)
+
+    def _ended(self) -> WorkerEndedError:
+        try:
+            code = self._process.wait(_END_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.close()
+            return WorkerEndedError("closed the files of its process")
+        _close(self._requests)
+        if code < 0:
+            try:
+                name = signal.Signals(-code).name
+            except ValueError:
+                name = f"signal {-code}"
+            return WorkerEndedError(name, "crashed")
+        if sys.platform == "win32" and code >= 0x80000000:
+            return WorkerEndedError(f"exception 0x{code:08X}", "crashed")
+        return WorkerEndedError(f"called exit({code})", "exited")
+
+
+def _close(stream: IO[bytes]) -> None:
+    """Close a pipe whose other end may be gone already."""
+    with contextlib.suppress(OSError):
+        stream.close()
+
+
+def receive(stream: IO[bytes], messages: queue.SimpleQueue[Message | HatError | None]) -> None:
+    """Put all messages of a worker into a queue, and None at their end; an invalid one is an error and the last."""
+    try:
+        while True:
+            messages.put(read_message(stream, Message))
+    except (EOFError, OSError):
+        pass
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        messages.put(WorkerEndedError(f"sent an invalid message: {error}"))
+    messages.put(None)
+    _close(stream)
+
+
+# --------------------------------------------------------------------------------------------- in the worker's process
+
+
+class _Forwarding(logging.Handler):
+    """Sends what is logged here to the process that has the log of the user."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write_message(self._stream, Note(record.getMessage()))
+
+
+class _RemoteContext:
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def calling(self, seconds: float) -> None:
+        write_message(self._stream, Calling(seconds))
+
+
+def serve() -> None:
+    """Serve requests until the other side is gone: the main function of the worker's process."""
+    # What the functions themselves read or print must not mix with the messages.
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    log = logging.getLogger("hatframe")
+    log.setLevel(logging.INFO)
+    log.addHandler(_Forwarding(replies))
+    start = read_bytes(requests)
+    service, problem = None, None
+    try:
+        make_service, parent = pickle.loads(start)
+        set_parent_death_signal(parent)
+        service = make_service(_RemoteContext(replies))
+    except Exception as error:
+        problem = Failed.of(error)
+    kind = service.requests if service else Any
+    while True:
+        try:
+            request = read_message(requests, kind)
+        except EOFError:
+            # Not by returning: what functions left behind in this process must not run at its end.
+            os._exit(0)
+        try:
+            answer = problem or Done(msgspec.Raw(msgspec.msgpack.encode(service.handle(request))))  # type: ignore[union-attr]
+        except Exception as error:
+            answer = Failed.of(error)
+        write_message(replies, answer)
+
+
+def pin(cpu: int) -> None:
+    """Let this process run on one logical core only: this thread, and all that it starts from now on.
+
+    Raises :class:`UsageError` if the process may not use such a core, or the system cannot pin it.
+    """
+    import psutil
+
+    process = psutil.Process()
+    if not hasattr(process, "cpu_affinity"):
+        raise UsageError(f"{sys.platform} cannot pin a process to a core", where="--cpu", hint="omit the option")
+    allowed = process.cpu_affinity()
+    if cpu not in allowed:
+        raise UsageError(f"no core {cpu}", where="--cpu", hint=f"choose one of {', '.join(map(str, allowed))}")
+    try:
+        process.cpu_affinity([cpu])
+    except (OSError, psutil.Error) as error:
+        raise UsageError(f"the system refuses core {cpu}: {error}", where="--cpu") from None
+
+
+def set_parent_death_signal(parent: int) -> None:
+    """On Linux, have this process killed when the thread that started it ends, in the process ``parent``.
+
+    The source is prctl(2), ``PR_SET_PDEATHSIG``. Elsewhere nothing happens.
+    """
+    if sys.platform != "linux":
+        return
+    prctl = ctypes.CDLL(None).prctl
+    prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+    pr_set_pdeathsig = 1
+    prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    # A parent that ended before the call sends no signal; the process has another parent then.
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""The meters that ship with hatframe."""
