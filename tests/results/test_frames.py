@@ -31,7 +31,7 @@ def test_results_are_a_sequence_with_a_winner() -> None:
 
 def test_a_dataframe_has_the_columns_of_the_csv_file(tmp_path: Path) -> None:
     found = document(*RESULTS)
-    run = CsvSink().open(found.run, tmp_path / "results.csv", {})
+    run = CsvSink().open(found.run, tmp_path / "results.csv")
     for each in RESULTS:
         run.add(each)
     run.close(found)
