@@ -1,4 +1,4 @@
-"""A static package is linked into the cache once; a dynamic one is used as it is, if it is one."""
+"""A static package is linked into the cache once, and a dynamic package is used as it is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def package(folder: Path, static: bool = True, source: str = SOURCE) -> Path:
 
 
 def no_linker() -> NoReturn:
-    raise PluginError("there is no linker")
+    raise PluginError("no linker")
 
 
 def test_a_dynamic_package_is_used_as_it_is_without_a_linker(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_static_package_is_linked_once_which_is_logged(
     assert sorted(path.parent.iterdir()) == before
 
 
-def test_changed_content_is_linked_anew(tmp_path: Path, linker: Linker) -> None:
+def test_changed_content_is_linked_again(tmp_path: Path, linker: Linker) -> None:
     path = package(tmp_path / "in")
 
     def use() -> Path:
@@ -71,7 +71,7 @@ def test_changed_content_is_linked_anew(tmp_path: Path, linker: Linker) -> None:
     assert [ctypes.CDLL(str(each)).next_0123456789abcdef(40) for each in found] == [41, 41, 42]
 
 
-def test_another_version_of_the_linker_links_anew(tmp_path: Path, linker: Linker) -> None:
+def test_another_version_of_the_linker_links_again(tmp_path: Path, linker: Linker) -> None:
     package_ = read_package(package(tmp_path / "in"))
     first = cached_dynamic_library(package_, lambda: linker, tmp_path / "cache")
 
@@ -82,7 +82,7 @@ def test_another_version_of_the_linker_links_anew(tmp_path: Path, linker: Linker
     assert cached_dynamic_library(package_, Newer, tmp_path / "cache") != first
 
 
-def test_a_broken_file_in_the_cache_is_made_again(tmp_path: Path, linker: Linker) -> None:
+def test_a_damaged_file_in_the_cache_is_replaced(tmp_path: Path, linker: Linker) -> None:
     package_ = read_package(package(tmp_path / "in"))
     found = cached_dynamic_library(package_, lambda: linker, tmp_path / "cache")
     found.write_bytes(b"")
@@ -90,7 +90,7 @@ def test_a_broken_file_in_the_cache_is_made_again(tmp_path: Path, linker: Linker
     assert ctypes.CDLL(str(found)).next_0123456789abcdef(41) == 42
 
 
-def test_a_fault_leaves_nothing_in_the_cache(tmp_path: Path, linker: Linker) -> None:
+def test_a_failure_leaves_nothing_in_the_cache(tmp_path: Path, linker: Linker) -> None:
     source = "int gone(int); int next_0123456789abcdef(int x) { return gone(x); }\n"
     path = package(tmp_path / "in", source=source)
     with pytest.raises(LinkError, match=r"\bgone\b"):
@@ -141,7 +141,7 @@ print(cached_dynamic_library(read_package(sys.argv[1]), Gcc, Path(sys.argv[2])))
 """
 
 
-def test_processes_that_need_it_at_once_link_it_once(tmp_path: Path) -> None:
+def test_concurrent_processes_link_once(tmp_path: Path) -> None:
     compiler("gcc")
     path = package(tmp_path / "in")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

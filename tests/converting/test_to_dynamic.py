@@ -1,4 +1,4 @@
-"""A static package becomes a dynamic one: all of it, nothing else touched, nothing left behind."""
+"""A static package becomes a dynamic one, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def snapshot(folder: Path) -> Mapping[str, bytes]:
 # ---------------------------------------------------------------------------------------------- what is linked
 
 
-def test_the_functions_work_and_exactly_they_are_exported(tmp_path: Path, linker: Linker) -> None:
+def test_only_the_functions_are_exported_and_they_work(tmp_path: Path, linker: Linker) -> None:
     path = static_package(tmp_path / "in")
     (tmp_path / "out").mkdir()
     made = to_dynamic(read_package(path), tmp_path / "out" / "new.hat", linker=linker)
@@ -76,7 +76,7 @@ def test_the_functions_work_and_exactly_they_are_exported(tmp_path: Path, linker
     assert identify(made.library).kind is LibraryKind.DYNAMIC
 
 
-def test_members_that_nothing_refers_to_are_linked(tmp_path: Path, linker: Linker) -> None:
+def test_members_without_references_are_linked(tmp_path: Path, linker: Linker) -> None:
     path = static_package(tmp_path, code="")
     names = [f"f{number}_{'0' * 16}" for number in range(3)]
     for name in names:
@@ -122,14 +122,14 @@ def test_functions_that_only_the_header_defines_are_compiled(tmp_path: Path, lin
     assert read_symbols(made.library).defined == set(FUNCTIONS)
 
 
-def test_a_member_that_is_no_object_is_no_obstacle(tmp_path: Path, linker: Linker) -> None:
+def test_archive_members_that_are_not_objects_are_skipped(tmp_path: Path, linker: Linker) -> None:
     path = static_package(tmp_path)
     (tmp_path / "__.LIBDEP").write_text("omp5\0")
     subprocess.run([compiler("ar"), "q", "package.a", "__.LIBDEP"], check=True, cwd=tmp_path)
     assert call(to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker).hat) == 42
 
 
-def test_the_maths_library_is_there_without_asking(tmp_path: Path, linker: Linker) -> None:
+def test_the_maths_library_is_always_available(tmp_path: Path, linker: Linker) -> None:
     source = "#include <math.h>\ndouble root_0123456789abcdef(double x) { return cbrt(x); }\n"
     functions = {"root_0123456789abcdef": function(element("x", "double"))}
     path = static_package(tmp_path, source=source, functions=functions, code="")
@@ -139,14 +139,14 @@ def test_the_maths_library_is_there_without_asking(tmp_path: Path, linker: Linke
     assert root(27.0) == pytest.approx(3.0)
 
 
-def test_strange_paths_are_no_obstacle(tmp_path: Path, linker: Linker) -> None:
+def test_paths_may_have_special_characters(tmp_path: Path, linker: Linker) -> None:
     strange = tmp_path / "a 'strange' \"folder\", $HOME; \\back"
     path = static_package(strange, name="my -package")
     output = strange / "@out put,too.hat"
     assert call(to_dynamic(read_package(path), output, linker=linker).hat) == 42
 
 
-def test_relative_paths_are_of_the_current_folder(
+def test_relative_paths_start_in_the_current_folder(
     tmp_path: Path, linker: Linker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     static_package(tmp_path)
@@ -201,7 +201,7 @@ USING = "int offset(void);\nint next_0123456789abcdef(int x) { return x + offset
         ("libdependency.so", "-L{folder} -ldependency", True),
     ],
 )
-def test_what_is_linked_in_leaves_the_dependencies_and_the_rest_stays(
+def test_included_dependencies_are_removed_and_others_stay(
     tmp_path: Path, linker: Linker, file: str, target_file: str, stays: bool
 ) -> None:
     folder = tmp_path / "in"
@@ -209,7 +209,7 @@ def test_what_is_linked_in_leaves_the_dependencies_and_the_rest_stays(
     dependency_library(folder / "deps", file)
     with_dependencies(path, target_file.format(folder=folder / "deps"), "-lm")
     (tmp_path / "out").mkdir()
-    # An option that names a folder is not passed on unless it is trusted.
+    # An option with a folder is passed on only if it is trusted.
     trust = Trust(allow_outside=target_file.startswith("-L"))
     made = to_dynamic(read_package(path), tmp_path / "out" / "new.hat", linker=linker, trust=trust)
     assert call(made.hat) == 1041
@@ -237,7 +237,7 @@ def test_libraries_of_the_user_are_found_by_name_and_folder_and_by_path(tmp_path
         assert call(made.hat) == 1041
 
 
-def test_a_flag_that_is_not_known_is_refused_before_anything_runs(tmp_path: Path, linker: Linker) -> None:
+def test_an_unknown_flag_is_refused_before_any_tool_runs(tmp_path: Path, linker: Linker) -> None:
     path = static_package(tmp_path)
     with_dependencies(path, f"-o{tmp_path / 'stolen'}")
     with pytest.raises(LinkError, match=r"dependencies\.dynamic\[0\]\.target_file: .*-o"):
@@ -296,7 +296,7 @@ def test_a_hidden_function_is_not_silently_left_out(tmp_path: Path, linker: Link
     assert "-fvisibility=hidden" in error.hint
 
 
-def test_a_linker_that_exports_nothing_is_found_out(tmp_path: Path) -> None:
+def test_missing_exports_of_a_linker_are_an_error(tmp_path: Path) -> None:
     class Forgetful(Gcc):
         def link_shared(self, library: SharedLibrary) -> None:
             super().link_shared(SharedLibrary(output=library.output, archives=library.archives))
@@ -305,9 +305,7 @@ def test_a_linker_that_exports_nothing_is_found_out(tmp_path: Path) -> None:
     fails(static_package(tmp_path, code=""), Forgetful(), LinkError, "next_0123456789abcdef")
 
 
-def test_a_header_that_nothing_needs_is_not_compiled(
-    tmp_path: Path, linker: Linker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unneeded_header_is_not_compiled(tmp_path: Path, linker: Linker, monkeypatch: pytest.MonkeyPatch) -> None:
     path = static_package(tmp_path)
 
     def compiled(*arguments: object, **more: object) -> None:
@@ -339,7 +337,7 @@ HELPED = "int helper(void); int F(int x) { return x + helper(); }"
         ),
     ],
 )
-def test_what_a_header_does_beside_its_aliases_happens(tmp_path: Path, linker: Linker, source: str, code: str) -> None:
+def test_other_definitions_of_a_header_are_compiled(tmp_path: Path, linker: Linker, source: str, code: str) -> None:
     path = static_package(tmp_path, source=source.replace("F(", "next_0123456789abcdef("), code=code)
     (tmp_path / "helpers.h").write_text("int helper(void) { return 1; }\n")
     assert call(to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker).hat) == 42
@@ -362,7 +360,7 @@ def test_a_library_that_a_dependency_names_may_need_the_header(tmp_path: Path, l
         "#define PASTE(a, b) int a##b(void) { return 1000; }\nPASTE(off, set)",
     ],
 )
-def test_a_header_is_compiled_where_its_names_do_not_tell_what_it_defines(
+def test_a_header_is_compiled_if_its_names_do_not_show_what_it_defines(
     tmp_path: Path, linker: Linker, code: str
 ) -> None:
     path = static_package(tmp_path, source=USING, code=code)
@@ -371,7 +369,7 @@ def test_a_header_is_compiled_where_its_names_do_not_tell_what_it_defines(
 
 
 def test_an_error_in_a_header_has_its_line(tmp_path: Path, linker: Linker) -> None:
-    path = static_package(tmp_path, source=USING, code="this is no offset;")
+    path = static_package(tmp_path, source=USING, code="not an offset;")
     fails(path, linker, LinkError, r"package\.hat:\d+:\d+: error: ")
 
 
@@ -438,7 +436,7 @@ def test_an_invalid_name_never_reaches_the_linker(tmp_path: Path, linker: Linker
 # ------------------------------------------------------------------------------------------------- the new files
 
 
-def test_only_what_is_said_changes_in_the_hat_file(tmp_path: Path, linker: Linker) -> None:
+def test_only_the_documented_values_change_in_the_hat_file(tmp_path: Path, linker: Linker) -> None:
     path = static_package(tmp_path)
     text = path.read_text()
     dependencies = "dynamic = []\n"
@@ -515,7 +513,7 @@ def test_invalid_outputs_are_usage_errors(tmp_path: Path, linker: Linker) -> Non
     fails(path, linker, UsageError, r"new\.so")
 
 
-def test_an_existing_output_stays_as_it_is_when_linking_fails(tmp_path: Path, linker: Linker) -> None:
+def test_an_existing_output_stays_if_linking_fails(tmp_path: Path, linker: Linker) -> None:
     good = static_package(tmp_path / "good")
     made = to_dynamic(read_package(good), tmp_path / "new.hat", linker=linker)
     before = snapshot(tmp_path)
@@ -527,7 +525,7 @@ def test_an_existing_output_stays_as_it_is_when_linking_fails(tmp_path: Path, li
     assert call(made.hat) == 42
 
 
-def test_an_output_that_is_in_use_is_replaced_and_not_written_into(tmp_path: Path, linker: Linker) -> None:
+def test_a_loaded_library_is_replaced_and_not_overwritten(tmp_path: Path, linker: Linker) -> None:
     path = static_package(tmp_path / "one")
     made = to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker)
     loaded = ctypes.CDLL(str(made.library))
@@ -566,7 +564,7 @@ from hatframe.packages.package import read_package, same_library
 from hatframe.converting.to_dynamic import to_dynamic
 from hatframe_builtin.linkers.gcc import Gcc
 source, warm, output, user, state = sys.argv[1:]
-# As another user, modules could not be imported.
+# Another user may not be able to import modules.
 to_dynamic(read_package(source), Path(warm), linker=Gcc())
 if int(user):
     os.setgroups([])
@@ -577,9 +575,9 @@ to_dynamic(read_package(source), Path(output), linker=Gcc())
 """
 
 
-def test_input_that_can_only_be_read_is_converted() -> None:
+def test_read_only_input_is_converted() -> None:
     compiler("gcc")
-    # The temporary folders of pytest cannot be entered by another user.
+    # Another user cannot enter the temporary folders of pytest.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = static_package(folder / "in")
@@ -600,7 +598,7 @@ def test_input_that_can_only_be_read_is_converted() -> None:
         path.parent.chmod(0o755)
 
 
-def test_two_at_once_leave_a_whole_pair(tmp_path: Path) -> None:
+def test_concurrent_conversions_leave_matching_files(tmp_path: Path) -> None:
     compiler("gcc")
     first = static_package(tmp_path / "one")
     second = static_package(tmp_path / "two", source=SOURCE.replace("x + 1", "x + 2"))

@@ -1,4 +1,4 @@
-"""Objects become one static library: all of them, with what the dependencies name by a path."""
+"""Objects become one static library, with the files of the dependencies."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def package(tmp_path: Path) -> Path:
     return folder / "package.hat"
 
 
-def test_the_objects_of_the_dependencies_are_folded_in_and_names_stay(
+def test_the_archive_includes_objects_of_dependencies_and_names_stay(
     package: Path, tmp_path: Path, linker: Linker
 ) -> None:
     made = to_static(read_package(package), tmp_path / "new.hat", linker=linker)
@@ -54,10 +54,10 @@ def test_the_objects_of_the_dependencies_are_folded_in_and_names_stay(
     assert Kernel().load(made.hat)["next"](41) == 42
 
 
-def test_objects_of_several_archives_are_taken_out_under_their_names(tmp_path: Path, linker: Linker) -> None:
+def test_objects_of_several_archives_keep_their_names(tmp_path: Path, linker: Linker) -> None:
     folder = tmp_path / "in"
     path = make_package(folder, USING, {"next": NEXT}, static=True)
-    # Two members of one name, and a third that nothing refers to.
+    # Two members of the same name, and one without references.
     object_file(folder, "package", "int offset(void) { return 1; }")
     extra = object_file(folder, "extra", "int extra(void) { return 3; }")
     subprocess.run([compiler("ar"), "rcs", "more.a", "package.o", "extra.o"], check=True, cwd=folder)

@@ -1,4 +1,4 @@
-"""gcc, clang and zig as linkers for this machine: what they make, when they can work, and how they fail."""
+"""The linkers gcc, clang and zig for this machine."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def compiled(linker: Driver, folder: Path, name: str, source: str) -> Path:
     return folder / f"{name}.o"
 
 
-def test_they_serve_this_machine_and_tell_their_version(linker: Driver) -> None:
+def test_they_support_this_machine_and_have_a_version(linker: Driver) -> None:
     assert Platform.host() in linker.platforms()
     assert linker.name in linker.version()
     assert "\n" not in linker.version()
 
 
-def test_they_refuse_what_is_not_for_this_machine(unix_linker: UnixDriver, tmp_path: Path) -> None:
+def test_other_platforms_are_refused(unix_linker: UnixDriver, tmp_path: Path) -> None:
     (tmp_path / "one.c").write_text("int one(void) { return 1; }")
     with pytest.raises(LinkError, match=f"{unix_linker.name}.*x86_64-windows"):
         unix_linker.compile(tmp_path / "one.c", tmp_path / "one.o", platform=Platform("windows", "x86_64"))
 
 
-def test_a_missing_compiler_is_told_with_what_to_install(
+def test_a_missing_compiler_is_an_error_with_what_to_install(
     unix_linker: UnixDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -82,7 +82,7 @@ def test_availability_does_not_run_the_tool(
 
 
 @pytest.mark.parametrize("level", range(4))
-def test_code_for_this_processor_can_be_asked_for(linker: Driver, tmp_path: Path, level: int) -> None:
+def test_code_for_this_processor_is_compiled(linker: Driver, tmp_path: Path, level: int) -> None:
     (tmp_path / "one.c").write_text("int one(void) { return 1; }")
     flags = linker.optimization(level, "native")
     assert flags[0] == f"-O{level}"
@@ -91,7 +91,7 @@ def test_code_for_this_processor_can_be_asked_for(linker: Driver, tmp_path: Path
     assert ctypes.CDLL(str(tmp_path / "one.so")).one() == 1
 
 
-def test_levels_and_processors_that_there_are_not_are_refused(linker: Driver, tmp_path: Path) -> None:
+def test_invalid_levels_and_processors_are_refused(linker: Driver, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="level 4"):
         linker.optimization(4)
     with pytest.raises(UsageError, match="riscv64-windows"):
@@ -101,16 +101,14 @@ def test_levels_and_processors_that_there_are_not_are_refused(linker: Driver, tm
         linker.compile(tmp_path / "one.c", tmp_path / "one.o", flags=linker.optimization(2, "no_such_processor"))
 
 
-def test_the_preprocessor_says_what_is_wrong(linker: Driver, tmp_path: Path) -> None:
+def test_errors_of_the_preprocessor_are_shown(linker: Driver, tmp_path: Path) -> None:
     (tmp_path / "bad.c").write_text("#include <no-such-header.h>\n")
     with pytest.raises(LinkError, match=r"no-such-header\.h"):
         linker.preprocess(tmp_path / "bad.c")
 
 
 @pytest.mark.skipif(Platform.host().os != "linux", reason="other linkers write it elsewhere")
-def test_a_library_that_is_needed_is_found_in_the_folder_that_it_was_linked_from(
-    linker: Driver, tmp_path: Path
-) -> None:
+def test_a_needed_library_is_found_in_the_folder_that_it_was_linked_from(linker: Driver, tmp_path: Path) -> None:
     home = tmp_path / "home"
     other = home / "a folder"
     other.mkdir(parents=True)
@@ -128,13 +126,13 @@ def test_a_library_that_is_needed_is_found_in_the_folder_that_it_was_linked_from
             run_folders=(Path("a folder"),),
         )
     )
-    # It is told as a folder beside the library, and both may be moved.
+    # A folder beside the library may move with it.
     home.rename(tmp_path / "moved")
     assert ctypes.CDLL(str(tmp_path / "moved" / "one.so")).one() == 7
     assert "libpthread.so.0" not in read_symbols(tmp_path / "moved" / "one.so").needed
 
 
-def test_exactly_the_exports_are_exported(linker: Driver, tmp_path: Path) -> None:
+def test_only_the_exports_are_exported(linker: Driver, tmp_path: Path) -> None:
     one = compiled(linker, tmp_path, "one", "int one(void) { return 1; } int other(void) { return 2; }")
     output = tmp_path / "made.so"
     linker.link_shared(SharedLibrary(output=output, objects=(one,), exports=("one",)))
@@ -154,7 +152,7 @@ def test_flags_and_include_folders_reach_the_compiler(linker: Driver, tmp_path: 
     assert ctypes.CDLL(str(tmp_path / "made.so")).value() == 42
 
 
-def test_relative_paths_are_of_the_current_folder(
+def test_relative_paths_start_in_the_current_folder(
     linker: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -165,7 +163,7 @@ def test_relative_paths_are_of_the_current_folder(
     assert ctypes.CDLL(str(tmp_path / "one.so")).one() == 1
 
 
-def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: Driver, tmp_path: Path) -> None:
+def test_an_archive_is_new_and_keeps_members_of_the_same_name(linker: Driver, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     first = compiled(linker, tmp_path, "same", "int first(void) { return 1; }")
     second = compiled(linker, tmp_path / "sub", "same", "int second(void) { return 2; }")
@@ -180,7 +178,7 @@ def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: Driver, tmp
     assert read_symbols(output).defined == {"first", "second"}
 
 
-def test_what_the_compiler_says_is_in_the_error(linker: Driver, tmp_path: Path) -> None:
+def test_errors_of_the_compiler_are_shown(linker: Driver, tmp_path: Path) -> None:
     with pytest.raises(LinkError, match=r"bad\.c:1:\d+: error: .*no_such_type"):
         compiled(linker, tmp_path, "bad", "no_such_type x;")
     with pytest.raises(LinkError, match=r"none\.c"):
@@ -197,7 +195,7 @@ def test_undefined_symbols_are_named_once(linker: Driver, tmp_path: Path) -> Non
     assert not output.exists()
 
 
-def test_a_library_that_is_not_found_gets_a_hint(linker: Driver, tmp_path: Path) -> None:
+def test_a_missing_library_gets_a_hint(linker: Driver, tmp_path: Path) -> None:
     made = compiled(linker, tmp_path, "one", "int one(void) { return 1; }")
     library = SharedLibrary(output=tmp_path / "made.so", objects=(made,), libraries=("surely-not-there",))
     with pytest.raises(LinkError, match="surely-not-there") as caught:

@@ -1,4 +1,4 @@
-"""msvc as a linker: the command lines of Visual Studio's tools, finding them, and what LLVM's make in their place."""
+"""The linker msvc: its command lines, finding the tools of Visual Studio, and libraries that LLVM's tools make."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def read_options(words: Sequence[str], documented: dict[str, str]) -> tuple[list
             for name, value in documented.items()
             if word.startswith(name) and re.fullmatch(value, word[len(name) :])
         ]
-        assert fitting, f"{word} is no documented option"
+        assert fitting, f"{word} is not documented"
         options.append(max(fitting, key=lambda found: len(found[0])))
     return options, inputs
 
@@ -210,34 +210,34 @@ def test_the_librarian_gets_documented_options() -> None:
     assert arguments_of(subprocess.list2cmdline(words)) == words
 
 
-def test_exports_are_quoted_so_that_words_of_definition_files_can_be_among_them() -> None:
+def test_exports_are_quoted_since_they_may_be_keywords_of_definition_files() -> None:
     assert commands.definitions(["one", "DATA", "library"]) == 'EXPORTS\n    "one"\n    "DATA"\n    "library"\n'
 
 
-def test_clang_gets_its_own_options_where_the_others_have_none() -> None:
+def test_clang_gets_its_own_options_if_the_others_have_none() -> None:
     words = list(commands.translated(LLVM, ("-O3", "-mavx2", "-march=native", "-fno-math-errno", "-pthread", "/GS")))
     assert words == ["/O2", "/clang:-mavx2", "/clang:-march=native", "/clang:-fno-math-errno", "/GS"]
     words = commands.compile_command(LLVM, Path("/tmp/a.c"), Path("/tmp/a.obj"), platform=ARM64)
-    # A path from the root would be read as an option.
+    # A path from the root looks like an option.
     assert words[-2:] == ["--", "/tmp/a.c"]
     assert "--target=aarch64-pc-windows-msvc" in words
 
 
-def test_optimization_is_told_in_the_words_of_each_compiler() -> None:
-    def told(toolchain: tools.Toolchain, level: int, processor: str = "", platform: Platform = X64) -> object:
+def test_each_compiler_gets_its_own_optimization_options() -> None:
+    def flags(toolchain: tools.Toolchain, level: int, processor: str = "", platform: Platform = X64) -> object:
         return commands.optimization(toolchain, level, processor, platform)
 
-    assert [told(MICROSOFT, level) for level in range(4)] == [("/Od",), ("/O1",), ("/O2",), ("/O2",)]
-    assert [told(LLVM, level) for level in range(4)] == [("/Od",), ("/O1",), ("/O2",), ("/clang:-O3",)]
-    assert told(MICROSOFT, 2, "AVX512") == ("/O2", "/arch:AVX512")
-    assert told(MICROSOFT, 2, "x86-64-v3") == ("/O2", "/arch:AVX2")
-    assert told(MICROSOFT, 2, "znver4") is None
-    assert told(MICROSOFT, 2, "AVX2", ARM64) is None
-    assert told(LLVM, 2, "znver3") == ("/O2", "/clang:-march=znver3")
-    assert told(LLVM, 2, "cortex-a72", ARM64) == ("/O2", "/clang:-mcpu=cortex-a72")
+    assert [flags(MICROSOFT, level) for level in range(4)] == [("/Od",), ("/O1",), ("/O2",), ("/O2",)]
+    assert [flags(LLVM, level) for level in range(4)] == [("/Od",), ("/O1",), ("/O2",), ("/clang:-O3",)]
+    assert flags(MICROSOFT, 2, "AVX512") == ("/O2", "/arch:AVX512")
+    assert flags(MICROSOFT, 2, "x86-64-v3") == ("/O2", "/arch:AVX2")
+    assert flags(MICROSOFT, 2, "znver4") is None
+    assert flags(MICROSOFT, 2, "AVX2", ARM64) is None
+    assert flags(LLVM, 2, "znver3") == ("/O2", "/clang:-march=znver3")
+    assert flags(LLVM, 2, "cortex-a72", ARM64) == ("/O2", "/clang:-mcpu=cortex-a72")
 
 
-def test_the_native_instruction_set_is_the_best_that_windows_tells() -> None:
+def test_the_native_instruction_set_is_the_best_that_windows_reports() -> None:
     assert msvc.native_instructions({39, 40, 41}.__contains__) == "avx512"
     assert msvc.native_instructions({39, 40}.__contains__) == "avx2"
     assert msvc.native_instructions({39}.__contains__) == "avx"
@@ -260,7 +260,7 @@ def fake_visual_studio(root: Path, versions: Sequence[str], hosts: Sequence[str]
 def fake_kits(root: Path, versions: Sequence[str]) -> Path:
     for version in versions:
         (root / "Include" / version / "ucrt").mkdir(parents=True)
-    # As is left of one that was removed.
+    # The rest of a removed version.
     (root / "Include" / "10.0.99999.0").mkdir(parents=True)
     return root
 
@@ -282,7 +282,7 @@ def test_the_tools_are_found_by_their_folders(tmp_path: Path) -> None:
         str(version / "lib/arm64"),
         *(str(kits / "Lib/10.0.22621.0" / part / "arm64") for part in ("ucrt", "um")),
     ]
-    # Libraries of the compiler for another processor lie with the one for this.
+    # A cross-compiler needs libraries of the native compiler.
     assert found.environment["PATH"].split(";")[:2] == [
         str(version / "bin/Hostx64/arm64"),
         str(version / "bin/Hostx64/x64"),
@@ -290,7 +290,7 @@ def test_the_tools_are_found_by_their_folders(tmp_path: Path) -> None:
     assert found.microsoft
 
 
-def test_a_machine_with_arm_takes_its_own_tools_or_those_for_x64(tmp_path: Path) -> None:
+def test_arm64_uses_its_own_tools_or_those_for_x64(tmp_path: Path) -> None:
     kits = fake_kits(tmp_path / "kits", ["10.0.22621.0"])
     both = fake_visual_studio(tmp_path / "both", ["14.40.1"], ["x64", "arm64"], ["arm64"]) / "VC/Tools/MSVC/14.40.1"
     one = fake_visual_studio(tmp_path / "one", ["14.40.1"], ["x64"], ["arm64"]) / "VC/Tools/MSVC/14.40.1"
@@ -300,13 +300,13 @@ def test_a_machine_with_arm_takes_its_own_tools_or_those_for_x64(tmp_path: Path)
     assert tools.from_folders(one, tmp_path / "nothing", "aarch64", "aarch64") is None
 
 
-def test_versions_count_as_numbers(tmp_path: Path) -> None:
+def test_versions_are_compared_as_numbers(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("14.9.1", "14.29.30133", "14.38.33130", "v143", "14.")]
     assert tools.newest(folders) == tmp_path / "14.38.33130"
     assert tools.newest([]) is None
 
 
-def test_the_newest_version_that_has_the_compiler_is_taken(tmp_path: Path) -> None:
+def test_the_newest_version_with_the_compiler_is_used(tmp_path: Path) -> None:
     programs = tmp_path / "Program Files" / "Microsoft Visual Studio"
     fake_visual_studio(programs / "2019" / "BuildTools", ["14.29.30133"], ["x64"], ["x64", "arm64"])
     fake_visual_studio(programs / "2022" / "Community", ["14.9.1", "14.38.33130"], ["x64"], ["x64"])
@@ -324,23 +324,21 @@ def test_the_newest_version_that_has_the_compiler_is_taken(tmp_path: Path) -> No
     assert tools.usual_installations({}) == []
 
 
-def test_the_locator_is_asked_where_it_is_installed_and_never_downloaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installed_locator_is_used_and_never_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(**options: object) -> list[str]:
         assert options == {"products": "*", "prop": "installationPath"}
         return [str(tmp_path / "unusual")]
 
-    def told(path: Path | None) -> list[Path]:
+    def installations(path: Path | None) -> list[Path]:
         tools.located_installations.cache_clear()
         locator = types.SimpleNamespace(DEFAULT_PATH=path and str(path), find=asked)
         monkeypatch.setitem(sys.modules, "vswhere", locator)
         return tools.located_installations()
 
-    assert told(None) == []
-    assert told(tmp_path / "vswhere.exe") == []
+    assert installations(None) == []
+    assert installations(tmp_path / "vswhere.exe") == []
     (tmp_path / "vswhere.exe").touch()
-    assert told(tmp_path / "vswhere.exe") == [tmp_path / "unusual"]
+    assert installations(tmp_path / "vswhere.exe") == [tmp_path / "unusual"]
     tools.located_installations.cache_clear()
     monkeypatch.setitem(sys.modules, "vswhere", None)
     assert tools.located_installations() == []
@@ -348,7 +346,7 @@ def test_the_locator_is_asked_where_it_is_installed_and_never_downloaded(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a program without a suffix is none there")
-def test_a_developers_prompt_wins_for_the_processor_that_it_is_for(tmp_path: Path) -> None:
+def test_a_developers_prompt_wins_for_its_processor(tmp_path: Path) -> None:
     folder = tmp_path / "bin" / "Hostx64" / "x64"
     folder.mkdir(parents=True)
     (folder / "cl").touch()
@@ -380,7 +378,7 @@ def test_tools_of_llvm_are_found_with_a_version_in_their_names(tmp_path: Path, m
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the names of packages are Linux's")
-def test_what_is_missing_is_told_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tools_are_an_error_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (linker,) = msvc.hatframe_linkers()
     availability = linker.availability()
@@ -433,9 +431,7 @@ def test_undefined_symbols_are_read_from_microsofts_linker(speaking: Callable[[s
         linker.link_shared(SharedLibrary(output=tmp_path / "made.dll", platform=X64, exports=("one",)))
 
 
-def test_other_failures_of_microsofts_tools_say_what_they_said(
-    speaking: Callable[[str], Linker], tmp_path: Path
-) -> None:
+def test_other_errors_of_microsofts_tools_are_shown(speaking: Callable[[str], Linker], tmp_path: Path) -> None:
     linker = speaking("LINK : fatal error LNK1104: cannot open file 'openblas.lib'\n")
     with pytest.raises(LinkError, match=r"LNK1104: cannot open file 'openblas.lib'.*-L"):
         linker.link_shared(SharedLibrary(output=tmp_path / "made.dll", platform=X64))
@@ -447,7 +443,7 @@ def test_other_failures_of_microsofts_tools_say_what_they_said(
         linker.archive([tmp_path / "one.obj"], tmp_path / "made.lib", platform=X64)
 
 
-def test_a_processor_that_microsofts_compiler_does_not_know_is_refused(speaking: Callable[[str], Linker]) -> None:
+def test_a_processor_unknown_to_microsofts_compiler_is_refused(speaking: Callable[[str], Linker]) -> None:
     linker = speaking("")
     assert linker.optimization(2, "AVX2", X64) == ("/O2", "/arch:AVX2")
     with pytest.raises(UsageError, match=r"znver4.*AVX, AVX2 or AVX512"):
@@ -476,7 +472,7 @@ def compiled(linker: Linker, folder: Path, name: str, source: str, flags: Sequen
 
 @pytest.mark.slow
 @pytest.mark.parametrize("platform", ["x86_64-windows", "x86_64-windows-msvc", "aarch64-windows"])
-def test_it_keeps_the_contract_of_linkers(linker: Linker, platform: str) -> None:
+def test_it_fulfils_the_contract_of_linkers(linker: Linker, platform: str) -> None:
     check_linker(linker, Platform.parse(platform))
 
 
@@ -557,8 +553,8 @@ int main(int count, char **arguments) {
 
 
 @pytest.mark.slow
-def test_what_stands_for_the_c_library_works(linker: Linker, tmp_path: Path, wine: Callable[..., str]) -> None:
-    # With /GS objects refer to the check of stack buffers, as Visual Studio's do.
+def test_the_substitute_for_the_c_library_works(linker: Linker, tmp_path: Path, wine: Callable[..., str]) -> None:
+    # With /GS objects check stack buffers, as Visual Studio's do.
     made = compiled(linker, tmp_path, "runtime", RUNTIME, flags=("-O1", "/GS"))
     assert "__security_check_cookie" in read_symbols(made).undefined
     linker.link_shared(
@@ -572,7 +568,7 @@ def test_what_stands_for_the_c_library_works(linker: Linker, tmp_path: Path, win
 
 
 @pytest.mark.slow
-def test_every_function_of_the_c_library_that_is_promised_is_there(linker: Linker, tmp_path: Path) -> None:
+def test_every_listed_function_of_the_c_library_exists(linker: Linker, tmp_path: Path) -> None:
     """Held against the DLL that Wine has of it, which was written after Microsoft's."""
     library = next(Path("/usr/lib").glob("*/wine/x86_64-windows/ucrtbase.dll"), None)
     if library is None:
@@ -583,20 +579,20 @@ def test_every_function_of_the_c_library_that_is_promised_is_there(linker: Linke
     assert set(names) <= read_symbols(library).defined
 
 
-def test_code_that_needs_nothing_needs_no_dll(linker: Linker, tmp_path: Path) -> None:
+def test_code_without_dependencies_needs_no_dll(linker: Linker, tmp_path: Path) -> None:
     made = compiled(linker, tmp_path, "one", "float one(float x) { return x * 2; }")
     linker.link_shared(SharedLibrary(output=tmp_path / "one.dll", platform=X64, objects=(made,), exports=("one",)))
     assert read_symbols(tmp_path / "one.dll").needed == ()
 
 
-def test_exports_may_be_words_of_definition_files(linker: Linker, tmp_path: Path) -> None:
+def test_exports_may_be_keywords_of_definition_files(linker: Linker, tmp_path: Path) -> None:
     made = compiled(linker, tmp_path, "words", "int DATA(void) { return 1; } int NAME(void) { return 2; }")
     library = SharedLibrary(output=tmp_path / "words.dll", platform=X64, objects=(made,), exports=("DATA", "NAME"))
     linker.link_shared(library)
     assert read_symbols(tmp_path / "words.dll").defined == {"DATA", "NAME"}
 
 
-def test_the_compilers_own_headers_are_there_and_others_are_told_of(linker: Linker, tmp_path: Path) -> None:
+def test_missing_headers_are_an_error_except_the_compilers_own(linker: Linker, tmp_path: Path) -> None:
     headers = ("stdint", "stddef", "stdbool", "stdarg", "float", "limits", "immintrin")
     source = "".join(f"#include <{name}.h>\n" for name in headers)
     compiled(linker, tmp_path, "own", source + "bool own(int32_t x) { return x > INT_MAX / 2; }")
@@ -604,7 +600,7 @@ def test_the_compilers_own_headers_are_there_and_others_are_told_of(linker: Link
         compiled(linker, tmp_path, "other", "#include <math.h>\n")
 
 
-def test_headers_can_be_named_in_the_environment(
+def test_the_environment_can_give_folders_of_headers(
     linker: Linker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "some headers").mkdir()
@@ -613,7 +609,7 @@ def test_headers_can_be_named_in_the_environment(
     compiled(linker, tmp_path, "other", "#include <math.h>\nint other(void) { return MINE; }")
 
 
-def test_undefined_symbols_are_named_once_with_what_has_more(linker: Linker, tmp_path: Path) -> None:
+def test_undefined_symbols_are_named_once_with_an_alternative(linker: Linker, tmp_path: Path) -> None:
     source = "int gone(void); int lost(void); int one(void) { return gone() + gone() + lost(); }"
     made = compiled(linker, tmp_path, "one", source)
     library = SharedLibrary(output=tmp_path / "made.dll", platform=X64, objects=(made,), exports=("one",))
@@ -622,7 +618,7 @@ def test_undefined_symbols_are_named_once_with_what_has_more(linker: Linker, tmp
     assert not (tmp_path / "made.dll").exists()
 
 
-def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: Linker, tmp_path: Path) -> None:
+def test_an_archive_is_new_and_keeps_members_of_the_same_name(linker: Linker, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     first = compiled(linker, tmp_path, "same", "int first(void) { return 1; }")
     second = compiled(linker, tmp_path / "sub", "same", "int second(void) { return 2; }")
@@ -635,7 +631,7 @@ def test_an_archive_is_new_and_keeps_two_members_of_one_name(linker: Linker, tmp
         linker.archive([first], archive, platform=ARM64)
 
 
-def test_a_command_that_is_too_long_for_windows_goes_by_a_file(linker: Linker, tmp_path: Path) -> None:
+def test_a_command_that_is_too_long_for_windows_uses_a_file(linker: Linker, tmp_path: Path) -> None:
     found = tools.find("x86_64")
     one = compiled(linker, tmp_path, "one", "int one(void) { return 1; }")
     output = tmp_path / "made library.lib"
@@ -647,13 +643,13 @@ def test_a_command_that_is_too_long_for_windows_goes_by_a_file(linker: Linker, t
     assert read_symbols(output).defined == {"one"}
 
 
-def test_text_of_other_languages_goes_through(linker: Linker, tmp_path: Path) -> None:
+def test_non_ascii_text_is_preserved(linker: Linker, tmp_path: Path) -> None:
     (tmp_path / "größe.c").write_text('/* Maß */ const char *text = "ß";\n', encoding="utf-8")
     text = linker.preprocess(tmp_path / "größe.c", platform=X64)
     assert '/* Maß */ const char *text = "ß";' in text
 
 
-def test_it_serves_windows_only(linker: Linker, tmp_path: Path) -> None:
+def test_it_supports_only_windows(linker: Linker, tmp_path: Path) -> None:
     assert linker.platforms() == {X64, ARM64}
     for other in ("x86_64-linux", "x86_64-windows-gnu", "x86-windows", "aarch64-macos"):
         with pytest.raises(LinkError, match=f"msvc.*{other}"):

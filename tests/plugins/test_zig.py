@@ -1,4 +1,4 @@
-"""zig as a linker: the same C code for Linux, Windows and macOS, made here and run where that can be."""
+"""The linker zig: the same C code for Linux, Windows and macOS, run where possible."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hatframe.errors import LinkError, UsageError
 from hatframe.machine import Platform
 from hatframe.testing import check_linker
 
-# What zig's linker for macOS exports of its own, and no option leaves out.
+# zig's linker for macOS always exports these too.
 ZIG_OWN = {"__dso_handle", "_mh_dylib_header"}
 
 FOREIGN = [
@@ -61,7 +61,7 @@ def linked(linker: Linker, folder: Path, platform: str, output: str, **more: obj
 
 @pytest.mark.slow
 @pytest.mark.parametrize("platform", FOREIGN)
-def test_it_keeps_the_contract_of_linkers_for_other_platforms(linker: Linker, platform: str) -> None:
+def test_it_fulfils_the_contract_of_linkers_for_other_platforms(linker: Linker, platform: str) -> None:
     check_linker(linker, Platform.parse(platform))
 
 
@@ -94,7 +94,7 @@ def test_objects_of_the_other_compiler_for_windows_can_be_linked(
 def programs(folder: Path, target: str, made: Path) -> list[list[str | Path]]:
     """A program that loads the library, and one that is linked with it, with their arguments."""
     (folder / "program.c").write_text(PROGRAM)
-    # zig links musl statically unless told otherwise, and then nothing can be loaded.
+    # By default zig links musl statically, and then nothing can be loaded.
     options = ("-target", target, "-dynamic", "-O2", folder / "program.c")
     command("cc", *options, "-o", folder / "loads")
     command("cc", *options, "-DLINKED", made, "-o", folder / "linked")
@@ -130,7 +130,7 @@ def test_a_library_for_musl_works_with_it(linker: Linker, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
-def test_a_library_for_macos_is_valid_and_exports_what_it_is_told_to(
+def test_a_library_for_macos_is_valid_and_has_only_the_exports(
     linker: Linker, tmp_path: Path, architecture: str
 ) -> None:
     import lief
@@ -144,7 +144,7 @@ def test_a_library_for_macos_is_valid_and_exports_what_it_is_told_to(
     binary = lief.MachO.parse(str(made)).at(0)
     assert lief.MachO.check_layout(binary) == (True, "")
     assert next(library.name for library in binary.libraries) == "@rpath/library.dylib"
-    # Apple's ARM machines load nothing that is not signed.
+    # Apple's ARM machines load only signed code.
     assert binary.has_code_signature == (architecture == "aarch64")
 
 
@@ -161,11 +161,11 @@ def test_hiding_changes_what_an_object_exports_and_nothing_else(linker: Linker, 
     assert changed == {0x10}
     assert sum(old != new for old, new in zip(before, after, strict=True)) == 2  # second and shared
     assert macho.hide_symbols(before, ["first", "second", "shared"]) == before
-    assert macho.hide_symbols(b"BC\xc0\xde is no object", []) == b"BC\xc0\xde is no object"
+    assert macho.hide_symbols(b"BC\xc0\xde not an object", []) == b"BC\xc0\xde not an object"
 
 
 @pytest.mark.slow
-def test_of_a_universal_archive_the_part_for_the_processor_is_linked(linker: Linker, tmp_path: Path) -> None:
+def test_the_slice_of_a_universal_archive_for_the_processor_is_linked(linker: Linker, tmp_path: Path) -> None:
     lipo = shutil.which("llvm-lipo") or shutil.which("llvm-lipo-14")
     if not lipo:
         pytest.skip("no llvm-lipo on this machine")
@@ -188,7 +188,7 @@ def test_of_a_universal_archive_the_part_for_the_processor_is_linked(linker: Lin
 
 @pytest.mark.slow
 @pytest.mark.parametrize("platform", ["x86_64-windows", "aarch64-linux-gnu", "aarch64-macos"])
-def test_what_is_wrong_is_told_the_same_for_every_platform(linker: Linker, tmp_path: Path, platform: str) -> None:
+def test_errors_are_the_same_for_every_platform(linker: Linker, tmp_path: Path, platform: str) -> None:
     target = Platform.parse(platform)
     (tmp_path / "one.c").write_text("int gone(void); int _lost(void); int one(void) { return gone() + _lost(); }")
     made = tmp_path / "one.o"
@@ -210,15 +210,15 @@ def test_what_is_wrong_is_told_the_same_for_every_platform(linker: Linker, tmp_p
 
 def test_it_names_its_platforms_and_refuses_others(linker: Linker, tmp_path: Path) -> None:
     platforms = linker.platforms()
-    for told in ("x86_64-windows", "aarch64-windows-gnu", "aarch64-linux", "x86_64-linux-musl", "aarch64-macos"):
-        assert any(each.fits(Platform.parse(told)) for each in platforms), told
+    for target in ("x86_64-windows", "aarch64-windows-gnu", "aarch64-linux", "x86_64-linux-musl", "aarch64-macos"):
+        assert any(each.fits(Platform.parse(target)) for each in platforms), target
     assert not any(each.fits(Platform.parse("x86_64-windows-msvc")) for each in platforms)
     (tmp_path / "one.c").write_text("int one(void) { return 1; }")
     with pytest.raises(LinkError, match="mips-plan9"):
         linker.compile(tmp_path / "one.c", tmp_path / "one.o", platform=Platform("plan9", "mips"))
 
 
-def test_processors_are_named_as_zig_does(linker: Linker) -> None:
+def test_processors_have_the_names_that_zig_uses(linker: Linker) -> None:
     assert linker.optimization(3, "x86-64-v3", Platform("linux", "x86_64")) == ("-O3", "-mcpu=x86_64_v3")
     assert linker.optimization(0, "native") == ("-O0", "-mcpu=native")
     assert linker.optimization(2, platform=Platform("macos", "aarch64")) == ("-O2",)
@@ -228,7 +228,7 @@ def test_processors_are_named_as_zig_does(linker: Linker) -> None:
         linker.optimization(4)
 
 
-def test_it_keeps_its_cache_where_its_user_says_and_nothing_of_the_sources_in_it(
+def test_its_cache_is_where_the_user_says_and_has_nothing_of_the_sources(
     linker: Linker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path / "chosen"))
@@ -242,7 +242,7 @@ def test_it_keeps_its_cache_where_its_user_says_and_nothing_of_the_sources_in_it
     assert (tmp_path / "cache" / "compilers" / "zig").is_dir()
 
 
-def test_without_zig_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_zig_is_an_error_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "ziglang", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -273,7 +273,7 @@ def test_availability_does_not_run_it(monkeypatch: pytest.MonkeyPatch, tmp_path:
         lambda data: data[:50],
     ],
 )
-def test_a_damaged_object_is_told_at_once(damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_object_is_an_error(damage: Callable[[bytes], bytes]) -> None:
     header = b"\xcf\xfa\xed\xfe" + struct.pack("<IIIIIII", 0x0100000C, 0, 1, 1, 24, 0, 0)
     whole = header + struct.pack("<IIIIII", 2, 24, 56, 0, 56, 0)
     assert macho.hide_symbols(whole, ()) == whole
