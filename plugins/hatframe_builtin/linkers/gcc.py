@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hatframe import hookimpl
-from hatframe.plugin import Linker
+from hatframe.plugin import Linker, hookimpl
 from hatframe_builtin.linkers.unix import UnixDriver
 
 
