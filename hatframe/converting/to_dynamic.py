@@ -77,8 +77,7 @@ def to_dynamic(
     home = output.absolute() if output.is_dir() else output.absolute().parent
 
     def make(linker: Linker, folder: Path, names: Sequence[str]) -> Made:
-        (folder / "linked").mkdir()
-        made = {name: folder / "linked" / name for name in names}
+        made = {name: folder / name for name in names}
         import_library = made[names[0]] if len(names) > 1 else None
         linked, extra = link(plan, linker, made[names[-1]], folder, home=home, import_library=import_library)
         included = statically_linked(plan.dependencies, linked.needed)

@@ -113,8 +113,7 @@ class Driver(ToolLinker):
         """
         with private_folder() as folder:
             # A linker may write other files beside its output.
-            made = folder / "made" / library.output.name
-            made.parent.mkdir()
+            made = folder / library.output.name
             by_system = {"macos": self._macos, "windows": self._windows}
             prepared = self.prepare(library, folder)
             options = by_system.get(library.platform.os, self._elf)(prepared, made, folder)

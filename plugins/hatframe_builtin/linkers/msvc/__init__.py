@@ -135,8 +135,7 @@ class Msvc(ToolLinker):
         platform, tools = _for(library.platform)
         with private_folder() as folder:
             # The linker writes other files beside its output, and the import library contains its name.
-            made = folder / "made" / library.output.name
-            made.parent.mkdir()
+            made = folder / library.output.name
             imports, definitions = folder / "import.lib", folder / "exports.def"
             definitions.write_text(commands.definitions(library.exports))
             command = commands.link_command(
