@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import abc
 import copy
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
-from hatframe.format.model import Function, Required
+from hatframe.format.model import Function, Parameter, Required
 from hatframe.machine import Facts, Machine, Platform
 from hatframe.packages.package import Package
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
@@ -103,6 +104,9 @@ class Timer(abc.ABC):
     """Seconds that the loop itself adds to each call; 0 if unknown."""
     subtracts_overhead: bool = False
     """Whether the overhead is already subtracted from what it measures."""
+
+    keeps_alive: object = None
+    """What must exist while the timer does, such as the library."""
 
     @abc.abstractmethod
     def run(self, calls: int) -> Measurement:
@@ -196,11 +200,20 @@ class BoundFunction(abc.ABC):
     function: Function
     loader: str = ""
     """The name of the loader that bound it, as results show it; set by the kernel."""
+    parameters: Mapping[str, Parameter] = {}
+    """The metadata of each parameter, by the name that a call takes; set by the kernel."""
+    reopen: Callable[[], Mapping[str, BoundFunction]] | None = None
+    """Opens the same package again, in a process that loads a pickle of this function; set by the kernel."""
 
     @property
     def name(self) -> str:
         """The function's full name."""
         return self.function.name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.reopen is None:
+            raise pickle.PicklingError(f"{self.name} was not bound by a kernel")
+        return _bound_again, (self.reopen, self.name)
 
     @abc.abstractmethod
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -222,6 +235,10 @@ class BoundFunction(abc.ABC):
 
         Raises a :class:`hatframe.HatError` if ``spec`` lacks a size, or asks for input data that cannot be made.
         """
+
+
+def _bound_again(reopen: Callable[[], Mapping[str, BoundFunction]], name: str) -> BoundFunction:
+    return reopen()[name]
 
 
 class Library(abc.ABC):

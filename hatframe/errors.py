@@ -59,6 +59,12 @@ class UnknownFunctionError(PackageError, KeyError, AttributeError):
     __str__ = HatError.__str__
 
 
+class UnusableFunctionError(PackageError, AttributeError):
+    """A package has a function of that name, but it cannot be used as an attribute: ambiguous or broken."""
+
+    __str__ = HatError.__str__
+
+
 class TargetError(HatError):
     """This machine is known not to meet what the package requires."""
 

@@ -17,6 +17,7 @@ from hatframe.calling.addresses import Addresses
 from hatframe.calling.arguments import make_array
 from hatframe.calling.buffers import free, owned_array
 from hatframe.calling.checks import Array, Checker, Converter, from_bits
+from hatframe.calling.description import python_name
 from hatframe.calling.interface import POINTER, Conversions, ForeignInterface
 from hatframe.calling.native import LoopSignature
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
@@ -36,6 +37,7 @@ class HostFunction(BoundFunction):
         self,
         plan: CallPlan,
         interface: ForeignInterface,
+        library: Any,
         c_function: Callable[..., Any],
         memory: Memory,
         timers: Timers | None = None,
@@ -44,14 +46,19 @@ class HostFunction(BoundFunction):
         self.plan = plan
         self._memory = memory
         self._interface = interface
-        self._c_function = c_function
+        self._library = library
+        self._c_function: Callable[..., Any] | None = c_function
         self._timers = timers
-        self._positions = {argument.name: argument.position for argument in plan.arguments}
+        self._positions = {
+            name: argument.position
+            for argument in plan.arguments
+            for name in (argument.name, python_name(argument.name))
+        }
         self._checker, self._convert = self._conversion(interface)
         self._finish: Callable[[Any], Any] | None = None
         if plan.returns and plan.returns.kind in ("float16", "bfloat16"):
             self._finish = functools.partial(from_bits, plan.returns)
-        self._fast = self._fast_call() if plan.simple and not self._finish else None
+        self._fast = self._fast_call(c_function) if plan.simple and not self._finish else None
 
     def _conversion(self, conversions: Conversions) -> tuple[Checker, tuple[Converter | None, ...]]:
         """The checks over ``conversions``, and what converts each argument that can be checked alone."""
@@ -59,6 +66,23 @@ class HostFunction(BoundFunction):
         return checker, tuple(
             checker.converter(argument) if argument.size is None else None for argument in self.plan.arguments
         )
+
+    @property
+    def pointer(self) -> int:
+        """The address of the C function, for ``scipy.LowLevelCallable``, numba and cffi.
+
+        It is valid while this object exists and its package is open.
+        """
+        return self._interface.address_of(self._open_function())
+
+    def close(self) -> None:
+        """Let go of the library; calling the function afterwards is an error."""
+        self._fast = self._c_function = self._library = None
+
+    def _open_function(self) -> Callable[..., Any]:
+        if self._c_function is None:
+            raise CallError("its package is closed", where=self.name, hint="load the package again")
+        return self._c_function
 
     def __repr__(self) -> str:
         arguments = ", ".join(argument.name for argument in self.plan.arguments)
@@ -98,7 +122,9 @@ class HostFunction(BoundFunction):
         It is a loop in C if one can be compiled, and a loop in Python otherwise or if the user asks for it.
         """
         timer = self._native_timer(argument_sets) if self._timers else None
-        return timer or self._python_timer(argument_sets)
+        timer = timer or self._python_timer(argument_sets)
+        timer.keeps_alive = self._library
+        return timer
 
     def _native_timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer | None:
         assert self._timers is not None
@@ -111,7 +137,7 @@ class HostFunction(BoundFunction):
 
         return self._timers.native(
             LoopSignature(*signature(self.plan), receivers=self._allocated),
-            self._interface.address_of(self._c_function),
+            self.pointer,
             self._interface.address_of(self._interface.noop_function(*signature(self.plan))),
             ArgumentTable(argument_sets, self.function.arguments, rows),
         )
@@ -146,9 +172,9 @@ class HostFunction(BoundFunction):
 
     # ----------------------------------------------------------------------------------------------- the call
 
-    def _fast_call(self) -> Callable[..., Any]:
+    def _fast_call(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """The call where each argument is checked alone: unrolled for few arguments, which most functions have."""
-        call, converters, count = self._c_function, self._convert, len(self._convert)
+        converters, count = self._convert, len(self._convert)
         wrong = self._wrong_count
         if count == 2:
             first, second = converters
@@ -179,13 +205,14 @@ class HostFunction(BoundFunction):
         return call_n
 
     def _prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[[], Any]:
-        """Everything before the call; what comes back makes it."""
+        """Everything before the call; the returned callable makes it."""
+        c_function = self._open_function()
         values = self._bind(args, kwargs)
         c_arguments, outputs = self._converted(values, self._checker, self._convert)
         if outputs or self._finish is not None:
             return _Call(self, c_arguments, values, outputs)
-        prepared = functools.partial(self._c_function, *c_arguments)
-        prepared.keeps_alive = values  # type: ignore[attr-defined]
+        prepared = functools.partial(c_function, *c_arguments)
+        prepared.keeps_alive = (values, self._library)  # type: ignore[attr-defined]
         return prepared
 
     def _converted(
@@ -333,7 +360,8 @@ class _Call:
         self, function: HostFunction, c_arguments: list[Any], values: list[Any], outputs: dict[int, Array]
     ) -> None:
         self._function = function
-        self._c_call = functools.partial(function._c_function, *c_arguments)
+        self._c_call = functools.partial(function._open_function(), *c_arguments)
+        self._library = function._library
         self._values = values
         self._outputs = outputs
         plan = function.plan

@@ -45,11 +45,13 @@ class Checker:
         # Local names, and the cheapest checks first: this is what every call pays for every array.
         ndarray, dtype, shape = np.ndarray, plan.element.dtype, layout.shape
         fast = self._interface.writable if plan.written else self._interface.readable
-        explained = self.array
 
         def slow(value: Any) -> Any:
-            return self.pointer(plan, explained(plan, layout, value))
+            if not isinstance(value, ndarray) and (shared := self._shared(plan, value)) is not None:
+                return usual(shared)  # which keeps it alive
+            return self.pointer(plan, self.array(plan, layout, value))
 
+        usual: Converter = slow
         if not layout.size or plan.element.kind == "bfloat16":  # numpy exports no buffer of either
             return slow
         if layout.row_major:
@@ -63,8 +65,8 @@ class Checker:
                         pass
                 return slow(value)
 
-            return convert
-        if layout.column_major:
+            usual = convert
+        elif layout.column_major:
             reverse = shape[::-1]
 
             def convert_transposed(value: Any) -> Any:
@@ -77,8 +79,8 @@ class Checker:
                             pass
                 return slow(value)
 
-            return convert_transposed
-        return slow
+            usual = convert_transposed
+        return usual
 
     def array(self, plan: ArgumentPlan, layout: Layout, value: Any) -> Array:
         """The array, if it fits the layout; :class:`CallError` tells what does not."""
@@ -133,7 +135,10 @@ class Checker:
     def _array_of_dtype(self, plan: ArgumentPlan, value: Any) -> Array:
         expected = plan.element.dtype
         if not isinstance(value, np.ndarray):
-            raise self.error(plan, f"expected a numpy array of {expected}, received {_kind_of(value)}")
+            shared = self._shared(plan, value)
+            if shared is None:
+                raise self.error(plan, f"expected an array of {expected}, received {_kind_of(value)}")
+            value = shared
         if value.dtype != expected:
             raise self.error(
                 plan,
@@ -146,6 +151,19 @@ class Checker:
             raise self.error(plan, f"the array is not aligned to its {plan.element.size}-byte elements", hint="copy it")
         array: Array = value
         return array
+
+    def _shared(self, plan: ArgumentPlan, value: Any) -> Array | None:
+        """A numpy array over the memory of another library's array; None if it has no such memory."""
+        if isinstance(value, np.generic):
+            return None
+        try:
+            if hasattr(value, "__dlpack__"):
+                return np.from_dlpack(value)
+            return np.asarray(memoryview(value))
+        except (BufferError, RuntimeError, ValueError) as error:
+            raise self.error(plan, f"its memory cannot be shared: {error}", hint="copy it to a numpy array") from None
+        except TypeError:
+            return None
 
     def pointer(self, plan: ArgumentPlan, array: Array) -> Any:
         """The pointer that the function takes for an array that was checked; the array must be kept alive."""
@@ -223,14 +241,16 @@ class Checker:
         An input may be given as a plain number; what the function writes must be an array of one element.
         """
         if not isinstance(value, np.ndarray):
-            if plan.written:
+            shared = self._shared(plan, value)
+            if shared is None and plan.written:
                 raise self.error(
                     plan,
-                    f"expected a numpy array of one {plan.element.dtype} to write to, received {_kind_of(value)}",
-                    hint=f"give numpy.zeros(1, numpy.{plan.element.dtype})",
+                    f"expected an array of one {plan.element.dtype} to write to, received {_kind_of(value)}",
+                    hint=f"use numpy.zeros(1, numpy.{plan.element.dtype})",
                 )
-            number = self.number(plan, value)
-            return np.array(number, plan.element.dtype)
+            if shared is None:
+                return np.array(self.number(plan, value), plan.element.dtype)
+            value = shared
         array = self._array_of_dtype(plan, value)
         if array.size != 1:
             raise self.error(plan, f"expected an array of one element, received shape {array.shape}")

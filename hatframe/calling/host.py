@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import abc
 import re
+import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hatframe.backends import BoundFunction, Library, LoadContext, Loader, Option
 from hatframe.errors import FormatError, PackageError, SymbolError
@@ -13,7 +14,9 @@ from hatframe.format.model import Function
 from hatframe.packages.package import Package
 
 if TYPE_CHECKING:
+    from hatframe.calling.bound import HostFunction
     from hatframe.calling.interface import ForeignInterface
+    from hatframe.calling.libraries import OpenLibrary
     from hatframe.calling.timers import Timers
 
 
@@ -37,68 +40,61 @@ class HostLoader(Loader):
         """A new foreign function interface, for one library."""
 
     def open(self, package: Package, context: LoadContext) -> Library:
-        """Open the library; :class:`PackageError` with the system's reason where it cannot be."""
+        """Open the library; raises :class:`PackageError` with the system's reason."""
+        from hatframe.calling.libraries import OpenLibrary
         from hatframe.calling.timers import Timers
 
         path = context.dynamic_library(package).resolve()
         interface = self.interface()
         try:
-            handle = interface.open(_spelled_anew(path))
+            library = OpenLibrary(interface, path)
         except OSError as error:
             raise PackageError(
                 f"the system cannot open it: {str(error).removeprefix(f'{path}: ')}",
                 where=str(path),
-                hint="is it built for this machine, and are the libraries there that it needs?",
+                hint="check that it is built for this machine, and that the libraries it needs are installed",
             ) from None
-        return HostLibrary(interface, handle, path, context, Timers.of(context, self.settings.get("timer", "auto")))
-
-
-# The files that were opened in this process by each path, by device and number.
-_opened: dict[Path, list[tuple[int, int]]] = {}
-
-
-def _spelled_anew(path: Path) -> str:
-    """A path of the file that is there now.
-
-    The system takes a library that it has open for the one of the same path, also where another file took its place
-    since, as it does when a package is built again. The same path in another spelling is another to it.
-    """
-    status = path.stat()
-    files = _opened.setdefault(path, [])
-    if (status.st_dev, status.st_ino) not in files:
-        files.append((status.st_dev, status.st_ino))
-    times = files.index((status.st_dev, status.st_ino))
-    return f"{path.parent}{'/.' * times}/{path.name}" if times else str(path)
+        return HostLibrary(interface, library, path, context, Timers.of(context, self.settings.get("timer", "auto")))
 
 
 class HostLibrary(Library):
     """A dynamic library that is open in this process."""
 
     def __init__(
-        self, interface: ForeignInterface, handle: Any, path: Path, context: LoadContext, timers: Timers | None
+        self, interface: ForeignInterface, library: OpenLibrary, path: Path, context: LoadContext, timers: Timers | None
     ) -> None:
         from hatframe.calling.memory import HostMemory
 
         self._interface = interface
-        self._handle = handle
+        self._library: OpenLibrary | None = library
         self._path = path
+        self._functions: weakref.WeakSet[HostFunction] = weakref.WeakSet()
         self._memory = HostMemory(context.machine)
         self._timers = timers
 
     def bind(self, function: Function) -> BoundFunction:
-        """Find a function; :class:`SymbolError` where the library does not export it."""
+        """Find a function; raises :class:`SymbolError` if the library does not export it."""
         from hatframe.calling.bound import HostFunction, signature
         from hatframe.calling.plans import check_host_convention, plan_call
 
         if not _IDENTIFIER.fullmatch(function.name):
-            raise FormatError(f"{function.name!r} is no name of a C function", where=str(self._path))
+            raise FormatError(f"{function.name!r} is not the name of a C function", where=str(self._path))
         check_host_convention(function)
         plan = plan_call(function)
-        c_function = self._interface.function(self._handle, function.name, *signature(plan))
+        assert self._library, "bind() after close()"
+        c_function = self._interface.function(self._library.handle, function.name, *signature(plan))
         if c_function is None:
             raise SymbolError(
                 f"the library does not export {function.name}",
                 where=str(self._path),
-                hint="do the .hat file and the library belong together?",
+                hint="check that the .hat file and the library belong together",
             )
-        return HostFunction(plan, self._interface, c_function, self._memory, self._timers)
+        bound = HostFunction(plan, self._interface, self._library, c_function, self._memory, self._timers)
+        self._functions.add(bound)
+        return bound
+
+    def close(self) -> None:
+        """Unload the library, unless prepared calls still use it; its functions cannot be called any more."""
+        for function in self._functions:
+            function.close()
+        self._library = None

@@ -20,12 +20,12 @@ class Conversions(abc.ABC):
     """Turns arrays and numbers, checked before, into what a call takes."""
 
     readable: Callable[[Any], Any]
-    """Gives a pointer to the first byte of a row-major numpy array, which it keeps alive.
+    """Returns a pointer to the first byte of a row-major numpy array, which it keeps alive.
 
-    Raises BufferError, TypeError or ValueError where it cannot be had in this fast way.
+    Raises BufferError, TypeError or ValueError if that takes a slower way.
     """
     writable: Callable[[Any], Any]
-    """As :attr:`readable`, and it raises for a read-only array too."""
+    """As :attr:`readable`, and raises for a read-only array too."""
 
     @abc.abstractmethod
     def pointer(self, array: Any, before: int) -> Any:
@@ -33,7 +33,7 @@ class Conversions(abc.ABC):
 
     @abc.abstractmethod
     def number(self, c_type: str) -> Callable[[Any], Any]:
-        """What turns a Python number into an argument of ``c_type``."""
+        """A function that turns a Python number into an argument of ``c_type``."""
 
 
 class ForeignInterface(Conversions):
@@ -44,18 +44,22 @@ class ForeignInterface(Conversions):
         """Open a dynamic library; raises :class:`OSError` with the system's reason."""
 
     @abc.abstractmethod
+    def close(self, library: Any) -> None:
+        """Undo :meth:`open`; no function of the library is used afterwards."""
+
+    @abc.abstractmethod
     def function(
         self, library: Any, name: str, result: str | None, arguments: Sequence[str]
     ) -> Callable[..., Any] | None:
-        """The C function of that name, None where it is not there.
+        """The C function of that name, or None if it is missing.
 
         ``result`` and ``arguments`` are C types of fixed width, or :data:`POINTER`; a result is a Python number.
         """
 
     @abc.abstractmethod
     def noop_function(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
-        """A C function of that signature that does next to nothing: calling it costs what any call costs."""
+        """A C function of that signature that does next to nothing: it costs what any call costs."""
 
     @abc.abstractmethod
     def address_of(self, function: Callable[..., Any]) -> int:
-        """The address of a C function that :meth:`function` or :meth:`nothing` gave."""
+        """The address of a C function that :meth:`function` or :meth:`noop_function` returned."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hatframe.backends import BoundFunction, Library, LoadContext, Loader
+from hatframe.errors import HatError, PackageError, UnusableFunctionError
 from hatframe.format.model import Function
 from hatframe.packages.package import Package, protect_unpacked
 
@@ -41,6 +42,7 @@ class LoadedPackage(Mapping[str, BoundFunction]):
         self._reopen = reopen
         self._bound: dict[str, BoundFunction] = {}
         self._libraries: dict[str, Library] = {}
+        self._closed = False
         # An unpacked .zip file is in the cache, which another process may clear.
         self._marks = contextlib.ExitStack()
         self._marks.enter_context(protect_unpacked([package]))
@@ -62,6 +64,7 @@ class LoadedPackage(Mapping[str, BoundFunction]):
 
     def close(self) -> None:
         """Unload the libraries as soon as nothing uses them. Calling a function afterwards is an error."""
+        self._closed = True
         self._bound.clear()
         for library in self._libraries.values():
             library.close()
@@ -69,15 +72,20 @@ class LoadedPackage(Mapping[str, BoundFunction]):
         self._marks.close()
 
     def _library(self, loader: Loader) -> Library:
+        if self._closed:
+            raise PackageError("this package is closed", where=str(self.package.path), hint="load it again")
         if loader.name not in self._libraries:
             self._libraries[loader.name] = loader.open(self.package, self._context)
         return self._libraries[loader.name]
 
     def _bound_function(self, function: Function) -> BoundFunction:
         if function.name not in self._bound:
+            from hatframe.calling.description import describe
+
             loader = self._select(function.runtime)
             bound = self._library(loader).bind(function)
-            bound.loader = loader.name
+            bound.loader, bound.reopen = loader.name, self._reopen
+            describe(bound)
             self._bound[function.name] = bound
         return self._bound[function.name]
 
@@ -87,12 +95,24 @@ class LoadedPackage(Mapping[str, BoundFunction]):
         return self.find(name)
 
     def __getattr__(self, name: str) -> BoundFunction:
-        if name.startswith("_"):
+        if name.startswith("_") or name == "package":
             raise AttributeError(name)
-        return self.find(name)
+        try:
+            return self.find(name)
+        except AttributeError:
+            raise
+        except HatError as error:
+            raise UnusableFunctionError(error.message, where=error.where, hint=error.hint) from error
 
     def __contains__(self, name: object) -> bool:
-        return name in self.package.functions
+        """Whether an item of that name or base name can be looked up."""
+        try:
+            return isinstance(name, str) and bool(self.package.find(name))
+        except PackageError:
+            return False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._reopen, ()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.package.functions)

@@ -7,32 +7,41 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from hatframe import hookimpl
 from hatframe.plugin import Availability, ForeignInterface, HostLoader, address_of
 
-# The system's own way to open libraries and find their functions. cffi's needs a declaration parsed for each
-# function, which takes a second for a thousand.
-_POSIX = "void *dlopen(const char *, int); void *dlsym(void *, const char *); char *dlerror(void);"
-_WINDOWS = "void *LoadLibraryW(const wchar_t *); void *GetProcAddress(void *, const char *); int GetLastError(void);"
+# The system's own way to open libraries and find their functions. cffi's way parses a declaration for each function,
+# which takes a second for a thousand.
+_POSIX = """
+void *dlopen(const char *, int); void *dlsym(void *, const char *); char *dlerror(void); int dlclose(void *);
+"""
+_WINDOWS = """
+void *LoadLibraryW(const wchar_t *); void *GetProcAddress(void *, const char *); int GetLastError(void);
+int FreeLibrary(void *);
+"""
+
+
+@functools.cache
+def _system() -> tuple[Any, ...]:
+    """cffi, and the system's functions that load, find, report and unload; made once, as cffi parses declarations."""
+    import cffi
+
+    ffi = cffi.FFI()
+    ffi.cdef(_WINDOWS if sys.platform == "win32" else _POSIX)
+    system: Any = ffi.dlopen("kernel32.dll" if sys.platform == "win32" else None)
+    # Looked up now: looking up makes the system forget why a library could not be opened.
+    if sys.platform == "win32":
+        return ffi, system.LoadLibraryW, system.GetProcAddress, system.GetLastError, system.FreeLibrary
+    return ffi, system.dlopen, system.dlsym, system.dlerror, system.dlclose
 
 
 class CffiInterface(ForeignInterface):
-    """cffi in ABI mode; every pointer is declared as ``void *``, which takes any other."""
+    """cffi in ABI mode; every pointer is declared as ``void *``, which accepts any other."""
 
     def __init__(self) -> None:
-        import cffi
-
-        self._ffi = cffi.FFI()
-        self._ffi.cdef(_WINDOWS if sys.platform == "win32" else _POSIX)
-        system: Any = self._ffi.dlopen("kernel32.dll" if sys.platform == "win32" else None)
-        # Looked up once: a look-up asks the system too, and makes it forget why the library could not be opened.
-        if sys.platform == "win32":
-            self._load, self._find, self._problem = system.LoadLibraryW, system.GetProcAddress, system.GetLastError
-        else:
-            self._load, self._find, self._problem = system.dlopen, system.dlsym, system.dlerror
+        self._ffi, self._load, self._find, self._problem, self._unload = _system()
         self.readable = self._ffi.from_buffer
         self.writable = functools.partial(self._ffi.from_buffer, require_writable=True)
 
@@ -46,25 +55,24 @@ class CffiInterface(ForeignInterface):
             raise OSError(f"error {problem}" if isinstance(problem, int) else os.fsdecode(self._ffi.string(problem)))
         return handle
 
+    def close(self, library: Any) -> None:
+        self._unload(library)
+
     def function(
         self, library: Any, name: str, result: str | None, arguments: Sequence[str]
     ) -> Callable[..., Any] | None:
         address = self._find(library, name.encode())
-        if not address:
-            return None
+        return self._function_at(address, result, arguments) if address else None
+
+    def noop_function(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
+        library = self._load("ucrtbase.dll") if sys.platform == "win32" else self._load(self._ffi.NULL, os.RTLD_NOW)
+        # abs() ignores further arguments, as every C calling convention allows.
+        return self._function_at(self._find(library, b"abs"), result, arguments)
+
+    def _function_at(self, address: Any, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
         function: Callable[..., Any] = self._ffi.cast(
             f"{result or 'void'}(*)({', '.join(arguments) or 'void'})", address
         )
-        return function
-
-    def noop_function(self, result: str | None, arguments: Sequence[str]) -> Callable[..., Any]:
-        if sys.platform == "win32":
-            library = self.open(Path("ucrtbase.dll"))
-        else:
-            library = self._load(self._ffi.NULL, os.RTLD_NOW)
-        # abs() leaves further arguments alone, as every C calling convention lets it.
-        function = self.function(library, "abs", result, arguments)
-        assert function is not None
         return function
 
     def address_of(self, function: Callable[..., Any]) -> int:

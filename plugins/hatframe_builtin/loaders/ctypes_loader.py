@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import os
 import sys
@@ -31,6 +32,12 @@ class CtypesInterface(ForeignInterface):
         if sys.platform == "win32":
             return ctypes.CDLL(path, winmode=0)
         return ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_LOCAL)
+
+    def close(self, library: ctypes.CDLL) -> None:
+        if sys.platform == "win32":
+            _ctypes.FreeLibrary(library._handle)
+        else:
+            _ctypes.dlclose(library._handle)
 
     def function(
         self, library: ctypes.CDLL, name: str, result: str | None, arguments: Sequence[str]
