@@ -1,4 +1,4 @@
-"""Criteria: what decides when a function was measured enough. The loop that measures does not know."""
+"""Criteria: they decide when a function was measured enough. The loop that measures does not know."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Sequence
 from hatframe.bench.options import BenchOptions
 from hatframe.results.statistics import relative_half_width
 
-# With fewer batches neither an interval nor an outlier can be told.
+# Fewer batches show neither an interval nor an outlier.
 DEFAULT_BATCHES = 10
 
 # A default that a function of 100 µs reaches with 500 calls.
 DEFAULT_MIN_TIME = 0.05
 
 # Seconds that a run may take, shared among its functions. A share below the shortest has too few batches to be precise,
-# and one above the longest gives no precision that a machine keeps.
+# and one above the longest adds no precision that lasts.
 RUN_TIME, SHORTEST_SHARE, LONGEST_SHARE = 45.0, 0.1, 2.0
 
-# Of a function whose batches take longer than the maximum time all together.
+# For a function whose batches take longer than the maximum time.
 FEWEST_BATCHES = 3
 
 
 class Criterion(abc.ABC):
-    """Is told each batch of one function, and says when there are enough."""
+    """Takes each batch of one function, and says when there are enough."""
 
     @abc.abstractmethod
     def add_measurement(self, seconds: float, calls: int, overhead: float = 0.0) -> None:
-        """A batch of ``calls`` calls took ``seconds``, without ``overhead`` seconds that were subtracted from it."""
+        """A batch of ``calls`` calls took ``seconds``, from which ``overhead`` seconds are already subtracted."""
 
     @abc.abstractmethod
     def is_finished(self) -> bool:
@@ -35,24 +35,24 @@ class Criterion(abc.ABC):
 
     @abc.abstractmethod
     def may_stop(self) -> bool:
-        """Whether it may be stopped for another reason: what the user asked for was reached."""
+        """Whether it may be stopped for another reason, since it has what the user asked for."""
 
     @property
     @abc.abstractmethod
     def exhausted(self) -> bool:
-        """Whether it was measured for as long as it may be, whatever else would be wished."""
+        """Whether it was measured for the maximum time."""
 
     @property
     @abc.abstractmethod
     def progress(self) -> float:
-        """How far it is, from 0 to 1."""
+        """The progress, from 0 to 1."""
 
 
 class PrecisionCriterion(Criterion):
-    """Enough is when the minima are reached, and the mean is known precisely or the maximum time is over.
+    """Requires the minima, and then a precise mean or the maximum time.
 
-    What the user asked for holds for every function. The defaults in their place give way to the maximum time and to
-    a race, but for :data:`FEWEST_BATCHES`.
+    What the user asks for applies to every function. Defaults yield to the maximum time and to the race, except for
+    :data:`FEWEST_BATCHES`.
     """
 
     def __init__(self, options: BenchOptions, rows: int) -> None:
@@ -67,7 +67,7 @@ class PrecisionCriterion(Criterion):
 
     def add_measurement(self, seconds: float, calls: int, overhead: float = 0.0) -> None:
         self._means.append(seconds / calls)
-        # Of a function that does next to nothing, seconds without the overhead would take minutes.
+        # For a function that does next to nothing, a second without the overhead would take minutes.
         self._total += seconds + overhead
 
     def is_finished(self) -> bool:
@@ -92,7 +92,7 @@ class PrecisionCriterion(Criterion):
 
 
 def _share(rows: int) -> float:
-    """Seconds for each of so many functions: a run of 60 near-ties, which all want more, ends within a minute."""
+    """Seconds for each of ``rows`` functions: a run of 60 near-ties, which all want more, ends within a minute."""
     return min(LONGEST_SHARE, max(SHORTEST_SHARE, RUN_TIME / max(1, rows)))
 
 

@@ -1,4 +1,4 @@
-"""The race: functions that are clearly slower than the leader drop out, and near-ties go on until they are decided."""
+"""The race: functions that are clearly slower than the leader drop out, and near-ties continue until decided."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import msgspec
 from hatframe.bench.criterion import median
 from hatframe.results.comparison import clearly_slower
 
-# Seconds of measuring that all functions together get before the first drops out. The slower ones are then known to
-# a percent or two even on a noisy machine, so that the whole ranking can be trusted, not only its head …
+# Seconds of measuring for all functions together before the first drops out. The slower ones are then known to
+# a percent or two even on a noisy machine, so that the whole ranking can be trusted, not only its top …
 FIRST_SECONDS = 10.0
 
-# … but of many functions each gets at least so many rounds, and of few none more than so many.
+# … but each of many functions gets at least the first number of rounds, and each of few at most the second.
 FEWEST_ROUNDS, MOST_ROUNDS = 10, 40
 
-# So much slower by the medians that no interval is needed …
+# Slower than this by the medians, a function needs no interval …
 FAR_BEHIND = 1.5
 
-# … and with its whole interval beyond this difference, a function is out of the race for the first place.
+# … and with its whole interval beyond this difference, it cannot be the fastest.
 BEHIND = 0.02
 
-# Intervals are worked out only every so many rounds: they cost more than a batch is worth.
+# Intervals are computed only once in this number of rounds: they cost more than a batch is worth.
 ROUNDS_BETWEEN = 5
 
 
 class Samples(msgspec.Struct, kw_only=True):
-    """The batches of one row so far: the mean seconds of a call in each, and the round that it was measured in."""
+    """The batches of one row so far: the mean seconds of a call in each, and its round."""
 
     means: list[float] = []
     rounds: list[int] = []
@@ -67,5 +67,5 @@ class Race:
         return out
 
     def undecided(self, row: int) -> bool:
-        """Whether the row may yet be the fastest, beside others of which that is true."""
+        """Whether this row and others may yet be the fastest."""
         return len(self._ties) > 1 and row in self._ties

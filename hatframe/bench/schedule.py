@@ -83,14 +83,14 @@ class Schedule:
         options: BenchOptions,
         *,
         start_worker: Callable[[], Worker],
-        tell: Observer,
+        observer: Observer,
         finished: Callable[[Record], None],
         save: Callable[[], None],
     ) -> None:
         self._records = records
         self._options = options
         self._start_worker = start_worker
-        self._tell = tell
+        self._observer = observer
         self._finished = finished
         self._save = save
         self._saved = perf_counter()
@@ -200,7 +200,7 @@ class Schedule:
             # The anchor needs as many new batches as any other row: it is compared by those.
             for mean in record.samples.means if row != self._anchor else ():
                 criteria[row].add_measurement(mean * record.calls, record.calls, record.batch_overhead)
-            self._tell.function_started(record.label)
+            self._observer.function_started(record.label)
         for row, warmed in self._exchange((row, Warm(row)) for row in self._shuffled(rows)):
             record = self._records[row]
             record.warmed = warmed
@@ -249,7 +249,7 @@ class Schedule:
         for name, value in measured.counters.items():
             record.counters[name] = record.counters.get(name, 0.0) + value
         criterion.add_measurement(measured.seconds, record.calls, record.batch_overhead)
-        self._tell.progress(record.label, criterion.progress)
+        self._observer.progress(record.label, criterion.progress)
 
     def _end(self, row: int, status: str, message: str = "") -> None:
         record = self._records[row]

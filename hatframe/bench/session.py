@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # A shorter batch suffers from the clock: at 25 ns a reading this is 0.005 % of it.
 SHORTEST_BATCH = 0.0005
 
-# Caches, page tables and the processor's clock settle within this time; longer warming gives nothing.
+# Caches, page tables and the processor's clock settle within this time; more warming changes nothing.
 LONGEST_WARM_UP = 0.1
 
 # Two batches in a row that differ by less are steady.

@@ -1,8 +1,8 @@
 """The native timer: a loop in C around the function, generated from its types and compiled once for each signature.
 
 The loop takes the address of the function and a table with the arguments of all sets. It goes through the sets in
-turn and reads the clock around the whole batch, so that a call costs what it costs in a C program. What was compiled
-is kept in a cache, by the content of its source and the linker that made it.
+turn and reads the clock around the whole batch, so that a call costs what it costs in a C program. The cache keeps
+it, by the content of its source and the linker that made it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hatframe.machine import Platform
 
 SYMBOL = "hatframe_run"
 
-# Of 8 bytes each, which every argument fits: a pointer, or a number in the first of them.
+# Slots have 8 bytes, which hold any argument: a pointer, or a number in the first of them.
 SLOT_TYPES = {
     POINTER: np.dtype(np.uintp),
     "_Bool": np.dtype(np.bool_),
@@ -33,10 +33,10 @@ SLOT_TYPES = {
     **{f"{sign}int{bits}_t": np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
 
-# Calls between two readings of the clock, where what they allocate must be freed: the readings then do not show …
+# Calls between two readings of the clock if their allocations must be freed: enough to hide the readings …
 _FEWEST_RECEIVERS = 64
 
-# … and no more than take so many nanoseconds, as they may allocate much: filling it takes the longer.
+# … but no more than take this number of nanoseconds, since they may allocate much.
 _FREEING_INTERVAL = 50_000
 
 _CLOCK = """\
@@ -105,7 +105,7 @@ int64_t {symbol}(void *address, const slot *table, int64_t sets, int64_t first, 
 
 
 class LoopSignature(msgspec.Struct, frozen=True):
-    """What one loop is generated from: C types, and the positions of pointers that receive allocated arrays."""
+    """The types that a loop is generated from, and the positions of pointers that receive allocated arrays."""
 
     result: str | None
     arguments: tuple[str, ...]
@@ -239,7 +239,7 @@ class NativeTimer(Timer):
         self.overhead = min(loop.seconds(nothing, table, 0, 10_000) for _ in range(5)) / 10_000
 
     def run(self, calls: int) -> Measurement:
-        """Make ``calls`` calls and measure them as one batch; the sets go on from where it last stopped."""
+        """Make ``calls`` calls and measure them as one batch; the sets continue where it last stopped."""
         seconds = self._loop.seconds(self._address, self._table, self._first, calls)
         self._first = (self._first + calls) % len(self._table)
         return Measurement(seconds)

@@ -1,4 +1,4 @@
-"""Choosing the timer of host functions: a loop in C where one can be compiled, or else one in Python."""
+"""The timer of host functions: a loop in C if one can be compiled, or else one in Python."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Timers:
         return cls(context.linker, context.cache_folder / TIMERS.name, required=choice == "native")
 
     def native(self, signature: LoopSignature, address: int, nothing: int, arguments: ArgumentTable) -> Timer | None:
-        """A native timer; None where no loop can be compiled, which is told once, unless a native one is required."""
+        """A native timer; None, after one note, if no loop can be compiled and a native one is not required."""
         if self._unavailable:
             return None
         try:
@@ -79,9 +79,9 @@ class Timers:
 
 
 class ArgumentTable(NamedTuple):
-    """Argument sets, the parameters that they are for, and what gives them as rows of plain numbers.
+    """Argument sets, their parameters, and a function that returns them as rows of plain numbers.
 
-    The rows come with what must be kept alive as long as their addresses are used.
+    The rows come with what must stay alive while their addresses are used.
     """
 
     sets: Sequence[Sequence[Any]]

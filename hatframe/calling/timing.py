@@ -1,4 +1,4 @@
-"""The timer in Python: works with every loader, and tells what its own loop costs."""
+"""The timer in Python: it works with every loader, and measures what its own loop costs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORTEST_CALL = 1e-10
 
 
 class PythonTimer(Timer):
-    """A loop in Python over prepared calls; what the loop itself costs is subtracted from what it measures.
+    """A loop in Python over prepared calls; it subtracts its own cost from what it measures.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class PythonTimer(Timer):
     empty_calls
         The same calls of a C function that does nothing; their time is the ``overhead``.
     clean_ups
-        What is to be done after each of ``calls``, outside the clock; none for most functions.
+        What to do after each of ``calls``, outside the clock; nothing for most functions.
     """
 
     name = "python"
@@ -51,7 +51,7 @@ class PythonTimer(Timer):
         self.overhead = min(measure(empty, _OVERHEAD_CALLS) for _ in range(_OVERHEAD_RUNS)) / _OVERHEAD_CALLS
 
     def run(self, calls: int) -> Measurement:
-        """Make ``calls`` calls and measure them as one batch; the argument sets go on from where it last stopped."""
+        """Make ``calls`` calls and measure them as one batch; the argument sets continue where it last stopped."""
         seconds = self._measure(self._sequence, calls)
         # A function that takes less than the loop's own variation would come out as nothing, or less.
         return Measurement(max(seconds - calls * self.overhead, calls * SHORTEST_CALL))

@@ -1,4 +1,4 @@
-"""How a broken clause is told, and the clauses that all kinds of backends share."""
+"""Reporting a broken clause, and the clauses that all kinds of backends share."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def _raised(error: Exception) -> str:
 
 
 def check_backend(backend: Any, kind: type[Backend]) -> Contract:
-    """Check what all backends share, and give the contract for the clauses of ``kind``.
+    """Check what all backends share, and return the contract for the clauses of ``kind``.
 
-    Raises :class:`PluginError` where the backend says that it cannot work here.
+    Raises :class:`PluginError` if the backend is not available here.
     """
     label = kind.__name__.lower()
     unnamed = Contract(f"{label} {type(backend).__name__}")
@@ -108,7 +108,7 @@ def _check_options(contract: Contract, backend: Backend) -> None:
         )
         contract.require(
             option.key.isidentifier() and option.key == option.key.lower(),
-            "the main name of an option gives a key in snake case",
+            "the main name of an option makes a key in snake case",
             repr(option.key),
         )
         contract.require(option.help.strip(), f"option {option.names[0]} has a help text")
@@ -134,7 +134,7 @@ def _availability(contract: Contract, backend: Backend) -> Availability:
     if not availability:
         contract.require(
             availability.reason and "\n" not in availability.reason,
-            "an availability that is not given has its reason in one line",
+            "a backend that is not available says why in one line",
             repr(availability.reason),
         )
     return availability

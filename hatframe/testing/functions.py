@@ -88,11 +88,11 @@ class _Case:
             value[...] = self.before[position]
 
     def check_calls(self) -> None:
-        clause = "a call with all parameters in declared order gives the right results"
+        clause = "a call with all parameters in declared order returns the right results"
         self._check_results(clause, self.bound, *self.arguments)
         if all(parameter.name for parameter in self.parameters):
             named = {parameter.name: value for parameter, value in zip(self.parameters, self.arguments, strict=True)}
-            clause = "a call with all parameters by name gives the right results"
+            clause = "a call with all parameters by name returns the right results"
             self._check_results(clause, self.bound, **named)
 
     def check_prepared_calls(self) -> None:

@@ -111,10 +111,10 @@ class _Workshop:
     def check_optimization(self) -> None:
         output = self.path("optimized.o")
         for level in range(4):
-            clause = f"optimization({level}) gives flags that compile(source, output) takes"
+            clause = f"optimization({level}) returns flags for compile(source, output)"
             flags = self.contract.works(clause, self.linker.optimization, level, platform=self.platform)
-            told = isinstance(flags, tuple) and all(isinstance(flag, str) for flag in flags)
-            self.contract.require(told, f"optimization({level}) returns a tuple of str", repr(flags))
+            typed = isinstance(flags, tuple) and all(isinstance(flag, str) for flag in flags)
+            self.contract.require(typed, f"optimization({level}) returns a tuple of str", repr(flags))
             self.contract.works(clause, self.compile, "second", output, flags)
 
     def check_preprocess(self) -> None:
@@ -182,11 +182,13 @@ class _Workshop:
             f"it exports {sorted(defined)}",
         )
         self.contract.require(
-            set(exports) <= defined, "link_shared(library) exports what it is told to", f"it exports {sorted(defined)}"
+            set(exports) <= defined,
+            "link_shared(library) exports all of library.exports",
+            f"it exports {sorted(defined)}",
         )
         self.contract.require(
             not {"first", "inner"} & defined,
-            "link_shared(library) exports nothing but what it is told to",
+            "link_shared(library) exports nothing but library.exports",
             f"it exports {sorted(defined)}",
         )
 

@@ -13,7 +13,7 @@ from hatframe.testing.runs import failed_result, ok_result, run_info
 def check_observer(observer: Observer) -> None:
     """Hold ``observer`` against :class:`hatframe.backends.Observer`: it takes every event of a run without an error.
 
-    It is told of a run with a function that was measured and one that failed, and of one that ended at once.
+    It is notified of a run with a function that was measured and one that failed, and of a run that ends at once.
     Raises :class:`AssertionError` with the clause that does not hold.
     """
     contract = Contract(f"observer {type(observer).__name__}")

@@ -12,10 +12,10 @@ _KINDS = ("data", "instruction", "unified")
 
 
 def check_probe(probe: Probe) -> None:
-    """Hold ``probe`` against :class:`hatframe.backends.Probe`: it tells sane facts, as JSON, and the same again.
+    """Hold ``probe`` against :class:`hatframe.plugin.Probe`: sane facts, the same again, and readings, all as JSON.
 
-    Raises :class:`AssertionError` with the clause that does not hold, and :class:`hatframe.errors.PluginError`
-    where the probe cannot work here.
+    Raises :class:`AssertionError` with the clause that does not hold, and :class:`hatframe.plugin.PluginError`
+    if the probe cannot work here.
     """
     contract = check_backend(probe, Probe)
     facts = contract.works("facts() leaves out what it does not know, and raises nothing", probe.facts)
@@ -32,11 +32,28 @@ def check_probe(probe: Probe) -> None:
         )
         contract.require(isinstance(there, bool), "an extension is True or False, or left out", f"{name}: {there!r}")
     _check_details(contract, facts)
+    _check_readings(contract, probe)
     again = contract.works("facts() can be asked again", probe.facts)
     contract.require(
         (again.caches, again.extensions) == (facts.caches, facts.extensions),
-        "facts() tells the same caches and extensions when it is asked again",
+        "facts() returns the same caches and extensions again",
         again,
+    )
+
+
+def _check_readings(contract: Contract, probe: Probe) -> None:
+    first = contract.works("readings() leaves out what it does not know, and raises nothing", probe.readings)
+    try:
+        same = json.loads(json.dumps(first, allow_nan=False)) == first
+    except (TypeError, ValueError):
+        same = False
+    contract.require(same, "readings are JSON", first)
+    second = contract.works("readings() can be asked for again", probe.readings)
+    found = contract.works("disturbances(before, after) raises nothing", probe.disturbances, first, second)
+    contract.require(
+        isinstance(found, list) and all(isinstance(text, str) and text and "\n" not in text for text in found),
+        "disturbances(before, after) returns a list of lines",
+        repr(found),
     )
 
 

@@ -1,4 +1,4 @@
-"""A run that never was, for what takes results: its packages and machine, and results of each kind."""
+"""A made-up run, for what takes results: its packages and machine, and results of each kind."""
 
 from __future__ import annotations
 

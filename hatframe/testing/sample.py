@@ -106,7 +106,7 @@ FUNCTIONS = _functions()
 
 
 def write_sample(folder: Path, link_target: str) -> Path:
-    """Write the .hat file of the sample; gives its path. The library is not made."""
+    """Write the .hat file of the sample, without its library, and return its path."""
     host = Platform.host()
     hat = HatFile(
         functions=FUNCTIONS,

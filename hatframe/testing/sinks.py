@@ -1,4 +1,4 @@
-"""The contract of a sink, on a run that never was."""
+"""The contract of a sink, on a made-up run."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_what_was_saved_is_loaded_to_the_last_digit(hat: Path) -> None:
     assert checkpoint(hat).load() == RECORDS[:1]
 
 
-def test_what_is_forgotten_is_not_loaded_and_that_is_told(hat: Path) -> None:
+def test_a_removed_checkpoint_loads_nothing_and_says_so(hat: Path) -> None:
     notes = Notes()
     saved = checkpoint(hat, notes)
     saved.remove()
@@ -129,7 +129,7 @@ def test_a_damaged_file_is_as_none(hat: Path, damage: bytes) -> None:
     assert checkpoint(hat).load() is None
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_ends_nothing(
+def test_an_unwritable_folder_is_a_note_and_ends_nothing(
     hat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")

@@ -25,23 +25,23 @@ def hat(tmp_path: Path) -> Path:
 
 class Recorder(Observer):
     def __init__(self) -> None:
-        self.told: list[tuple[str, Any]] = []
+        self.events: list[tuple[str, Any]] = []
 
     def run_started(self, run: RunInfo, functions: int) -> None:
-        self.told.append(("run_started", functions))
+        self.events.append(("run_started", functions))
 
     def function_started(self, name: str) -> None:
-        self.told.append(("function_started", name))
+        self.events.append(("function_started", name))
 
     def function_finished(self, result: FunctionResult) -> None:
-        self.told.append(("function_finished", result.function_name))
+        self.events.append(("function_finished", result.function_name))
 
     def run_finished(self, document: ResultsDocument) -> None:
-        self.told.append(("run_finished", document.complete))
+        self.events.append(("run_finished", document.complete))
 
 
 class MemorySink(Sink):
-    """Keeps what it gets, and fails where it is told to."""
+    """Keeps what it gets, and fails on request."""
 
     name = "memory"
     summary = "for a test"
@@ -81,17 +81,17 @@ def kernel_with(*sinks: Sink) -> Kernel:
     return Kernel(plugins=[Plugin()])
 
 
-def test_observers_are_told_in_order_and_one_that_raises_is_dropped(hat: Path) -> None:
+def test_observers_are_notified_in_order_and_one_that_raises_is_dropped(hat: Path) -> None:
     class Clumsy(Observer):
         def function_started(self, name: str) -> None:
             raise RuntimeError("clumsy")
 
     recorder = Recorder()
     Kernel().bench(hat, observers=[Clumsy(), recorder], **QUICK)
-    assert recorder.told[0] == ("run_started", 2)
-    assert recorder.told[1:3] == [("function_started", "one"), ("function_started", "two")]
-    assert sorted(recorder.told[3:5]) == [("function_finished", "one"), ("function_finished", "two")]
-    assert recorder.told[5:] == [("run_finished", True)]
+    assert recorder.events[0] == ("run_started", 2)
+    assert recorder.events[1:3] == [("function_started", "one"), ("function_started", "two")]
+    assert sorted(recorder.events[3:5]) == [("function_finished", "one"), ("function_finished", "two")]
+    assert recorder.events[5:] == [("run_finished", True)]
 
 
 def test_a_sink_gets_each_result_as_soon_as_it_is_final_and_is_closed(hat: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_sink_gets_each_result_as_soon_as_it_is_final_and_is_closed(hat: Path)
 
 
 @pytest.mark.parametrize("fails_at", ["add", "close"])
-def test_a_sink_that_fails_leaves_the_others_working_and_is_told_at_the_end(hat: Path, fails_at: str) -> None:
+def test_a_sink_that_fails_leaves_the_others_working_and_is_an_error_at_the_end(hat: Path, fails_at: str) -> None:
     class Other(MemorySink):
         name = "other"
 
@@ -119,7 +119,7 @@ def test_a_sink_that_cannot_be_opened_ends_the_run_before_anything_is_measured(h
     recorder = Recorder()
     with pytest.raises(HatError, match="no open"):
         kernel_with(MemorySink("open")).bench(hat, sink="memory", observers=recorder, **QUICK)
-    assert recorder.told == []
+    assert recorder.events == []
 
 
 def test_an_interrupted_run_closes_its_sinks_with_what_there_is(hat: Path) -> None:

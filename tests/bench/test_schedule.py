@@ -100,7 +100,7 @@ class Runner:
             self.records,
             self.options,
             start_worker=start_worker,
-            tell=Observer(),
+            observer=Observer(),
             finished=lambda record: self.finished.append(record.row.function),
             save=lambda: self.saved.append(len(self.finished)),
         ).run()

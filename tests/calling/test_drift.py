@@ -96,7 +96,7 @@ def test_any_one_of_several_arrays_is_enough() -> None:
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
-def test_what_grows_by_adding_is_told_before_it_overflows(dtype: np.dtype[Any]) -> None:
+def test_growth_by_adding_is_found_before_it_overflows(dtype: np.dtype[Any]) -> None:
     total, step = np.ones(100, dtype), np.ones(100, dtype)
     watch = DriftWatch([total])
     for _ in range(40):
@@ -108,7 +108,7 @@ def test_what_grows_by_adding_is_told_before_it_overflows(dtype: np.dtype[Any]) 
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
-def test_what_decays_is_told_once_it_is_denormal_and_not_when_it_is_zero(dtype: np.dtype[Any]) -> None:
+def test_decay_is_found_once_it_is_denormal_and_not_when_it_is_zero(dtype: np.dtype[Any]) -> None:
     values = np.ones(100, dtype)
     watch = DriftWatch([values])
     while values[0] >= limits(dtype).smallest_normal:
@@ -135,7 +135,7 @@ def test_elements_that_are_not_ordinary_at_first_are_not_watched() -> None:
     assert watch.drifted()
 
 
-def test_a_signalling_nan_is_told_without_a_warning() -> None:
+def test_a_signalling_nan_is_found_without_a_warning() -> None:
     values = np.ones(10, np.float32)
     watch = DriftWatch([values])
     values.view(np.uint32)[:] = 0x7F800001

@@ -414,7 +414,7 @@ def test_a_timer_that_there_is_not_is_refused(hat: Path, loader: str) -> None:
         load(hat, loader, "sundial")
 
 
-def test_a_cache_that_cannot_be_written_is_told_and_python_measures(
+def test_an_unwritable_cache_is_a_note_and_python_measures(
     hat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -426,7 +426,7 @@ def test_a_cache_that_cannot_be_written_is_told_and_python_measures(
         load(hat, timer="native")["count"].timer([[]])
 
 
-def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
+def test_a_compiler_that_fails_is_an_error(tmp_path: Path) -> None:
     class Failing(Counting):
         def compile(self, source: Path, output: Path, **more: Any) -> None:
             raise LinkError("the disk is full")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hatframe_builtin.probes import cpu, cpu_linux, cpu_macos, cpu_windows
-from hatframe_builtin.probes.common import largest, names, told
+from hatframe_builtin.probes.common import known_extensions, largest, names
 from hatframe_builtin.probes.cpu import CpuProbe
 
 from hatframe.calling.requirements import unmet
@@ -107,7 +107,7 @@ def test_the_module_gives_the_probe() -> None:
 
 
 @ON_LINUX
-def test_this_machine_is_told_as_lscpu_tells_it() -> None:
+def test_this_machine_is_as_lscpu_reports_it() -> None:
     facts = CpuProbe().facts()
     try:
         text = subprocess.run(["lscpu", "-p=CPU,CORE,SOCKET,ONLINE"], capture_output=True, text=True, check=True).stdout
@@ -297,7 +297,7 @@ def test_cores_that_are_off_do_not_count(tmp_path: Path) -> None:
     assert by_level(facts) == {(2, "unified"): 1 << 20}
 
 
-def test_a_container_without_sysfs_tells_what_cpuinfo_does(tmp_path: Path) -> None:
+def test_a_container_without_sysfs_has_the_facts_of_cpuinfo(tmp_path: Path) -> None:
     x86_cpuinfo(tmp_path, "sse avx", "sse avx", "sse avx")
     facts = cpu_linux.facts(tmp_path, "x86_64")
     assert facts.caches == ()
@@ -306,7 +306,7 @@ def test_a_container_without_sysfs_tells_what_cpuinfo_does(tmp_path: Path) -> No
     assert facts.extensions["avx"] is True
 
 
-def test_nothing_to_read_is_nothing_told(tmp_path: Path) -> None:
+def test_without_files_there_are_no_facts(tmp_path: Path) -> None:
     assert cpu_linux.facts(tmp_path, "x86_64") == Facts()
 
 
@@ -413,7 +413,7 @@ I7_8750H = {
 }
 
 
-def test_macos_on_arm_tells_the_caches_of_its_fast_cores() -> None:
+def test_macos_on_arm_has_the_caches_of_its_fast_cores() -> None:
     facts = cpu_macos.facts(sysctl(M1))
     assert facts.caches == (
         Cache(level=1, kind="data", size=128 << 10, line_size=128),
@@ -434,7 +434,7 @@ def test_macos_on_arm_tells_the_caches_of_its_fast_cores() -> None:
     assert "avx2" not in facts.extensions
 
 
-def test_macos_on_x86_tells_its_words_by_llvms_names() -> None:
+def test_macos_on_x86_has_llvms_names() -> None:
     facts = cpu_macos.facts(sysctl(I7_8750H))
     assert by_level(facts)[3, "unified"] == 9 << 20
     assert [cache.shared_by for cache in facts.caches] == [2, 2, 2, 12]
@@ -465,7 +465,7 @@ def test_macos_words_that_it_does_not_give_prove_nothing() -> None:
     assert "avx2" not in extensions
 
 
-def test_macos_without_answers_is_nothing_told() -> None:
+def test_macos_without_answers_has_no_facts() -> None:
     assert cpu_macos.facts(sysctl({})) == Facts()
 
 
@@ -544,8 +544,8 @@ def test_windows_features_count_as_absent_only_where_that_windows_knows_them() -
 
 def test_names_of_both_sides() -> None:
     assert names("avx2 lzcnt=abm") == {"avx2": "avx2", "lzcnt": "abm"}
-    assert told(names("avx2 lzcnt=abm"), {"abm"}, absence_counts=True) == {"avx2": False, "lzcnt": True}
-    assert told(names("avx2 lzcnt=abm"), {"abm"}, absence_counts=False) == {"lzcnt": True}
+    assert known_extensions(names("avx2 lzcnt=abm"), {"abm"}, absence_counts=True) == {"avx2": False, "lzcnt": True}
+    assert known_extensions(names("avx2 lzcnt=abm"), {"abm"}, absence_counts=False) == {"lzcnt": True}
 
 
 def test_the_first_of_caches_of_one_size_stays() -> None:

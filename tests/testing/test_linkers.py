@@ -257,9 +257,9 @@ class Untidy(Toy):
         (Swallows, "raises LinkError with what the compiler said; found: no error"),
         (MakesNothing, r"compile\(source, output\) makes the output; found: no file first.o"),
         (LinksAtOnce, r"compile\(source, output\) makes an object file; found: a dynamic library"),
-        (NoLevels, r"optimization\(3\) gives flags that compile\(source, output\) takes; found: UsageError: too much"),
+        (NoLevels, r"optimization\(3\) returns flags for compile\(source, output\); found: UsageError: too much"),
         (OneFlag, r"optimization\(0\) returns a tuple of str; found: '-O0'"),
-        (WrongFlags, r"optimization\(0\) gives flags that compile\(source, output\) takes; found: LinkError"),
+        (WrongFlags, r"optimization\(0\) returns flags for compile\(source, output\); found: LinkError"),
         (ForgetsHeaders, r"preprocess\(source\) reads C with its headers and flags, .*; found: LinkError: .*sizes\.h"),
         (ReadsOnly, r"preprocess\(source\) puts the headers in"),
         (GivesBytes, r"preprocess\(source\) returns text; found: bytes"),
@@ -272,20 +272,20 @@ class Untidy(Toy):
         (Adds, r"archive\(objects, output\) leaves nothing of a former archive; found: .*'outer'"),
         (NoArchive, r"archive\(objects, output\) makes a new archive of the objects; found: an object file"),
         (WhatIsNeeded, "links every member of an archive, whether anything refers to it or not; found: it exports"),
-        (ExportsOne, r"exports what it is told to; found: it exports \['second'\]"),
-        (ExportsAll, "exports nothing but what it is told to; found: it exports .*'inner'"),
+        (ExportsOne, r"exports all of library.exports; found: it exports \['second'\]"),
+        (ExportsAll, "exports nothing but library.exports; found: it exports .*'inner'"),
         (NamesNothing, "raises LinkError that names a symbol that stays undefined; found: a symbol is undefined"),
         (OtherError, "raises LinkError that names a symbol that stays undefined; found: OSError"),
         (Untidy, "nothing is left beside the outputs and the inputs; found: .*first.s"),
     ],
 )
-def test_a_fault_is_told_by_the_clause_that_it_breaks(linker: type[Toy], clause: str) -> None:
+def test_a_fault_breaks_the_clause_that_names_it(linker: type[Toy], clause: str) -> None:
     with pytest.raises(AssertionError, match=f"(?s)linker 'toy' breaks its contract: .*{clause}"):
         check_linker(linker())
 
 
 @pytest.mark.skipif(Platform.host().os != "linux", reason="the flag is of the linkers of Linux")
-def test_a_symbol_that_is_left_to_the_loader_is_told() -> None:
+def test_a_symbol_left_to_the_loader_breaks_a_clause() -> None:
     with pytest.raises(AssertionError, match="a symbol that stays undefined; found: no error"):
         check_linker(ResolvesLater())
 
@@ -327,7 +327,7 @@ class ForgetsPlatform(ForWindows):
         (ForgetsPlatform, r"compile\(source, output\) compiles for x86_64-windows; found: an object file \(ELF"),
     ],
 )
-def test_a_fault_with_a_library_for_windows_is_told(linker: type[Toy], clause: str) -> None:
+def test_a_fault_with_a_library_for_windows_breaks_a_clause(linker: type[Toy], clause: str) -> None:
     platform = Platform("windows", "x86_64")
     check_linker(ForWindows(), platform)
     with pytest.raises(AssertionError, match=f"linker 'toy' breaks its contract: .*{clause}"):

@@ -24,7 +24,7 @@ class Printing(Observer):
         self.told.append(f"{len(document.results)} results, complete: {document.complete}")
 
 
-def test_an_observer_is_told_of_runs_of_every_kind() -> None:
+def test_an_observer_is_notified_of_runs_of_every_kind() -> None:
     observer = Printing()
     check_observer(observer)
     assert observer.told == [
@@ -65,7 +65,7 @@ def _percent(self: Any, name: str, fraction: float) -> None:
         ("run_finished", _first_result, "a run can end before its first result; found: IndexError"),
     ],
 )
-def test_an_observer_that_breaks_a_clause_is_told_which(method: str, implementation: Any, clause: str) -> None:
+def test_a_fault_of_an_observer_breaks_the_clause_that_names_it(method: str, implementation: Any, clause: str) -> None:
     broken = type("Broken", (Observer,), {method: implementation})()
     with pytest.raises(AssertionError, match=f"observer Broken breaks its contract: .*{clause}"):
         check_observer(broken)

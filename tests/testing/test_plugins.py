@@ -136,12 +136,12 @@ def test_its_commands_are_on_the_command_line() -> None:
         ({"commands": take_bench}, "no command of it has the name of another"),
     ],
 )
-def test_a_plugin_that_breaks_a_clause_is_told_which(hooks: dict[str, Any], clause: str) -> None:
+def test_a_fault_of_a_plugin_breaks_the_clause_that_names_it(hooks: dict[str, Any], clause: str) -> None:
     with pytest.raises(AssertionError, match=clause):
         check_plugin(plugin(**hooks))
 
 
-def test_a_loader_that_shouts_its_runtimes_is_told() -> None:
+def test_runtimes_in_upper_case_break_a_clause() -> None:
     from hatframe.backends import Library, LoadContext, Loader
     from hatframe.packages.package import Package
 

@@ -121,7 +121,7 @@ class Changing(ToyRun):
         (lambda path: "opened", r"open\(run, path\) returns a SinkRun; found: 'opened'"),
     ],
 )
-def test_a_run_that_breaks_a_clause_is_told_which(run_type: Any, clause: str, tmp_path: Path) -> None:
+def test_a_fault_of_a_run_breaks_the_clause_that_names_it(run_type: Any, clause: str, tmp_path: Path) -> None:
     broken = type("Broken", (Toy,), {"run_type": staticmethod(run_type)})()
     with pytest.raises(AssertionError, match=f"sink 'toy' breaks its contract: .*{clause}"):
         check_sink(broken, tmp_path)
@@ -158,7 +158,7 @@ class Shared(Toy):
         (Shared(), r"open\(\) returns a run of its own each time"),
     ],
 )
-def test_an_open_that_breaks_a_clause_is_told(sink: Sink, clause: str, tmp_path: Path) -> None:
+def test_a_fault_when_opening_breaks_the_clause_that_names_it(sink: Sink, clause: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=clause):
         check_sink(sink, tmp_path)
 
@@ -176,12 +176,12 @@ def test_a_sink_without_a_path_must_refuse_one(tmp_path: Path) -> None:
         ((Option(names=("title",), help="x"),), "spelled as --store-in-hat is"),
         ((Option(names=(), help="x"),), "spelled as --store-in-hat is"),
         ((Option(names=("-t", "--title"), help="x"),), "spelled as --store-in-hat is"),
-        ((Option(names=("--Title",), help="x"),), "gives a key in snake case; found: 'Title'"),
+        ((Option(names=("--Title",), help="x"),), "makes a key in snake case; found: 'Title'"),
         ((Option(names=("--title",), help=" "),), "option --title has a help text"),
         ((Option(names=("--title",), help="x", metavar=""),), "option --title has a metavar"),
         ((Option(names=("--title",), help="x"),) * 2, "spelled differently; found: --title"),
     ],
 )
-def test_an_option_that_is_not_well_formed_is_told(options: Any, clause: str, tmp_path: Path) -> None:
+def test_a_malformed_option_breaks_a_clause(options: Any, clause: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=clause):
         check_sink(type("Broken", (Toy,), {"options": options})(), tmp_path)

@@ -1,4 +1,4 @@
-"""What the probe of each operating system shares: names of instruction sets, and the choice of caches."""
+"""What the probes of all operating systems share: names of instruction sets, and the choice of caches."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def names(text: str) -> dict[str, str]:
     return {llvm: system or llvm for llvm, _, system in pairs}
 
 
-def told(wanted: Mapping[str, str], present: Collection[str], absence_counts: bool) -> dict[str, bool]:
+def known_extensions(wanted: Mapping[str, str], present: Collection[str], absence_counts: bool) -> dict[str, bool]:
     """Which of ``wanted`` (LLVM's name to the system's) are ``present``.
 
-    Those that are not are False where ``absence_counts``, and left out where it proves nothing.
+    The others are False if ``absence_counts``, and left out if it proves nothing.
     """
     return {llvm: system in present for llvm, system in wanted.items() if absence_counts or system in present}
 

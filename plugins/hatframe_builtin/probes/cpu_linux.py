@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hatframe.plugin import Cache, Facts, Platform
-from hatframe_builtin.probes.common import largest, names, told
+from hatframe_builtin.probes.common import known_extensions, largest, names
 
 _Version = tuple[int, int]
 
-# A flag that is missing in /proc/cpuinfo tells that the processor lacks it, or that the kernel forbids it,
+# A flag that is missing in /proc/cpuinfo means that the processor lacks it, or that the kernel forbids it,
 # only where the kernel is new enough to know the flag. The versions are the first in which all flags of the
 # group are shown (arch/x86/include/asm/cpufeatures.h, arch/arm64/kernel/cpuinfo.c), rounded up to few steps;
 # _NEVER is for flags whose absence proves nothing about a program of a user: the kernel hides them by its
@@ -80,7 +80,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def facts(root: Path = Path("/"), architecture: str = "") -> Facts:
-    """The facts that the files below ``root`` tell, of a processor of ``architecture`` (this process's)."""
+    """The facts in the files below ``root``, of a processor of ``architecture`` (this process's)."""
     processors = _processors(_text(root / "proc/cpuinfo"))
     folder = root / "sys/devices/system/cpu"
     online = _cpu_list(_text(folder / "online")) or {
@@ -137,7 +137,7 @@ def _extensions(processors: list[dict[str, str]], architecture: str, kernel: _Ve
     common = set.intersection(*sets)
     extensions: dict[str, bool] = {}
     for since, wanted in _FLAGS.get(architecture, ()):
-        extensions |= told(wanted, common, absence_counts=kernel >= since)
+        extensions |= known_extensions(wanted, common, absence_counts=kernel >= since)
     return extensions
 
 

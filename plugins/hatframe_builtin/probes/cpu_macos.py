@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 
 from hatframe.plugin import Cache, Facts
-from hatframe_builtin.probes.common import largest, names, told
+from hatframe_builtin.probes.common import known_extensions, largest, names
 
 Sysctl = Callable[[str], "bytes | None"]
 """Gives the raw value of a name, or None where there is none of that name."""
@@ -49,7 +49,7 @@ _OPTIONAL = names(
 
 
 def facts(sysctl: Sysctl | None = None) -> Facts:
-    """The facts that ``sysctl`` (the system's) tells."""
+    """The facts that ``sysctl`` (the system's) reports."""
     sysctl = sysctl or system_sysctl()
     details: dict[str, str | int] = {}
     for key, name in (("model", "machdep.cpu.brand_string"), ("vendor", "machdep.cpu.vendor")):
@@ -109,7 +109,9 @@ def _caches(sysctl: Sysctl) -> Iterator[Cache]:
 def _extensions(sysctl: Sysctl) -> dict[str, bool]:
     lists = [sysctl(f"machdep.cpu.{name}") for name in ("features", "leaf7_features", "extfeatures")]
     words = {word for value in lists for word in _text(value).split()}
-    extensions = told(_WORDS, words, absence_counts=all(lists)) | told(_NEWER_WORDS, words, absence_counts=False)
+    extensions = known_extensions(_WORDS, words, absence_counts=all(lists)) | known_extensions(
+        _NEWER_WORDS, words, absence_counts=False
+    )
     for llvm, name in _OPTIONAL.items():
         value = sysctl(f"hw.optional.{name}")
         if value is not None:

@@ -58,7 +58,7 @@ _FEATURES = {"x86_64": _X86, "x86": _X86, "aarch64": _ARM, "arm": _ARM}
 
 
 class Topology(msgspec.Struct, frozen=True):
-    """What the records of ``GetLogicalProcessorInformationEx`` tell: counts of cores, and all caches."""
+    """The contents of ``GetLogicalProcessorInformationEx``: counts of cores, and all caches."""
 
     logical_cores: int
     physical_cores: int
@@ -115,17 +115,17 @@ def _processors(masks: bytes, groups: int, pointer_size: int) -> int:
 
 def extensions(present: Callable[[int], bool], build: int, architecture: str) -> dict[str, bool]:
     """Instruction sets by what ``present`` says on a Windows of that ``build``."""
-    told: dict[str, bool] = {}
+    found: dict[str, bool] = {}
     for llvm, (number, since) in _FEATURES.get(architecture, {}).items():
         if present(number):
-            told[llvm] = True
+            found[llvm] = True
         elif build >= since:
-            told[llvm] = False
-    return told
+            found[llvm] = False
+    return found
 
 
 def facts() -> Facts:
-    """The facts that this Windows tells."""
+    """The facts that this Windows reports."""
     if sys.platform != "win32":
         raise OSError("this is not Windows")
     import ctypes
@@ -160,10 +160,10 @@ def _names_in_registry() -> dict[str, str]:
         raise OSError("this is not Windows")
     import winreg
 
-    told = {}
+    found = {}
     path = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
     # Where a Windows lacks one of these values, what was read so far counts.
     with contextlib.suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as processor:
         for key, name in (("model", "ProcessorNameString"), ("vendor", "VendorIdentifier")):
-            told[key] = str(winreg.QueryValueEx(processor, name)[0]).strip()
-    return told
+            found[key] = str(winreg.QueryValueEx(processor, name)[0]).strip()
+    return found
