@@ -51,13 +51,21 @@ def backend_options(options: Mapping[str, Any], *kinds: BackendSet[Any]) -> dict
 
     Raises :class:`UsageError` for an option that none of them declares.
     """
-    known = {option.key for kind in kinds for backend in kind.all() for option in backend.options}
+    known = {option.key: option for kind in kinds for backend in kind.all() for option in backend.options}
     if unknown := sorted(options.keys() - known):
         close = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"options of backends: {', '.join(sorted(known))}"
         raise UsageError(f"unexpected option {unknown[0]!r}", hint=hint)
     given = {key: value for key, value in options.items() if value is not None and value is not False}
-    return {key: "true" if value is True else str(value) for key, value in given.items()}
+    settings = {key: "true" if value is True else str(value) for key, value in given.items()}
+    for option in known.values():
+        if option.choices and settings.get(option.key, option.choices[0]) not in option.choices:
+            raise UsageError(
+                f"invalid value {settings[option.key]!r}",
+                where=option.names[0],
+                hint=f"choose from {', '.join(option.choices)}",
+            )
+    return settings
 
 
 def chosen_sinks(

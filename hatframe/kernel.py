@@ -78,13 +78,7 @@ class Kernel:
     @cached_property
     def machine(self) -> Machine:
         """The facts of this machine, from all probes that work here."""
-        found = []
-        for probe in self.registry.probes.all():
-            try:
-                found.append((probe.name, probe.facts()))
-            except Exception as error:
-                _log.warning("probe %s failed: %s: %s", probe.name, type(error).__name__, error)
-        return Machine.of(found)
+        return self.probe()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process makes the same kernel of the same plugins.
@@ -256,6 +250,7 @@ class Kernel:
         define: str | Sequence[str] = (),
         library: str | Sequence[str] = (),
         library_folder: str | Path | Sequence[str | Path] = (),
+        **options: str | bool,
     ) -> Built:
         """Build a package from C files.
 
@@ -279,6 +274,8 @@ class Kernel:
             Folders with headers, and macros to define (``"NAME"`` or ``"NAME=VALUE"``).
         library, library_folder
             Libraries to link, by name or path, and folders to search for them.
+        **options
+            Options of linkers; ``hatframe build --help`` lists them.
 
         Returns
         -------
@@ -300,7 +297,7 @@ class Kernel:
         from hatframe.building.build import build
 
         wanted = Platform.parse(target) if target else Platform.host()
-        chosen = self.linker(linker, wanted)
+        chosen = self.linker(linker, wanted).configured(backend_options(options, self.registry.linkers))
         # The linker knows which C library it makes this for.
         platform = min(made for made in chosen.platforms() if made.fits(wanted))
         processor = processor or ("none" if target else "native")
@@ -330,6 +327,7 @@ class Kernel:
         all_hats: bool = False,
         allow_outside: bool = False,
         allow_link_flag: str | Sequence[str] = (),
+        **options: str | bool,
     ) -> Converted:
         """Convert a static package to a dynamic one.
 
@@ -346,6 +344,8 @@ class Kernel:
             Convert every .hat file of the same library in the folder.
         allow_outside, allow_link_flag
             Accept files outside the package's folder, and these linker flags, in the package's metadata.
+        **options
+            Options of linkers; ``hatframe to-dynamic --help`` lists them.
 
         Returns
         -------
@@ -365,7 +365,7 @@ class Kernel:
         """
         from hatframe.converting.to_dynamic import to_dynamic
 
-        static, trust, chosen = self._to_convert(package, linker, all_hats, allow_outside, allow_link_flag)
+        static, trust, chosen = self._to_convert(package, linker, all_hats, allow_outside, allow_link_flag, options)
         return to_dynamic(
             static,
             Path(output),
@@ -385,6 +385,7 @@ class Kernel:
         all_hats: bool = False,
         allow_outside: bool = False,
         allow_link_flag: str | Sequence[str] = (),
+        **options: str | bool,
     ) -> Converted:
         """Convert a package of object files to one with a static library.
 
@@ -401,6 +402,8 @@ class Kernel:
             Convert every .hat file of the same library in the folder.
         allow_outside, allow_link_flag
             Accept files outside the package's folder, and these linker flags, in the package's metadata.
+        **options
+            Options of linkers; ``hatframe to-static --help`` lists them.
 
         Returns
         -------
@@ -419,12 +422,18 @@ class Kernel:
         """
         from hatframe.converting.to_static import to_static
 
-        objects, trust, chosen = self._to_convert(package, linker, all_hats, allow_outside, allow_link_flag)
+        objects, trust, chosen = self._to_convert(package, linker, all_hats, allow_outside, allow_link_flag, options)
         added = [str(Path(path).absolute()) for path in as_tuple(add)]
         return to_static(objects, Path(output), linker=chosen, objects=added, trust=trust)
 
     def _to_convert(
-        self, path: str | Path, linker: str | None, all_hats: bool, allow_outside: bool, allow_link_flag: Any
+        self,
+        path: str | Path,
+        linker: str | None,
+        all_hats: bool,
+        allow_outside: bool,
+        allow_link_flag: Any,
+        options: Mapping[str, Any],
     ) -> tuple[Package, Any, Linker]:
         """The package to convert, how far its metadata are trusted, and the linker."""
         from hatframe.converting.plan import platform_of, static_library
@@ -432,7 +441,8 @@ class Kernel:
 
         package = same_library(Path(path)) if all_hats else read_package(path)
         trust = Trust(allow_outside=allow_outside, link_flags=as_tuple(allow_link_flag))
-        return package, trust, self.linker(linker, platform_of(package, static_library(package, trust)))
+        chosen = self.linker(linker, platform_of(package, static_library(package, trust)))
+        return package, trust, chosen.configured(backend_options(options, self.registry.linkers))
 
     def pack(self, package: str | Path, output: str | Path, *, allow_outside: bool = False) -> Packed:
         """Gather a package in a folder or a .zip file, so that it can be moved. No code of the package runs.
@@ -676,8 +686,10 @@ class Kernel:
 
         return compare_sets(result_sets(sources, measure), as_tuple(functions), fail_slower)
 
-    def probe(self) -> Machine:
+    def probe(self, **options: str | bool) -> Machine:
         """This machine as hatframe sees it: its platform, caches, instruction sets, and what else probes report.
+
+        ``options`` are those of probes; ``hatframe probe --help`` lists them.
 
         Examples
         --------
@@ -685,7 +697,14 @@ class Kernel:
         >>> hatframe.probe().last_level_cache.size  # doctest: +SKIP
         33554432
         """
-        return self.machine
+        settings = backend_options(options, self.registry.probes)
+        found = []
+        for probe in self.registry.probes.all():
+            try:
+                found.append((probe.name, probe.configured(settings).facts()))
+            except Exception as error:
+                _log.warning("probe %s failed: %s: %s", probe.name, type(error).__name__, error)
+        return Machine.of(found)
 
     def _is_portable(self) -> bool:
         """Whether another process can make the same kernel."""

@@ -102,6 +102,7 @@ def build(
             define=define or (),
             library=library or (),
             library_folder=library_folder or (),
+            **options,
         )
     print_converted(
         built.written, json, functions=built.functions, unsupported=[_as_json(each) for each in built.unsupported]

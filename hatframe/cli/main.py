@@ -85,7 +85,7 @@ def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer
     found = kernel.registry
     for command, kinds in (
         (bench.bench, (found.loaders, found.sinks, found.meters)),
-        (compare.compare, (found.loaders,)),
+        (compare.compare, (found.loaders, found.meters)),
         (build.build, (found.linkers,)),
         (to_dynamic.to_dynamic, (found.linkers,)),
         (to_static.to_static, (found.linkers,)),

@@ -190,7 +190,7 @@ def with_backend_options(command: Callable[..., Any], kinds: Iterable[BackendSet
     shown: dict[str, tuple[Option, str, list[str]]] = {}
     for kind in kinds:
         for backend in kind.all():
-            for option in getattr(backend, "options", ()):
+            for option in backend.options:
                 if option.key in shown and shown[option.key][:2] == (option, kind.kind):
                     shown[option.key][2].append(backend.name)
                 elif clash := sorted({option.key, *option.names} & taken):
@@ -209,8 +209,9 @@ def _parameter_of(option: Option, kind: str, backends: Sequence[str]) -> inspect
     info = typer.Option(
         *option.names,
         help=option.help,
-        metavar=option.metavar,
+        metavar=option.metavar if not option.choices else "|".join(option.choices),
         rich_help_panel=panel,
+        autocompletion=lambda: list(option.choices),
     )
     return _parameter(option.key, str | None, None, info)
 

@@ -23,7 +23,7 @@ def probe(
     Benchmarks size their inputs by the caches. Packages that require an instruction set that this machine lacks are
     refused. Facts that the operating system does not report are left out.
     """
-    machine = kernel_of(context).probe()
+    machine = kernel_of(context).probe(**options)
     if json:
         print_json(machine)
         return

@@ -63,5 +63,6 @@ def to_dynamic(
             all_hats=all_hats,
             allow_outside=allow_outside,
             allow_link_flag=allow_link_flag or (),
+            **options,
         )
     print_converted(made, json)

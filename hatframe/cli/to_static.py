@@ -46,5 +46,6 @@ def to_static(
             all_hats=all_hats,
             allow_outside=allow_outside,
             allow_link_flag=allow_link_flag or (),
+            **options,
         )
     print_converted(made, json)

@@ -107,7 +107,7 @@ def link_checked(shared: SharedLibrary, linker: Linker, where: str = "") -> tupl
             f"{linker.name} linked the library, but it does not export {_listed(missing)}",
             where=where,
             hint="are they hidden (-fvisibility=hidden, a pragma) or inline? "
-            "hatframe build --function chooses what to export",
+            "hatframe build --functions chooses what to export",
         )
     return linked, tuple(sorted(linked.defined - set(shared.exports)))
 
