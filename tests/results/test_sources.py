@@ -1,0 +1,63 @@
+"""The sides of a comparison, from what the user names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from result_documents import document, result
+from sample_packages import document as hat_document
+from sample_packages import function, hat_text
+
+from hatframe.errors import UsageError
+from hatframe.results.model import ResultsDocument
+from hatframe.results.sources import result_sets
+from hatframe.results.writing import encode_results
+
+
+def never(sources: Sequence[str]) -> ResultsDocument:
+    raise AssertionError(f"measured {sources}")
+
+
+def package(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.hat"
+    path.write_text(hat_text(hat_document({"f": function()}, "f.so")))
+    return path
+
+
+def test_documents_and_files_of_them_are_sides_without_a_measurement(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(encode_results(document(result("a"))))
+    from_file, from_object = result_sets([path, document(result("b"))], never)
+    assert from_file.name == str(path)
+    assert [each.function_name for each in from_file.results] == ["a"]
+    assert [each.function_name for each in from_object.results] == ["b"]
+
+
+def test_packages_are_measured_together_and_each_gets_its_own_results(tmp_path: Path) -> None:
+    one, two = package(tmp_path, "one"), package(tmp_path, "two")
+    asked: list[Sequence[str]] = []
+
+    def measure(sources: Sequence[str]) -> ResultsDocument:
+        asked.append(list(sources))
+        return document(result("f", hat_file=str(two)), result("f", hat_file=str(one)))
+
+    first, second = result_sets([one, two], measure)
+    assert asked == [[str(one), str(two)]]
+    assert [each.hat_file for each in first.results] == [str(one)]
+    assert [each.hat_file for each in second.results] == [str(two)]
+
+
+def test_one_package_cannot_be_two_sides(tmp_path: Path) -> None:
+    path = package(tmp_path, "one")
+    with pytest.raises(UsageError) as caught:
+        result_sets([path, tmp_path], never)
+    assert str(path) in str(caught.value)
+
+
+def test_a_run_that_was_interrupted_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        result_sets([document(result("a"), complete=False)], never)
+    assert len(caplog.records) == 1

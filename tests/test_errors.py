@@ -1,0 +1,33 @@
+"""Errors say what was wrong, where, and what to do; and they cross processes."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from hatframe import errors
+from hatframe.errors import HatError, UnknownFunctionError
+
+KINDS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, HatError)]
+
+
+def test_the_text_has_the_place_the_fault_and_the_hint() -> None:
+    assert str(HatError("it is broken", where="a.hat: functions.f", hint="mend it")) == (
+        "a.hat: functions.f: it is broken; mend it"
+    )
+    assert str(HatError("it is broken")) == "it is broken"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_kind_keeps_its_parts_in_another_process(kind: type[HatError]) -> None:
+    error = kind("it is broken", where="a.hat", hint="mend it")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert (copy.message, copy.where, copy.hint) == ("it is broken", "a.hat", "mend it")
+    assert str(copy) == str(error) == "a.hat: it is broken; mend it"
+
+
+@pytest.mark.parametrize("base", [KeyError, AttributeError])
+def test_an_unknown_function_is_an_error_of_mappings_and_of_attributes(base: type[Exception]) -> None:
+    assert issubclass(UnknownFunctionError, base)
