@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hatframe import Kernel
-from hatframe.arguments import as_flags, as_sizes, as_tuple, sink_options
+from hatframe.arguments import as_flags, as_sizes, as_tuple, backend_options, chosen_sinks
 from hatframe.errors import UsageError
 
 
@@ -50,22 +50,26 @@ def test_a_malformed_size_is_a_usage_error(text: str) -> None:
 SINKS = Kernel().registry.sinks
 
 
-def test_sinks_are_those_chosen_and_those_of_which_an_option_is_given() -> None:
-    found = list(sink_options(["csv=a.csv", "json"], {"store_in_hat": True, "results_file": None}, SINKS))
-    assert found == [("csv", Path("a.csv"), {}), ("json", None, {}), ("hat", None, {"store_in_hat": "true"})]
-
-
-@pytest.mark.parametrize(
-    ("choices", "options", "named"),
-    [
-        (["csv="], {}, "csv="),
-        (["csv", "csv=b"], {}, "csv"),
-        ([], {"result_file": "x"}, "results_file"),
-    ],
-)
-def test_a_choice_of_sinks_that_makes_no_sense_is_a_usage_error(
-    choices: list[str], options: dict[str, str], named: str
-) -> None:
+def test_options_of_backends_become_settings_in_text() -> None:
+    options = {"store_in_hat": True, "results_file": Path("a.csv")}
+    assert backend_options(options, SINKS) == {"store_in_hat": "true", "results_file": "a.csv"}
+    assert backend_options({"store_in_hat": False, "results_file": None}, SINKS) == {}
     with pytest.raises(UsageError) as caught:
-        list(sink_options(choices, options, SINKS))
+        backend_options({"result_file": "a.csv"}, SINKS)
+    assert "results_file" in str(caught.value)
+
+
+def test_sinks_are_those_chosen_and_those_of_which_an_option_is_given() -> None:
+    found = chosen_sinks(["csv=a.csv", "json"], {"store_in_hat": "true"}, SINKS)
+    assert [(sink.name, path, sink.settings) for sink, path in found] == [
+        ("csv", Path("a.csv"), {}),
+        ("json", None, {}),
+        ("hat", None, {"store_in_hat": "true"}),
+    ]
+
+
+@pytest.mark.parametrize(("choices", "named"), [(["csv="], "csv="), (["csv", "csv=b"], "csv")])
+def test_a_choice_of_sinks_that_makes_no_sense_is_a_usage_error(choices: list[str], named: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        chosen_sinks(choices, {}, SINKS)
     assert named in str(caught.value)
