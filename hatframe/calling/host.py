@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatframe.backends import BoundFunction, Library, LoadContext, Loader, Option
+from hatframe.calling.interface import ForeignInterface
 from hatframe.errors import FormatError, PackageError, SymbolError
 from hatframe.format.model import Function
 from hatframe.packages.package import Package
 
 if TYPE_CHECKING:
     from hatframe.calling.bound import HostFunction
-    from hatframe.calling.interface import ForeignInterface
     from hatframe.calling.libraries import OpenLibrary
     from hatframe.calling.timers import Timers
 

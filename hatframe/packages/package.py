@@ -162,10 +162,30 @@ def is_zip(path: str | Path) -> bool:
 
 
 def read_package(*paths: str | Path) -> Package:
-    """Read one package from its .hat file or files, or from a .zip file. No code of it is run.
+    """Read the metadata of a package. No code of it runs.
 
-    Raises :class:`FormatError` for a .hat file that cannot be read, and :class:`PackageError` for a .zip file as
-    :func:`hatframe.packages.unpacking.unpacked` does, and where the files are not one package.
+    Parameters
+    ----------
+    *paths
+        The .hat file or files of one library, or a .zip file.
+
+    Returns
+    -------
+    Package
+        The .hat files, and the functions that they describe, by name.
+
+    Raises
+    ------
+    FormatError
+        A .hat file cannot be read.
+    PackageError
+        The files are not of one package, or the .zip file cannot be unpacked.
+
+    Examples
+    --------
+    >>> import hatframe
+    >>> hatframe.read_package("gemm.hat").functions["gemm"].arguments[0].shape  # doctest: +SKIP
+    (256, 256)
     """
     hats: list[HatFile] = []
     came: Unpacked | None = None
