@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -37,13 +38,13 @@ def test_names_and_values(line: str, expected: set[str], tmp_path: Path) -> None
     assert completed(line, tmp_path) == expected
 
 
-def test_linkers_that_are_available(tmp_path: Path) -> None:
-    found = completed("build a.c -o a.hat --linker ", tmp_path)
-    listed = hatframe("plugins", "--json", status=0).stdout
-    import json
-
-    backends = json.loads(listed)["backends"]
-    assert found == {each["name"] for each in backends if each["kind"] == "linker" and each["available"]}
+@pytest.mark.parametrize(
+    ("line", "kind"), [("build a.c -o a.hat --linker ", "linker"), ("bench a.hat --meter ", "meter")]
+)
+def test_available_backends(line: str, kind: str, tmp_path: Path) -> None:
+    backends = json.loads(hatframe("plugins", "--json", status=0).stdout)["backends"]
+    available = {each["name"] for each in backends if each["kind"] == kind and each["available"]}
+    assert completed(line, tmp_path) == available
 
 
 def test_functions_of_the_packages_on_the_command_line(tmp_path: Path) -> None:
