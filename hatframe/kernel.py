@@ -1,4 +1,4 @@
-"""The kernel: selects backends by name and runs the operations. It names no backend.
+"""The kernel: runs the operations with the backends that it selects by name. It names no backend.
 
 >>> from hatframe import Kernel
 >>> kernel = Kernel()  # all installed plugins; Kernel(plugins=[...], entry_points=False) uses only those given
@@ -7,33 +7,27 @@
 from __future__ import annotations
 
 import functools
-import logging
 import pickle
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from hatframe import files
 from hatframe.arguments import as_flags, as_sizes, as_tuple, backend_options, chosen_sinks
-from hatframe.backends import Linker, LoadContext, Loader, Meter, Observer
+from hatframe.backends import Linker, LoadContext, Loader, Observer
 from hatframe.calling.loaded import LoadedPackage
 from hatframe.calling.requirements import check_target, unmet
-from hatframe.errors import PackageError, PluginError, UsageError
+from hatframe.errors import PackageError, UsageError
 from hatframe.machine import Machine, Platform
 from hatframe.outcomes import Built, Converted, Deviation, Packed
 from hatframe.packages.package import Package, protect_unpacked, read_package, read_packages, same_library
-from hatframe.registry import Registry, portable, restored
+from hatframe.registry import portable, restored
 from hatframe.results.compared import Comparison
 from hatframe.results.model import ResultsDocument
-
-if TYPE_CHECKING:
-    from hatframe.bench.options import BenchOptions
-
-_log = logging.getLogger(__name__)
+from hatframe.selection import BackendSelection, RunBackends
 
 
-class Kernel:
+class Kernel(BackendSelection):
     """Everything that hatframe does, with plugins of its own.
 
     The functions of the module ``hatframe``, such as :func:`hatframe.load`, are the methods of one default kernel that
@@ -59,92 +53,11 @@ class Kernel:
     'ctypes'
     """
 
-    def __init__(
-        self,
-        plugins: Iterable[Any] = (),
-        *,
-        entry_points: bool = True,
-        disabled: Collection[str] = (),
-    ) -> None:
-        self._plugins = tuple(plugins)
-        self._entry_points = entry_points
-        self._disabled = frozenset(disabled)
-
-    @cached_property
-    def registry(self) -> Registry:
-        """The plugins, and their backends by kind."""
-        return Registry(self._plugins, entry_points=self._entry_points, disabled=self._disabled)
-
-    @cached_property
-    def machine(self) -> Machine:
-        """The facts of this machine, from all probes that work here."""
-        return self.probe()
-
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process makes the same kernel of the same plugins.
         if self is default_kernel():
             return default_kernel, ()
         return _kernel_of, ([portable(plugin) for plugin in self._plugins], self._entry_points, self._disabled)
-
-    # --------------------------------------------------------------------------------------------- selection
-
-    def loader(self, name: str | None = None, runtime: str = "") -> Loader:
-        """The loader called ``name``, or the first that works here; with ``runtime``, the one that serves it.
-
-        Raises :class:`PluginError` if there is none.
-        """
-        if runtime:
-            return self._runtime_loader(runtime)
-        if name is not None:
-            loader = self.registry.loaders.get(name)
-            if loader.runtimes:
-                raise PluginError(
-                    f"loader {name!r} serves {', '.join(sorted(loader.runtimes))}, not host functions",
-                    hint="hatframe selects it for functions of that runtime; choose another for host functions",
-                )
-            return loader
-        for loader in self.registry.loaders.all():
-            if not loader.runtimes:
-                return loader
-        raise PluginError("no loader for host functions is available", hint="see: hatframe plugins")
-
-    def _runtime_loader(self, runtime: str) -> Loader:
-        serving = [loader for loader in self.registry.loaders.all() if runtime.lower() in loader.runtimes]
-        if len(serving) > 1:
-            names = ", ".join(loader.name for loader in serving)
-            raise PluginError(f"several loaders serve runtime {runtime}: {names}", hint="disable all but one")
-        if serving:
-            return serving[0]
-        raise PluginError(
-            f"no installed loader serves runtime {runtime}",
-            hint="install a plugin that does; hatframe plugins lists those installed and whether they work here",
-        )
-
-    def linker(self, name: str | None = None, platform: Platform | None = None) -> Linker:
-        """The linker called ``name``, or the first that works here and produces for ``platform`` (this machine).
-
-        Raises :class:`PluginError` if there is none, with what to install.
-        """
-        wanted = platform or Platform.host()
-
-        def serves(linker: Linker) -> bool:
-            return any(made.fits(wanted) for made in linker.platforms())
-
-        if name is not None:
-            linker = self.registry.linkers.get(name)
-            if not serves(linker):
-                able = [other.name for other in self.registry.linkers.all() if serves(other)]
-                hint = f"linkers that can: {', '.join(able)}" if able else self._missing_linkers(serves)
-                raise PluginError(f"linker {name!r} cannot produce for {wanted}", hint=hint)
-            return linker
-        if first := self.registry.linkers.first(serves):
-            return first
-        raise PluginError(f"no available linker can produce for {wanted}", hint=self._missing_linkers(serves))
-
-    def _missing_linkers(self, serves: Callable[[Linker], bool]) -> str:
-        return " or ".join(self.registry.linkers.installs(serves)) or "no installed plugin has one that could"
-
-    # -------------------------------------------------------------------------------------------- operations
 
     def load(
         self,
@@ -619,14 +532,13 @@ class Kernel:
             allow_outside=allow_outside,
             backend_options=settings,
         )
-        backends = RunBackends(self, run_options)
         with protect_unpacked(read_packages(paths)) as packages:
             return run_benchmark(
                 packages,
                 run_options,
                 machine=self.machine,
                 probes=registry.probes.all(),
-                backends=backends,
+                backends=RunBackends(self, run_options),
                 isolated=self._is_portable(),
                 sinks=sinks,
                 observers=[*self.registry.observers(), *as_tuple(observers)],
@@ -697,14 +609,7 @@ class Kernel:
         >>> hatframe.probe().last_level_cache.size  # doctest: +SKIP
         33554432
         """
-        settings = backend_options(options, self.registry.probes)
-        found = []
-        for probe in self.registry.probes.all():
-            try:
-                found.append((probe.name, probe.configured(settings).facts()))
-            except Exception as error:
-                _log.warning("probe %s failed: %s: %s", probe.name, type(error).__name__, error)
-        return Machine.of(found)
+        return self.probed(backend_options(options, self.registry.probes))
 
     def _is_portable(self) -> bool:
         """Whether another process can make the same kernel."""
@@ -724,31 +629,6 @@ def _sources(package: Package) -> list[Path]:
 
 def _kernel_of(plugins: Sequence[bytes | str], entry_points: bool, disabled: Collection[str]) -> Kernel:
     return Kernel(map(restored, plugins), entry_points=entry_points, disabled=disabled)
-
-
-class RunBackends(NamedTuple):
-    """What the kernel provides in the process that measures: :class:`hatframe.bench.session.Backends`."""
-
-    kernel: Kernel
-    options: BenchOptions
-
-    def open_package(self, package: Package) -> LoadedPackage:
-        """Open a package as the run asks for it."""
-        known = {option.key for loader in self.kernel.registry.loaders.all() for option in loader.options}
-        return self.kernel.open_package(
-            package,
-            loader=self.options.loader,
-            force=self.options.force,
-            allow_outside=self.options.allow_outside,
-            options={key: value for key, value in self.options.backend_options.items() if key in known},
-        )
-
-    def meters(self) -> list[Meter]:
-        """The meters of the run: those that were chosen, or else all that work here."""
-        meters = self.kernel.registry.meters
-        names = self.options.meters
-        chosen = [meters.get(name) for name in names if name != "none"] if names else meters.all()
-        return [meter.configured(self.options.backend_options) for meter in chosen]
 
 
 @functools.cache

@@ -30,7 +30,7 @@ LAYERS = (
     {"calling", "toolchain"},
     {"worker", "results", "validating", "building", "converting"},
     {"bench"},
-    {"registry", "arguments", "kernel", "plugin"},
+    {"registry", "arguments", "selection", "kernel", "plugin"},
     {"cli", "__main__"},
     {"testing"},
 )

@@ -27,7 +27,7 @@ from hatframe.bench.session import (
     Warm,
     set_count,
 )
-from hatframe.kernel import RunBackends
+from hatframe.selection import RunBackends
 
 SOURCE = """
 #include <stdint.h>

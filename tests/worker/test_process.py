@@ -23,7 +23,8 @@ from sample_packages import LINKERS, affine, function, make_package
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.session import Describe, Drop, Row, Run, Session, Setup, Warm
 from hatframe.errors import HatError, SymbolError, UsageError
-from hatframe.kernel import Kernel, RunBackends
+from hatframe.kernel import Kernel
+from hatframe.selection import RunBackends
 from hatframe.worker.messages import Done, Failed, Message, Note, Request, read_message, write_message
 from hatframe.worker.process import LocalWorker, ProcessWorker, Worker, WorkerEndedError, pin, receive
 
