@@ -120,6 +120,9 @@ def element_types(model: DataModel) -> dict[str, ElementType]:
 
 
 _HOST_TYPES = element_types(DataModel.of(Platform.host()))
+ABI_TYPES = tuple(dict.fromkeys(element.abi_type for element in _HOST_TYPES.values()))
+"""The C types in which numbers are passed."""
+
 _NOT_OF_TYPE = frozenset(
     "const volatile restrict __restrict __restrict__ register extern static _Nonnull".split()  # noqa: SIM905
 )

@@ -18,6 +18,7 @@ import numpy as np
 
 from hatframe import files
 from hatframe.backends import Linker, Measurement, SharedLibrary, Timer
+from hatframe.c.elements import ABI_TYPES, element_type
 from hatframe.calling.interface import POINTER
 from hatframe.errors import LinkError
 from hatframe.machine import Platform
@@ -27,10 +28,7 @@ SYMBOL = "hatframe_run"
 # Slots have 8 bytes, which hold any argument: a pointer, or a number in the first of them.
 SLOT_TYPES = {
     POINTER: np.dtype(np.uintp),
-    "_Bool": np.dtype(np.bool_),
-    "float": np.dtype(np.float32),
-    "double": np.dtype(np.float64),
-    **{f"{sign}int{bits}_t": np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **{name: element_type(name).dtype for name in ABI_TYPES},
 }
 
 # Calls between two readings of the clock if their allocations must be freed: enough to hide the readings …
