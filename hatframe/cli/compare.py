@@ -18,7 +18,7 @@ from hatframe.results.text import duration, pairs_text, ratio_text, sized_name
 
 if TYPE_CHECKING:
     from hatframe.results.compared import Comparison
-    from hatframe.results.model import FunctionResult, Ratio
+    from hatframe.results.model import FunctionResult
 
 
 class Format(str, Enum):
@@ -103,7 +103,7 @@ def _print_rows(compared: Comparison, markdown: bool) -> None:
     for row in compared.functions:
         cells = [row.function_name, *([pairs_text(row.sizes)] if with_sizes else []), _mean(row.results[0])]
         for result, ratio in zip(row.results[1:], row.ratios, strict=True):
-            cells += [_mean(result), ratio_text(ratio) if ratio else "", verdict(ratio) if ratio else ""]
+            cells += [_mean(result), ratio_text(ratio) if ratio else "", ratio.verdict if ratio else ""]
         rows.append(cells)
     left = 2 if with_sizes else 1
     if markdown:
@@ -138,19 +138,12 @@ def _print_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: 
 
 def _closing(compared: Comparison, names: Sequence[str]) -> Iterator[str]:
     for position, name in enumerate(names[1:]):
-        verdicts = [verdict(ratio) for row in compared.functions if (ratio := row.ratios[position])]
+        verdicts = [ratio.verdict for row in compared.functions if (ratio := row.ratios[position])]
         counts = (f"{verdicts.count(word)} {word}" for word in ("slower", "faster", "not significant"))
         yield f"{name} against {names[0]}: {', '.join(counts)}"
     for name, unmatched in zip(names, compared.unmatched, strict=True):
         if unmatched:
             yield f"only in {name}: {', '.join(unmatched)}"
-
-
-def verdict(ratio: Ratio) -> str:
-    """What a ratio to the first says: ``slower``, ``faster``, or ``not significant`` where its interval holds 1."""
-    if not ratio.distinguishable:
-        return "not significant"
-    return "slower" if ratio.ratio > 1 else "faster"
 
 
 def _mean(result: FunctionResult | None) -> str:

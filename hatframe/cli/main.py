@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 import typer.main
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from hatframe import __version__
 from hatframe.cli import (
@@ -112,7 +112,8 @@ def _finish(app: typer.Typer, reporting: Reporting) -> None:
         command.callback = with_global_options(command.callback, reporting)
     for group in app.registered_groups:
         if group.typer_instance:
-            group.cls = Group
+            if getattr(group.cls, "value", group.cls) in (None, TyperGroup):  # typer wraps its defaults
+                group.cls = Group
             _finish(group.typer_instance, reporting)
 
 
@@ -136,6 +137,7 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # µ and ± must not fail where only ASCII can be shown
     reporting = Reporting()
+    reporting.show_log()
     try:
         # Read before typer does: the plugins decide which options and commands there are.
         arguments = sys.argv[1:]

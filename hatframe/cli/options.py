@@ -15,6 +15,7 @@ import typer
 from hatframe.cli.common import log
 from hatframe.cli.completion import complete_backends, complete_functions
 from hatframe.cli.help import GLOBAL_PANEL
+from hatframe.errors import UsageError
 
 if TYPE_CHECKING:
     from hatframe.backends import Option
@@ -141,18 +142,19 @@ GLOBAL_OPTIONS = (
 
 
 class Reporting:
-    """How much the command shows beside its output; what is logged goes to stderr."""
+    """What the command shows beside its output."""
 
     def __init__(self) -> None:
         self.debug = False
+
+    def show_log(self) -> None:
+        """Show on stderr what is logged; for the process of a command line."""
         logger = logging.getLogger("hatframe")
         logger.setLevel(logging.INFO)
         logger.handlers[:] = [_StderrHandler()]
 
     def receive(self, values: dict[str, Any]) -> dict[str, Any]:
         """Apply the global options: of the command, or of ``hatframe`` itself."""
-        from hatframe.errors import UsageError
-
         level = values.get("log_level")
         if level is not None and level not in LEVELS:
             raise UsageError(f"invalid level {level!r}", where="--log-level", hint=f"choose from {', '.join(LEVELS)}")

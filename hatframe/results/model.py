@@ -121,6 +121,13 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the interval leaves out 1."""
         return not self.low <= 1.0 <= self.high
 
+    @property
+    def verdict(self) -> str:
+        """``slower`` or ``faster``, or ``not significant`` if the interval contains 1."""
+        if not self.distinguishable:
+            return "not significant"
+        return "slower" if self.ratio > 1 else "faster"
+
 
 class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     """The ranking of a run's results, by their positions in the document.
