@@ -2,12 +2,11 @@
 
 A package of many functions is converted, and the same header compiled and the same archive linked by the compiler
 alone; the rounds alternate, and the ratio is the median of theirs. In a process that converts its second package it
-must stay below :data:`LIMIT` for 1 and for 100 functions like those of real packages, where nothing in the library
-refers to what the header defines: then hatframe does not compile it.
+must stay below the bound of each case: 1.3 where nothing in the library refers to what the header defines, as in real
+packages (then hatframe does not compile it), and 1.5 where the header is needed, and for 1,000 functions of one line,
+whose .hat file is almost a megabyte.
 
-Shown without a bound are packages whose header is needed, and 1,000 functions of one line. Their .hat file is almost a
-megabyte: to parse it once takes tomli as long as all that the compiler does, and it is parsed twice, the second time
-to see that the new text says what it should. Shown too are the first conversion of a process, and the whole command
+Shown without a bound are one function whose header is needed, the first conversion of a process, and the whole command
 with the start of Python; and with ``--hatlib-python PATH`` (a Python 3.10 that has hatlib) hatlib's conversion.
 """
 
@@ -27,11 +26,8 @@ from hatframe import Kernel
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from sample_packages import affine, function, make_package
 
-LIMIT = 1.3
-"""Times the compiler's own time, in one process."""
-
-PACKAGES = ((1, False, True), (1, True, False), (100, False, True), (100, True, False), (1000, False, False))
-"""How many functions, whether the header is needed, and whether the limit holds."""
+PACKAGES = ((1, False, 1.3), (1, True, None), (100, False, 1.3), (100, True, 1.5), (1000, False, 1.5))
+"""The number of functions, whether the header is needed, and the bound: times the compiler's own time."""
 
 HATLIB = """
 import sys, time, statistics
@@ -79,7 +75,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def measure(functions: int, header_needed: bool, folder: Path, options: argparse.Namespace) -> float:
-    """Print what converting a package of so many functions costs; gives the ratio that has a bound."""
+    """Print what converting a package costs; returns the ratio that has a bound."""
     hat, output = make(folder, functions, header_needed), folder / "new.hat"
     kernel = Kernel()
     command = [sys.executable, "-m", "hatframe", "to-dynamic", hat, output, "--linker", options.linker]
@@ -91,13 +87,13 @@ def measure(functions: int, header_needed: bool, folder: Path, options: argparse
         whole.append(seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)))
     compiler = statistics.median(alone)
 
-    def told(times: list[float]) -> str:
+    def figures(times: list[float]) -> str:
         return f"{statistics.median(times) * 1000:7.1f} ms, {ratio(times, alone):5.2f} times {options.linker} alone"
 
     needed = ", whose header is needed" if header_needed else ""
-    print(f"{functions:5} functions{needed}: {told(ours)} ({compiler * 1000:.1f} ms)")
-    print(f"      the first:   {told([first] * len(alone))}")
-    print(f"      the command: {told(whole)}")
+    print(f"{functions:5} functions{needed}: {figures(ours)} ({compiler * 1000:.1f} ms)")
+    print(f"      the first:   {figures([first] * len(alone))}")
+    print(f"      the command: {figures(whole)}")
     if options.hatlib_python:
         called = [options.hatlib_python, "-c", HATLIB, hat, folder, "3"]
         done = subprocess.run(called, check=True, capture_output=True, text=True)
@@ -121,10 +117,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for functions, header_needed, bound in PACKAGES:
             measured = measure(functions, header_needed, Path(name) / f"package{functions}{header_needed}", options)
-            if bound and measured > LIMIT:
-                found.append(f"{functions} functions take {measured:.2f} times the compiler's time")
+            if bound and measured > bound:
+                found.append(f"{functions} functions take {measured:.2f} times the compiler's time, over {bound}")
     if found:
-        sys.exit(f"bound not met: {'; '.join(found)}, over {LIMIT}")
+        sys.exit(f"bound not met: {'; '.join(found)}")
 
 
 if __name__ == "__main__":

@@ -46,20 +46,21 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     A link is followed, and the permissions of an existing file are kept. Raises :class:`OSError`.
     """
-    write_together({path: data})
+    write_together({path: data}, synced=True)
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Replace several files, each as :func:`write_atomically` does, in the order of ``contents``.
+def write_together(contents: Mapping[Path, bytes], *, synced: bool = False) -> None:
+    """Replace several files, each as :func:`write_atomically` does, in the order of ``contents``: all or none.
 
-    All are written beside their places first, so that what fails (a full disk, a folder that cannot be
-    written) fails before anything is replaced; where it fails later, those replaced so far are put back.
+    All are written beside their places first, so that a full disk or a protected folder fails before anything is
+    replaced; after a later failure, those replaced so far are put back. ``synced`` waits until the disk has them, so
+    that they also survive a power failure.
     """
     staged: list[tuple[Path, Path]] = []
     before: list[tuple[Path, bytes | None]] = []
     try:
         for path, data in contents.items():
-            _stage(Path(os.path.realpath(path)), data, staged)
+            _stage(Path(os.path.realpath(path)), data, staged, synced)
         for path, temporary in staged[:-1]:
             before.append((path, path.read_bytes() if path.exists() else None))
             temporary.replace(path)
@@ -77,15 +78,16 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _stage(path: Path, data: bytes, staged: list[tuple[Path, Path]]) -> None:
-    """Write what is to replace ``path`` beside it, and note it in ``staged`` before its first byte."""
+def _stage(path: Path, data: bytes, staged: list[tuple[Path, Path]], synced: bool = False) -> None:
+    """Write the new content of ``path`` beside it, and record it in ``staged`` before its first byte."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".tmp")
     temporary = Path(name)
     staged.append((path, temporary))
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.chmod(_permissions(path))
 
 

@@ -171,7 +171,9 @@ def _edited(source: HatSource, output: Path, libraries: Sequence[str], included:
     # Unchanged values are the same objects, which the editor need not compare.
     document = {**old, "dependencies": dependencies}
     if "functions" in old:
-        document["functions"] = {name: _without_durations(function) for name, function in old["functions"].items()}
+        functions = {name: _without_durations(function) for name, function in old["functions"].items()}
+        if any(functions[name] is not function for name, function in old["functions"].items()):
+            document["functions"] = functions
     return edit_text(source.text, document, str(source.path), old=old)
 
 

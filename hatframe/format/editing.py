@@ -37,7 +37,6 @@ _LINE_BREAK = re.compile(rb"\r?\n")
 _BLANK_LINES = re.compile(rb"(?:\r?\n)?(?:[ \t]*\r?\n)*")
 _INDENT = re.compile(rb"[ \t]*")
 _ABSENT = object()
-_MULTI_LINE = re.compile("\"{3}|'{3}")
 _IFDEF_TOML = re.compile(rb"^[ \t]*#[ \t]*ifdef[ \t]+TOML\b[^\n]*\n", re.MULTILINE)
 
 
@@ -125,12 +124,15 @@ def _edit_table(text: str, key: str, old: dict[str, Any], new: dict[str, Any]) -
     Most of a file are other tables, which need not be read for that: a bare key in brackets at the start of a line is
     a header, unless it is in a string over several lines. What its sections hold before and after is checked.
     """
-    name = rf"[ \t]*\[\[?[ \t]*{re.escape(key)}[ \t]*[].]"
-    first = re.search(f"^{name}", text, re.MULTILINE)
-    if not (first and key in old and key in new) or _MULTI_LINE.search(text, 0, first.start()):
+    name = rf"\[[ \t]*{re.escape(key)}[ \t]*[].]"
+    # A pattern that starts with a character is found ten times as fast as one that starts with a line.
+    headers = (match.start() for match in re.finditer(name, text))
+    lines = (text.rfind("\n", 0, header) + 1 for header in headers)
+    start = next((line for line in lines if re.compile(rf"[ \t]*\[?{name}").match(text, line)), -1)
+    if start < 0 or key not in old or key not in new or any(quotes in text[:start] for quotes in ('"""', "'''")):
         return ""
-    following = re.compile(rf"^(?!{name})[ \t]*\[", re.MULTILINE).search(text, first.end())
-    start, end = first.start(), following.start() if following else len(text)
+    following = re.compile(rf"^(?![ \t]*\[?{name})[ \t]*\[", re.MULTILINE).search(text, start)
+    end = following.start() if following else len(text)
     with contextlib.suppress(FormatError):
         if same(parse_document(text[start:end]), {key: old[key]}):
             changed = _Edit(text[start:end]).apply({key: old[key]}, {key: new[key]})
