@@ -37,11 +37,11 @@ class Usage(str, enum.Enum):
         return self.value
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class Table(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The base of every table; unknown keys are kept in :attr:`HatFile.document`."""
 
 
-class Parameter(Table, frozen=True, kw_only=True):
+class Parameter(Table, frozen=True, kw_only=True, gc=False):
     """An argument of a function, or what it returns.
 
     ``shape``, ``affine_map`` (strides) and ``affine_offset`` count elements, not bytes, and belong to an
@@ -64,7 +64,7 @@ class Parameter(Table, frozen=True, kw_only=True):
 VOID = Parameter(logical_type=LogicalType.VOID, declared_type="void", element_type="void", usage=Usage.OUTPUT)
 
 
-class Function(Table, frozen=True, kw_only=True):
+class Function(Table, frozen=True, kw_only=True, gc=False):
     """One compiled C function: how it is called, and what its arguments look like.
 
     ``launch_parameters`` (``[grid x, y, z, block x, y, z]``), ``provider`` (the source file) and
@@ -85,7 +85,7 @@ class Function(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class Description(Table, frozen=True, kw_only=True):
+class Description(Table, frozen=True, kw_only=True, gc=False):
     """Who made the package, which version it is, and its licence."""
 
     comment: str = ""
@@ -95,7 +95,7 @@ class Description(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class RequiredCpu(Table, frozen=True, kw_only=True):
+class RequiredCpu(Table, frozen=True, kw_only=True, gc=False):
     """The processor that the code needs. An ``extension`` with a minus sign is not required."""
 
     architecture: str = ""
@@ -104,7 +104,7 @@ class RequiredCpu(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class RequiredGpu(Table, frozen=True, kw_only=True):
+class RequiredGpu(Table, frozen=True, kw_only=True, gc=False):
     """The graphics processor that the device functions need. Memory sizes are in KB."""
 
     runtime: str = ""
@@ -118,7 +118,7 @@ class RequiredGpu(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class Required(Table, frozen=True, kw_only=True):
+class Required(Table, frozen=True, kw_only=True, gc=False):
     """What a machine must have for the functions to work at all."""
 
     os: str = ""
@@ -127,7 +127,7 @@ class Required(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class OptimizedCache(Table, frozen=True, kw_only=True):
+class OptimizedCache(Table, frozen=True, kw_only=True, gc=False):
     """Cache sizes (in KB) and the line size (in bytes) that the code was tuned for."""
 
     cache_line: int = 0
@@ -137,7 +137,7 @@ class OptimizedCache(Table, frozen=True, kw_only=True):
     l3_KB: int = 0  # noqa: N815
 
 
-class OptimizedCpu(Table, frozen=True, kw_only=True):
+class OptimizedCpu(Table, frozen=True, kw_only=True, gc=False):
     """The processor that the code was tuned for."""
 
     name: str = ""
@@ -151,7 +151,7 @@ class OptimizedCpu(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class OptimizedGpu(Table, frozen=True, kw_only=True):
+class OptimizedGpu(Table, frozen=True, kw_only=True, gc=False):
     """The graphics processor that the code was tuned for."""
 
     name: str = ""
@@ -162,7 +162,7 @@ class OptimizedGpu(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class OptimizedFor(Table, frozen=True, kw_only=True):
+class OptimizedFor(Table, frozen=True, kw_only=True, gc=False):
     """What the functions were tuned for; they work elsewhere too."""
 
     os: str = ""
@@ -171,7 +171,7 @@ class OptimizedFor(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class Target(Table, frozen=True, kw_only=True):
+class Target(Table, frozen=True, kw_only=True, gc=False):
     """The machine: what it must have, and what the code was tuned for."""
 
     required: Required = Required()
@@ -179,7 +179,7 @@ class Target(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class LibraryReference(Table, frozen=True, kw_only=True):
+class LibraryReference(Table, frozen=True, kw_only=True, gc=False):
     """Another library: a name and version for people, and what to give to the linker."""
 
     name: str = ""
@@ -187,7 +187,7 @@ class LibraryReference(Table, frozen=True, kw_only=True):
     target_file: str = ""
 
 
-class Dependencies(Table, frozen=True, kw_only=True):
+class Dependencies(Table, frozen=True, kw_only=True, gc=False):
     """The package's own library (``link_target``), what goes along with it, and what it needs."""
 
     link_target: str = ""
@@ -196,7 +196,7 @@ class Dependencies(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class CompiledWith(Table, frozen=True, kw_only=True):
+class CompiledWith(Table, frozen=True, kw_only=True, gc=False):
     """How the library was built."""
 
     compiler: str = ""
@@ -206,13 +206,13 @@ class CompiledWith(Table, frozen=True, kw_only=True):
     auxiliary: dict[str, Any] = {}
 
 
-class Declaration(Table, frozen=True, kw_only=True):
+class Declaration(Table, frozen=True, kw_only=True, gc=False):
     """The C code of the header; it may hold definitions that must be compiled."""
 
     code: str = ""
 
 
-class HatFile(Table, frozen=True, kw_only=True):
+class HatFile(Table, frozen=True, kw_only=True, gc=False):
     """A whole .hat file.
 
     ``document`` is the parsed TOML as plain dicts, with every key, also those that the model does not know;
