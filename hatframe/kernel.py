@@ -120,9 +120,9 @@ class Kernel(BackendSelection):
         settings = backend_options(options or {}, self.registry.loaders)
 
         def select(runtime: str) -> Loader:
-            chosen = self.loader(loader, runtime)
+            chosen = self.loader(loader, runtime).configured(settings)
             check_target(package.hat_files, chosen.unmet_requirements, force)
-            return chosen.configured(settings)
+            return chosen
 
         same: dict[str, Any] = {"loader": loader, "force": force, "allow_outside": allow_outside, **settings}
         return LoadedPackage(

@@ -53,6 +53,7 @@ from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo, Sta
 if TYPE_CHECKING:
     from hatframe.binary.libraries import content as library_content
     from hatframe.binary.libraries import extract_objects, identify, slices
+    from hatframe.calling.bound import ArrayFunction
     from hatframe.calling.host import HostLoader
     from hatframe.calling.interface import POINTER, Conversions, ForeignInterface, address_of
     from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode, plan_call
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 # Imported when first used: the module of each, and its name there if that is another.
 _LAZY = {
     "ArgumentPlan": "calling.plans",
+    "ArrayFunction": "calling.bound",
     "ArrayWorkload": "calling.workloads",
     "CallPlan": "calling.plans",
     "Cell": "results.table",
@@ -110,6 +112,7 @@ __all__ = [
     "POINTER",
     "STORED_MEAN_KEYS",
     "ArgumentPlan",
+    "ArrayFunction",
     "ArrayWorkload",
     "Availability",
     "Backend",

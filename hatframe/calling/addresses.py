@@ -16,9 +16,9 @@ class Addresses(Conversions):
         self.readable = self.writable = self._address
 
     def _address(self, array: Any) -> int:
-        return self.pointer(array, 0)
+        return self.pointer(array, 0, False)
 
-    def pointer(self, array: Any, before: int) -> int:
+    def pointer(self, array: Any, before: int, writable: bool) -> int:
         self._kept.append(array)
         return address_of(array) - before
 

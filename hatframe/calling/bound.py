@@ -5,6 +5,7 @@ How a function is called, what may be left out and what comes back: see :meth:`H
 
 from __future__ import annotations
 
+import abc
 import collections
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +14,12 @@ from typing import Any
 import numpy as np
 
 from hatframe.backends import BoundFunction, Memory, Timer, Workload, WorkloadSpec
-from hatframe.calling.addresses import Addresses
 from hatframe.calling.arguments import make_array
-from hatframe.calling.buffers import free, owned_array
+from hatframe.calling.buffers import owned_array
 from hatframe.calling.checks import Array, Checker, Converter, from_bits
 from hatframe.calling.description import python_name
-from hatframe.calling.interface import POINTER, Conversions, ForeignInterface
-from hatframe.calling.native import LoopSignature
+from hatframe.calling.interface import Conversions
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
-from hatframe.calling.timers import ArgumentTable, Timers
-from hatframe.calling.timing import PythonTimer
 from hatframe.calling.workloads import ArrayWorkload
 from hatframe.errors import CallError
 from hatframe.format.names import base_name
@@ -30,35 +27,41 @@ from hatframe.format.names import base_name
 _LEFT_OUT: Any = object()
 
 
-class HostFunction(BoundFunction):
-    """A C function of this process."""
+class ArrayFunction(BoundFunction):
+    """A function that is called with numpy arrays, wherever it runs: all but the call itself and its timer.
+
+    Parameters
+    ----------
+    plan
+        How the function is called.
+    conversions
+        Turn the checked arrays and numbers into what ``call`` takes.
+    call
+        Calls the function with converted arguments in declared order, and returns its result as a Python number.
+    memory
+        Where the argument sets of its workloads live.
+    library
+        Stays alive as long as this function, its prepared calls or its timers.
+    """
 
     def __init__(
-        self,
-        plan: CallPlan,
-        interface: ForeignInterface,
-        library: Any,
-        c_function: Callable[..., Any],
-        memory: Memory,
-        timers: Timers | None = None,
+        self, plan: CallPlan, conversions: Conversions, call: Callable[..., Any], memory: Memory, library: Any = None
     ) -> None:
         self.function = plan.function
         self.plan = plan
         self._memory = memory
-        self._interface = interface
         self._library = library
-        self._c_function: Callable[..., Any] | None = c_function
-        self._timers = timers
+        self._c_function: Callable[..., Any] | None = call
         self._positions = {
             name: argument.position
             for argument in plan.arguments
             for name in (argument.name, python_name(argument.name))
         }
-        self._checker, self._convert = self._conversion(interface)
+        self._checker, self._convert = self._conversion(conversions)
         self._finish: Callable[[Any], Any] | None = None
         if plan.returns and plan.returns.kind in ("float16", "bfloat16"):
             self._finish = functools.partial(from_bits, plan.returns)
-        self._fast = self._fast_call(c_function) if plan.simple and not self._finish else None
+        self._fast = self._fast_call(call) if plan.simple and not self._finish else None
 
     def _conversion(self, conversions: Conversions) -> tuple[Checker, tuple[Converter | None, ...]]:
         """The checks over ``conversions``, and what converts each argument that can be checked alone."""
@@ -66,14 +69,6 @@ class HostFunction(BoundFunction):
         return checker, tuple(
             checker.converter(argument) if argument.size is None else None for argument in self.plan.arguments
         )
-
-    @property
-    def pointer(self) -> int:
-        """The address of the C function, for ``scipy.LowLevelCallable``, numba and cffi.
-
-        It is valid while this object exists and its package is open.
-        """
-        return self._interface.address_of(self._open_function())
 
     def close(self) -> None:
         """Let go of the library; calling the function afterwards is an error."""
@@ -113,53 +108,12 @@ class HostFunction(BoundFunction):
         return self._prepare(args, kwargs)
 
     def workload(self, spec: WorkloadSpec) -> Workload:
-        """A workload in the host's memory."""
+        """A workload in the memory of the function."""
         return ArrayWorkload(self.plan, spec, self._memory, self.timer)
 
+    @abc.abstractmethod
     def timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
-        """A timer that calls the function with each of ``argument_sets`` in turn.
-
-        It is a loop in C if one can be compiled, and a loop in Python otherwise or if the user asks for it.
-        """
-        timer = self._native_timer(argument_sets) if self._timers else None
-        timer = timer or self._python_timer(argument_sets)
-        timer.keeps_alive = self._library
-        return timer
-
-    def _native_timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer | None:
-        assert self._timers is not None
-
-        def rows() -> tuple[list[list[Any]], object]:
-            addresses = Addresses()
-            checker, convert = self._conversion(addresses)
-            converted = [self._converted(self._bind(values, {}), checker, convert)[0] for values in argument_sets]
-            return converted, addresses
-
-        return self._timers.native(
-            LoopSignature(*signature(self.plan), receivers=self._allocated),
-            self.pointer,
-            self._interface.address_of(self._interface.noop_function(*signature(self.plan))),
-            ArgumentTable(argument_sets, self.function.arguments, rows),
-        )
-
-    def _python_timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
-        nothing = self._interface.noop_function(*signature(self.plan))
-        calls, empty, clean_ups = [], [], []
-        for arguments in argument_sets:
-            prepared = self._prepare(arguments, {})
-            calls.append(prepared)
-            empty.append(prepared.calling(nothing) if isinstance(prepared, _Call) else _rebound(prepared, nothing))
-            if receivers := self._receivers(arguments):
-                clean_ups.append(functools.partial(_free_received, receivers))
-        return PythonTimer(calls, empty, clean_ups)
-
-    def _receivers(self, arguments: Sequence[Any]) -> list[Array]:
-        return [arguments[position] for position in self._allocated]
-
-    @property
-    def _allocated(self) -> tuple[int, ...]:
-        """The positions of arguments that the function sets to arrays that it allocates."""
-        return tuple(plan.position for plan in self.plan.arguments if plan.passing is PassingMode.ALLOCATED)
+        """A timer that calls the function with each of ``argument_sets`` in turn: placed arrays, and numbers."""
 
     def empty(self, name: str, **sizes: int) -> Array:
         """An uninitialised array for an argument, aligned to 64 bytes, in the layout that the metadata tell.
@@ -210,7 +164,7 @@ class HostFunction(BoundFunction):
         values = self._bind(args, kwargs)
         c_arguments, outputs = self._converted(values, self._checker, self._convert)
         if outputs or self._finish is not None:
-            return _Call(self, c_arguments, values, outputs)
+            return Call(self, c_arguments, values, outputs)
         prepared = functools.partial(c_function, *c_arguments)
         prepared.keeps_alive = (values, self._library)  # type: ignore[attr-defined]
         return prepared
@@ -353,11 +307,11 @@ class HostFunction(BoundFunction):
         return usage
 
 
-class _Call:
+class Call:
     """A call that gives something back beside what C returned."""
 
     def __init__(
-        self, function: HostFunction, c_arguments: list[Any], values: list[Any], outputs: dict[int, Array]
+        self, function: ArrayFunction, c_arguments: list[Any], values: list[Any], outputs: dict[int, Array]
     ) -> None:
         self._function = function
         self._c_call = functools.partial(function._open_function(), *c_arguments)
@@ -414,25 +368,5 @@ class _Call:
         return int(value.reshape(-1)[0]) if isinstance(value, np.ndarray) else int(value)
 
 
-def _rebound(call: Callable[[], Any], c_function: Callable[..., Any]) -> Callable[[], Any]:
-    assert isinstance(call, functools.partial)
-    return functools.partial(c_function, *call.args)
-
-
-def _free_received(receivers: Sequence[Array]) -> None:
-    for receiver in receivers:
-        if address := int(receiver[0]):
-            receiver[0] = 0
-            free(address)
-
-
 def _identifier(name: str) -> str:
     return name if name.isidentifier() else "Result"
-
-
-def signature(plan: CallPlan) -> tuple[str | None, tuple[str, ...]]:
-    """The C types of a function's result (None for void) and arguments, as :class:`ForeignInterface` takes them."""
-    arguments = tuple(
-        argument.element.abi_type if argument.passing is PassingMode.VALUE else POINTER for argument in plan.arguments
-    )
-    return (plan.returns.abi_type if plan.returns else None), arguments

@@ -168,7 +168,7 @@ class Checker:
     def pointer(self, plan: ArgumentPlan, array: Array) -> Any:
         """The pointer that the function takes for an array that was checked; the array must be kept alive."""
         offset = plan.layout.offset if plan.layout and plan.is_array and array.size else 0
-        return self._interface.pointer(array, offset * plan.element.size)
+        return self._interface.pointer(array, offset * plan.element.size, plan.written)
 
     # ------------------------------------------------------------------------------------------------ numbers
 

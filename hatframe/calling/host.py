@@ -15,7 +15,7 @@ from hatframe.format.model import Function
 from hatframe.packages.package import Package
 
 if TYPE_CHECKING:
-    from hatframe.calling.bound import HostFunction
+    from hatframe.calling.host_function import HostFunction
     from hatframe.calling.libraries import OpenLibrary
     from hatframe.calling.timers import Timers
 
@@ -74,7 +74,7 @@ class HostLibrary(Library):
 
     def bind(self, function: Function) -> BoundFunction:
         """Find a function; raises :class:`SymbolError` if the library does not export it."""
-        from hatframe.calling.bound import HostFunction, signature
+        from hatframe.calling.host_function import HostFunction, signature
         from hatframe.calling.plans import check_host_convention, plan_call
 
         if not _IDENTIFIER.fullmatch(function.name):

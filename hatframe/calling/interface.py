@@ -1,4 +1,4 @@
-"""The seam between calling and a foreign function interface: all that differs between ctypes and cffi."""
+"""The seam between calls and what makes them: all that differs between ctypes, cffi and devices."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ class Conversions(abc.ABC):
     """As :attr:`readable`, and raises for a read-only array too."""
 
     @abc.abstractmethod
-    def pointer(self, array: Any, before: int) -> Any:
-        """A pointer to ``before`` bytes before the first element of any numpy array, which the caller keeps alive."""
+    def pointer(self, array: Any, before: int, writable: bool) -> Any:
+        """A pointer to ``before`` bytes before the first element of any numpy array, which the caller keeps alive.
+
+        ``writable`` is whether the function writes to the array.
+        """
 
     @abc.abstractmethod
     def number(self, c_type: str) -> Callable[[Any], Any]:

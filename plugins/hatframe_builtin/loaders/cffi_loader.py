@@ -79,7 +79,7 @@ class CffiInterface(ForeignInterface):
         pointer: Any = function
         return int(self._ffi.cast("uintptr_t", pointer))
 
-    def pointer(self, array: Any, before: int) -> Any:
+    def pointer(self, array: Any, before: int, writable: bool) -> Any:
         return self._ffi.cast("void *", address_of(array) - before)
 
     def number(self, c_type: str) -> Callable[[Any], Any]:

@@ -59,7 +59,7 @@ class CtypesInterface(ForeignInterface):
     def address_of(self, function: Callable[..., Any]) -> int:
         return ctypes.cast(function, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
 
-    def pointer(self, array: Any, before: int) -> Any:
+    def pointer(self, array: Any, before: int, writable: bool) -> Any:
         return ctypes.c_void_p(address_of(array) - before)
 
     def number(self, c_type: str) -> Callable[[Any], Any]:

@@ -1,0 +1,108 @@
+"""C functions of this process, and the timers that measure them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hatframe.backends import Memory, Timer
+from hatframe.calling.addresses import Addresses
+from hatframe.calling.bound import ArrayFunction, Call
+from hatframe.calling.buffers import free
+from hatframe.calling.checks import Array
+from hatframe.calling.interface import POINTER, ForeignInterface
+from hatframe.calling.native import LoopSignature
+from hatframe.calling.plans import CallPlan, PassingMode
+from hatframe.calling.timers import ArgumentTable, Timers
+from hatframe.calling.timing import PythonTimer
+
+
+class HostFunction(ArrayFunction):
+    """A C function of this process, called over a foreign function interface."""
+
+    def __init__(
+        self,
+        plan: CallPlan,
+        interface: ForeignInterface,
+        library: Any,
+        c_function: Callable[..., Any],
+        memory: Memory,
+        timers: Timers | None = None,
+    ) -> None:
+        super().__init__(plan, interface, c_function, memory, library)
+        self._interface = interface
+        self._timers = timers
+
+    @property
+    def pointer(self) -> int:
+        """The address of the C function, for ``scipy.LowLevelCallable``, numba and cffi.
+
+        It is valid while this object exists and its package is open.
+        """
+        return self._interface.address_of(self._open_function())
+
+    def timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
+        """A timer that calls the function with each of ``argument_sets`` in turn.
+
+        It is a loop in C if one can be compiled, and a loop in Python otherwise or if the user asks for it.
+        """
+        timer = self._native_timer(argument_sets) if self._timers else None
+        timer = timer or self._python_timer(argument_sets)
+        timer.keeps_alive = self._library
+        return timer
+
+    def _native_timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer | None:
+        assert self._timers is not None
+
+        def rows() -> tuple[list[list[Any]], object]:
+            addresses = Addresses()
+            checker, convert = self._conversion(addresses)
+            converted = [self._converted(self._bind(values, {}), checker, convert)[0] for values in argument_sets]
+            return converted, addresses
+
+        return self._timers.native(
+            LoopSignature(*signature(self.plan), receivers=self._allocated),
+            self.pointer,
+            self._interface.address_of(self._interface.noop_function(*signature(self.plan))),
+            ArgumentTable(argument_sets, self.function.arguments, rows),
+        )
+
+    def _python_timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
+        nothing = self._interface.noop_function(*signature(self.plan))
+        calls, empty, clean_ups = [], [], []
+        for arguments in argument_sets:
+            prepared = self._prepare(arguments, {})
+            calls.append(prepared)
+            empty.append(prepared.calling(nothing) if isinstance(prepared, Call) else _rebound(prepared, nothing))
+            if receivers := self._receivers(arguments):
+                clean_ups.append(functools.partial(_free_received, receivers))
+        return PythonTimer(calls, empty, clean_ups)
+
+    def _receivers(self, arguments: Sequence[Any]) -> list[Array]:
+        return [arguments[position] for position in self._allocated]
+
+    @property
+    def _allocated(self) -> tuple[int, ...]:
+        """The positions of arguments that the function sets to arrays that it allocates."""
+        return tuple(plan.position for plan in self.plan.arguments if plan.passing is PassingMode.ALLOCATED)
+
+
+def _rebound(call: Callable[[], Any], c_function: Callable[..., Any]) -> Callable[[], Any]:
+    assert isinstance(call, functools.partial)
+    return functools.partial(c_function, *call.args)
+
+
+def _free_received(receivers: Sequence[Array]) -> None:
+    for receiver in receivers:
+        if address := int(receiver[0]):
+            receiver[0] = 0
+            free(address)
+
+
+def signature(plan: CallPlan) -> tuple[str | None, tuple[str, ...]]:
+    """The C types of a function's result (None for void) and arguments, as :class:`ForeignInterface` takes them."""
+    arguments = tuple(
+        argument.element.abi_type if argument.passing is PassingMode.VALUE else POINTER for argument in plan.arguments
+    )
+    return (plan.returns.abi_type if plan.returns else None), arguments
