@@ -446,7 +446,7 @@ class Kernel(BackendSelection):
         sink
             Where to write results: ``"NAME"`` or ``"NAME=PATH"``, such as ``"json=run.json"``.
         meter
-            What measures beside the clock; the default is every meter that works here, and ``"none"`` is no meter.
+            Meters that measure beside the clock; the default is all that work here, and ``"none"`` disables them.
         min_time, batches, min_iterations
             Measure each function for at least this time (seconds) and number of batches, of at least this number of
             calls each. The defaults adapt to slow functions and to those that are clearly slower than others.

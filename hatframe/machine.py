@@ -1,4 +1,4 @@
-"""The machine, as the probes tell it: the facts that loaders and the bench engine decide by."""
+"""The machine as probes report it: the facts on which loaders and the bench engine base their decisions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ARCHITECTURES = {
     "arm64": "aarch64",
 }
 
-# The second word of a compiler's target, which tells nothing here.
+# The second word of a compiler's target, which says nothing about the platform.
 _VENDORS = frozenset(("pc", "unknown", "none", "apple", "w64"))
 
 
@@ -60,8 +60,8 @@ def _host_abi(system: str) -> str:
 class Platform(msgspec.Struct, frozen=True, order=True):
     """An operating system and a processor architecture, such as ``linux`` on ``x86_64``.
 
-    ``abi`` tells the C library or the calling rules where one system has several (``musl``, ``gnu``, ``msvc``), and is
-    empty where it does not matter or is not known.
+    ``abi`` is the C library or the calling convention if a system has several (``musl``, ``gnu``, ``msvc``); empty if
+    it does not matter or is unknown.
     """
 
     os: str
@@ -72,7 +72,7 @@ class Platform(msgspec.Struct, frozen=True, order=True):
         return "-".join(filter(None, (self.architecture, self.os, self.abi)))
 
     def fits(self, other: Platform) -> bool:
-        """Whether it is the same platform as ``other``, as far as both tell their ABI."""
+        """Whether it is the same platform as ``other``; an unknown ABI fits every other."""
         same = (self.os, self.architecture) == (other.os, other.architecture)
         return same and (not self.abi or not other.abi or self.abi == other.abi)
 
@@ -91,7 +91,7 @@ class Platform(msgspec.Struct, frozen=True, order=True):
         parts = [part for part in text.strip().lower().split("-") if part not in _VENDORS]
         if len(parts) not in (2, 3) or not all(parts) or not "".join(parts).replace("_", "").isalnum():
             raise UsageError(
-                f"{text!r} is no platform", hint="write ARCHITECTURE-OS, such as x86_64-windows or aarch64-linux-musl"
+                f"invalid platform {text!r}", hint="write ARCHITECTURE-OS, such as x86_64-windows or aarch64-linux-musl"
             )
         return cls(
             os=normal_os(parts[1]),
@@ -122,7 +122,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         The caches of one core, from the smallest level up.
     extensions
         Instruction sets by their LLVM name (lower case, ``sse4.2``, ``avx512f``): True where the machine has it,
-        False where it is known to be absent. What the probe cannot tell is left out.
+        False where it is known to be absent. What the probe does not know is left out.
     details
         Everything else, under names of the probe's own; must be JSON.
     """

@@ -253,7 +253,7 @@ class BackendSet(Generic[BackendT]):
         return [install for backend in missing if (install := _availability(backend).install)]
 
     def reports(self) -> list[BackendReport]:
-        """What ``hatframe plugins`` tells of each."""
+        """What ``hatframe plugins`` shows of each."""
         reports = []
         for plugin, backend in self._entries:
             availability = _availability(backend)

@@ -147,7 +147,7 @@ def test_a_hook_that_raises_leaves_the_others_working() -> None:
         ([type("Nameless", (HostToy,), {"name": ""})()], "has no name"),
     ],
 )
-def test_what_is_no_backend_is_told(returned: list[Any], reason: str) -> None:
+def test_what_is_not_a_backend_is_reported(returned: list[Any], reason: str) -> None:
     import re
 
     kernel = given(plugin("odd", loaders=returned), plugin(loaders=[HostToy()]))
@@ -217,14 +217,14 @@ def test_a_probe_that_fails_is_passed_over_and_logged(caplog: pytest.LogCaptureF
     assert "OSError: no such device" in message
 
 
-def test_observers_are_gathered_and_others_told() -> None:
+def test_observers_are_gathered_and_others_reported() -> None:
     observer = Observer()
     kernel = given(plugin("watcher", observers=[observer]), plugin("odd", observers=["x"]))
     assert kernel.registry.observers() == [observer]
     assert "no Observer" in report(kernel, "odd").reason
 
 
-def test_an_availability_that_raises_is_told() -> None:
+def test_an_availability_that_raises_is_reported() -> None:
     class Worse(HostToy):
         def availability(self) -> Availability:
             raise ValueError("broken")

@@ -1,7 +1,4 @@
-"""Functions of an opened library: called with numpy arrays, over any foreign function interface.
-
-How a function is called, what may be left out and what comes back: see :meth:`HostFunction.__call__`.
-"""
+"""Functions of an open library: called with arrays, over any foreign function interface."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from hatframe.calling.workloads import ArrayWorkload
 from hatframe.errors import CallError
 from hatframe.format.names import base_name
 
-_LEFT_OUT: Any = object()
+_OMITTED: Any = object()
 
 
 class ArrayFunction(BoundFunction):
@@ -64,7 +61,7 @@ class ArrayFunction(BoundFunction):
         self._fast = self._fast_call(call) if plan.simple and not self._finish else None
 
     def _conversion(self, conversions: Conversions) -> tuple[Checker, tuple[Converter | None, ...]]:
-        """The checks over ``conversions``, and what converts each argument that can be checked alone."""
+        """The checks over ``conversions``, and the converter of each argument that can be checked alone."""
         checker = Checker(self.plan, conversions)
         return checker, tuple(
             checker.converter(argument) if argument.size is None else None for argument in self.plan.arguments
@@ -84,24 +81,22 @@ class ArrayFunction(BoundFunction):
         return f"<{type(self).__name__} {self.name}({arguments})>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Check the arguments, call the function, and return what it gives back.
+        """Check the arguments, call the function, and return its results.
 
-        All parameters are given in declared order or by name (``arg0``, ``arg1`` … where they have none). All
-        together, those may be left out that follow from the rest: arrays that the function allocates and their
-        dimensions, and dimensions that the shapes of runtime arrays tell (an array whose size is a product of k
-        factors, such as ``M*K``, tells them when it is given with k axes).
+        Arguments are all parameters in declared order, or keywords (``arg0``, ``arg1`` … for parameters without a
+        name). Parameters that follow from the others may be omitted, all or none by position: arrays that the function
+        allocates and their dimensions, and dimensions that the shapes of runtime arrays imply (an array whose size is a
+        product of k factors, such as ``M*K``, implies them if it has k axes).
 
-        What was left out and is an output comes back, with the return value: nothing, the one, or a named tuple
-        in declared order with the return value first.
-
-        Raises :class:`hatframe.errors.CallError` before the call where an argument does not fit.
+        Returns the return value and the omitted outputs: None, one value, or a named tuple in declared order with the
+        return value first. Raises :class:`CallError` before the call if an argument does not fit.
         """
         if self._fast is not None and not kwargs:
             return self._fast(*args)
         return self._prepare(args, kwargs)()
 
     def prepare_call(self, *args: Any, **kwargs: Any) -> Callable[[], Any]:
-        """Check and convert the arguments once; what comes back makes the same call again and again.
+        """Check and convert the arguments once; the returned callable makes the same call again and again.
 
         The arrays stay alive as long as it does, and their contents may change between calls.
         """
@@ -116,7 +111,7 @@ class ArrayFunction(BoundFunction):
         """A timer that calls the function with each of ``argument_sets`` in turn: placed arrays, and numbers."""
 
     def empty(self, name: str, **sizes: int) -> Array:
-        """An uninitialised array for an argument, aligned to 64 bytes, in the layout that the metadata tell.
+        """An uninitialised array for an argument, aligned to 64 bytes, in the layout of its metadata.
 
         ``sizes`` gives the dimensions that the size of a runtime array refers to.
         """
@@ -172,15 +167,15 @@ class ArrayFunction(BoundFunction):
     def _converted(
         self, values: list[Any], checker: Checker, convert: tuple[Converter | None, ...]
     ) -> tuple[list[Any], dict[int, Array]]:
-        """Check all values and convert them; those that were left out are put in.
+        """Check all values and convert them; ``values`` gains those that were omitted.
 
-        Gives the arguments of the C call, and the cells of the outputs that were left out, by position.
+        Returns the arguments of the C call, and the cells of omitted outputs, by position.
         """
         if self.plan.simple:
             return [converter(value) for converter, value in zip(convert, values, strict=True)], {}  # type: ignore[misc]
         for argument in self.plan.arguments:
             value = values[argument.position]
-            if argument.passing is PassingMode.RUNTIME and value is not _LEFT_OUT:
+            if argument.passing is PassingMode.RUNTIME and value is not _OMITTED:
                 values[argument.position] = checker.row_major_array(argument, value)
         sizes = self._dimensions(values)
         outputs: dict[int, Array] = {}
@@ -191,7 +186,7 @@ class ArrayFunction(BoundFunction):
                 checker.runtime_array(argument, sizes, value)
                 c_arguments.append(checker.pointer(argument, value))
                 continue
-            if value is _LEFT_OUT:
+            if value is _OMITTED:
                 value = self._filled_in(argument, sizes)
                 values[argument.position] = value
                 if argument.written:
@@ -203,7 +198,7 @@ class ArrayFunction(BoundFunction):
         return c_arguments, outputs
 
     def _filled_in(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Any:
-        """The value of an argument that was left out."""
+        """The value of an argument that was omitted."""
         if argument.passing is PassingMode.VALUE:
             return sizes[argument.name]
         if argument.passing is PassingMode.ALLOCATED:
@@ -211,9 +206,9 @@ class ArrayFunction(BoundFunction):
         return np.full(1, sizes.get(argument.name, 0), argument.element.dtype)
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-        """The values in declared order, with a mark for those that were left out."""
+        """The values in declared order, with a mark for those that were omitted."""
         arguments = self.plan.arguments
-        values: list[Any] = [_LEFT_OUT] * len(arguments)
+        values: list[Any] = [_OMITTED] * len(arguments)
         positional = arguments if len(args) == len(arguments) else self.plan.needed
         if len(args) > len(positional) or (not kwargs and len(args) < len(positional)):
             raise self._wrong_count(len(args))
@@ -222,30 +217,30 @@ class ArrayFunction(BoundFunction):
         for name, value in kwargs.items():
             if name not in self._positions:
                 raise self._unknown_name(name)
-            if values[self._positions[name]] is not _LEFT_OUT:
+            if values[self._positions[name]] is not _OMITTED:
                 raise CallError(f"argument {name} is given twice", where=self.name)
             values[self._positions[name]] = value
         missing = [
-            argument.name for argument in arguments if values[argument.position] is _LEFT_OUT and not argument.follows
+            argument.name for argument in arguments if values[argument.position] is _OMITTED and not argument.follows
         ]
         if missing:
             raise CallError(f"missing: {', '.join(missing)}", where=self.name, hint=self._usage())
         return values
 
     def _dimensions(self, values: list[Any]) -> dict[str, int]:
-        """The value of each dimension that is known before the call: given, or told by the shape of an array."""
+        """The dimensions that are known before the call: from arguments, or from the shapes of arrays."""
         sizes: dict[str, int] = {}
-        told_by: dict[str, str] = {}
+        source_of: dict[str, str] = {}
         by_name = {argument.name: argument for argument in self.plan.arguments}
         for name in self.plan.dimensions:
             argument = by_name[name]
             value = values[argument.position]
-            if value is _LEFT_OUT or not argument.read:
+            if value is _OMITTED or not argument.read:
                 continue
             if argument.passing is PassingMode.CELL:
                 value = self._checker.cell(argument, value).reshape(())
             sizes[name] = self._checker.number(argument, value)
-            told_by[name] = f"argument {name}"
+            source_of[name] = f"argument {name}"
             if sizes[name] < 0:
                 raise self._checker.error(argument, f"a dimension cannot be negative, received {sizes[name]}")
         for argument in self.plan.arguments:
@@ -260,30 +255,30 @@ class ArrayFunction(BoundFunction):
                 if sizes.setdefault(factor, extent) != extent:
                     raise self._checker.error(
                         argument,
-                        f"its shape {shape} tells {factor}={extent}, and {told_by[factor]} tells {sizes[factor]}",
+                        f"its shape {shape} implies {factor}={extent}, but {source_of[factor]} implies {sizes[factor]}",
                     )
-                told_by.setdefault(factor, f"argument {argument.name}")
+                source_of.setdefault(factor, f"argument {argument.name}")
         for argument in self.plan.arguments:
             if argument.passing is PassingMode.RUNTIME and argument.size:
                 for name in sorted(argument.size.names - set(sizes)):
-                    raise self._untold(by_name[name])
+                    raise self._unknown_dimension(by_name[name])
         for name in self.plan.dimensions:
-            if name not in sizes and values[by_name[name].position] is _LEFT_OUT and by_name[name].read:
-                raise self._untold(by_name[name])
+            if name not in sizes and values[by_name[name].position] is _OMITTED and by_name[name].read:
+                raise self._unknown_dimension(by_name[name])
         return sizes
 
     # ----------------------------------------------------------------------------------------------- messages
 
-    def _untold(self, dimension: ArgumentPlan) -> CallError:
-        telling = [
+    def _unknown_dimension(self, dimension: ArgumentPlan) -> CallError:
+        sources = [
             f"{argument.name} ({argument.size.text}) with {len(argument.size.factors)} axes"
             for argument in self.plan.arguments
             if argument.passing is PassingMode.RUNTIME and argument.size and dimension.name in argument.size.factors
         ]
         return self._checker.error(
             dimension,
-            "it was left out, and no array tells it",
-            hint=f"give it, or give {' or '.join(telling)}" if telling else "give it",
+            "it is omitted, but no array implies it",
+            hint=f"pass it, or pass {' or '.join(sources)}" if sources else "pass it",
         )
 
     def _wrong_count(self, count: int) -> CallError:
@@ -296,7 +291,7 @@ class ArrayFunction(BoundFunction):
         )
 
     def _unknown_name(self, name: str) -> CallError:
-        return CallError(f"there is no argument {name!r}", where=self.name, hint=self._usage())
+        return CallError(f"unexpected argument {name!r}", where=self.name, hint=self._usage())
 
     def _usage(self) -> str:
         name = base_name(self.name)
@@ -308,7 +303,7 @@ class ArrayFunction(BoundFunction):
 
 
 class Call:
-    """A call that gives something back beside what C returned."""
+    """A call that returns more than its C function does."""
 
     def __init__(
         self, function: ArrayFunction, c_arguments: list[Any], values: list[Any], outputs: dict[int, Array]
@@ -339,7 +334,7 @@ class Call:
         return results[0] if results else None
 
     def calling(self, c_function: Callable[..., Any]) -> Callable[[], Any]:
-        """The same call of another function, without what comes after."""
+        """The same call of another function, without the results."""
         return functools.partial(c_function, *self._c_call.args)
 
     def _output(self, position: int, cell: Array) -> Any:

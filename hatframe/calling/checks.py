@@ -17,7 +17,7 @@ from hatframe.errors import CallError
 Array = np.ndarray[Any, Any]
 Converter = Callable[[Any], Any]
 
-# What `Conversions.readable` and `writable` raise where only the slow way is left.
+# What `Conversions.readable` and `writable` raise if an array takes the slow way.
 _NOT_FAST = (BufferError, TypeError, ValueError)
 
 
@@ -29,7 +29,7 @@ class Checker:
         self._interface = interface
 
     def converter(self, plan: ArgumentPlan) -> Converter:
-        """What checks a value for an argument that can be checked alone, and gives what the C call takes."""
+        """A function that checks a value for an argument, and returns what the C call takes."""
         if plan.passing is PassingMode.VALUE:
             return self._number_converter(plan)
         if plan.passing is PassingMode.CELL:
@@ -83,7 +83,7 @@ class Checker:
         return usual
 
     def array(self, plan: ArgumentPlan, layout: Layout, value: Any) -> Array:
-        """The array, if it fits the layout; :class:`CallError` tells what does not."""
+        """The array, if it fits the layout; raises :class:`CallError` if it does not."""
         array = self._array_of_dtype(plan, value)
         if array.shape != layout.shape:
             if not (layout.shape == () and array.shape == (1,)):
@@ -105,24 +105,24 @@ class Checker:
         """Check an array against the dimensions that the call has."""
         assert plan.size is not None
         size = plan.size.value(values)
-        told = ", ".join(f"{name}={values[name]}" for name in sorted(plan.size.names))
+        dimensions = ", ".join(f"{name}={values[name]}" for name in sorted(plan.size.names))
         if size < 0:
-            raise self.error(plan, f"its size {plan.size.text} is negative with {told}")
+            raise self.error(plan, f"its size {plan.size.text} is negative with {dimensions}")
         factors = plan.size.factor_values(values)
         if value.ndim == len(factors) and value.ndim > 1:
             if value.shape != factors:
                 raise self.error(
-                    plan, f"expected shape {factors} ({plan.size.text} with {told}), received {value.shape}"
+                    plan, f"expected shape {factors} ({plan.size.text} with {dimensions}), received {value.shape}"
                 )
         elif value.size != size:
             raise self.error(
                 plan,
-                f"expected {size} elements ({plan.size.text}{' with ' if told else ''}{told}), "
+                f"expected {size} elements ({plan.size.text}{' with ' if dimensions else ''}{dimensions}), "
                 f"received {value.size} in shape {value.shape}",
             )
 
     def row_major_array(self, plan: ArgumentPlan, value: Any) -> Array:
-        """The array, if its dtype is right and its memory is dense and row-major, whatever its shape."""
+        """The array, if it has the right dtype and dense row-major memory, whatever its shape."""
         array = self._array_of_dtype(plan, value)
         if not array.flags.c_contiguous:
             raise self.error(
@@ -238,7 +238,7 @@ class Checker:
     def cell(self, plan: ArgumentPlan, value: Any) -> Array:
         """The one-element array of an argument that is a pointer to a number.
 
-        An input may be given as a plain number; what the function writes must be an array of one element.
+        An input may be a plain number; what the function writes must be an array of one element.
         """
         if not isinstance(value, np.ndarray):
             shared = self._shared(plan, value)
@@ -262,7 +262,7 @@ class Checker:
             raise self.error(
                 plan,
                 f"expected an array of one {np.dtype(np.uintp)} to receive the address, received {_kind_of(value)}",
-                hint="leave it out to get a numpy array",
+                hint="omit it to get a numpy array",
             )
         array: Array = value
         return array

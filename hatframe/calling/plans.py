@@ -29,8 +29,8 @@ class ArgumentPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter of a call.
 
     ``layout`` belongs to affine arrays and ``size`` to runtime arrays; an allocated array has either.
-    ``follows`` tells that it may be left out: the array is allocated by the function, or the dimension is told by
-    the shapes of arrays.
+    It may be omitted if it ``follows`` from the others: the function allocates the array, or the shapes of arrays imply
+    the dimension.
     """
 
     position: int
@@ -150,15 +150,15 @@ def _passing(parameter: Parameter, levels: int) -> PassingMode:
 
 
 def _with_follows(function: Function, plans: list[ArgumentPlan]) -> Iterator[ArgumentPlan]:
-    """Mark what may be left out; every name in a size must be an integer parameter."""
+    """Mark what may be omitted; every name in a size must be an integer parameter."""
     by_name = {plan.name: plan for plan in plans}
-    told: set[str] = set()
+    implied: set[str] = set()
     for plan in plans:
         for name in sorted(plan.size.names) if plan.size else ():
             dimension = by_name.get(name)
             if dimension is None or dimension.passing not in (PassingMode.VALUE, PassingMode.CELL):
                 raise FormatError(
-                    f"size {plan.size.text!r} refers to {name!r}, which is no element parameter",  # type: ignore[union-attr]
+                    f"size {plan.size.text!r} refers to {name!r}, which is not an element parameter",  # type: ignore[union-attr]
                     where=f"{function.name}: argument {plan.position} ({plan.name})",
                 )
             if dimension.element.kind not in ("int", "uint"):
@@ -166,11 +166,12 @@ def _with_follows(function: Function, plans: list[ArgumentPlan]) -> Iterator[Arg
                     f"dimension {name!r} is a {dimension.element.name}, not an integer", where=function.name
                 )
         if plan.passing is PassingMode.ALLOCATED:
-            told.update(by_name[name].name for name in (plan.size.names if plan.size else ()) if by_name[name].written)
+            names = plan.size.names if plan.size else ()
+            implied.update(by_name[name].name for name in names if by_name[name].written)
         elif plan.passing is PassingMode.RUNTIME and plan.size:
-            told.update(factor for factor in plan.size.factors if isinstance(factor, str))
+            implied.update(factor for factor in plan.size.factors if isinstance(factor, str))
     for plan in plans:
-        follows = plan.passing is PassingMode.ALLOCATED or plan.name in told
+        follows = plan.passing is PassingMode.ALLOCATED or plan.name in implied
         yield msgspec.structs.replace(plan, follows=follows)
 
 
@@ -182,7 +183,7 @@ def _plan_return(function: Function) -> ElementType | None:
     where = f"{function.name}: return"
     if levels or returned.logical_type is not LogicalType.ELEMENT:
         raise FormatError(
-            f"{returned.declared_type!r} cannot be returned: the format does not tell who frees it",
+            f"{returned.declared_type!r} cannot be returned: the format does not define who frees it",
             where=where,
             hint="let the function write to an output array",
         )

@@ -1,1 +1,1 @@
-"""The results document: what a run measured, on what machine, of which packages."""
+"""The results of a run: the document, its statistics and ranking, and comparisons."""

@@ -1,4 +1,4 @@
-"""Comparing results: how many times slower one is than another, and which is the fastest, with what confidence."""
+"""Ratios of results with their confidence intervals, and the ranking of a run."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from hatframe.results.model import FunctionResult, Ranking, Ratio, ResultsDocume
 from hatframe.results.statistics import CONFIDENCE, student_quantile
 from hatframe.results.text import duration, listed, pairs_text, percent, ratio_text
 
-# With fewer pairs than this, how they spread is known so badly that all batches, unpaired, tell more.
+# Fewer pairs than this say so little about their spread that all batches, unpaired, say more.
 _FEWEST_PAIRS = 4
-# The part that is left out at either end, as in ``robust_mean``: an interrupt that hit one round does not count.
+# One part in this many is left out at either end, as in ``robust_mean``: a disturbed round does not count.
 _TRIMMED = 5
-# A difference of 0.1 % is smaller than what the placement of code and data in memory does in each run anew.
+# The placement of code and data in memory, which changes with each run, makes a larger difference than 0.1 %.
 NEGLIGIBLE = 0.001
-# Racing asks after every round, and each time it may be wrong.
+# A race asks after every round, and may be wrong each time.
 _LOOKS = 10
-# How much the spread of the others counts against a function's own, in degrees of freedom: of 5 rounds, whose own has
-# two, mostly that of the others; of 50, mostly its own.
+# The weight of the other functions' spread against a function's own, in degrees of freedom: after 5 rounds, where its
+# own has two, mostly that of the others; after 50, mostly its own.
 _BORROWED = 5
-# A picosecond, which no clock sees: what a function took from which the loop's own cost was subtracted may be less.
+# A picosecond, below any clock: a time from which the cost of the loop was subtracted may be even less.
 _LEAST_TIME = 1e-12
-# A ratio's natural logarithm, at the most: what it stands for is still a number in JSON.
+# The largest natural logarithm of a ratio that JSON can hold.
 _LARGEST_LOG = math.log(sys.float_info.max) - 1
 
 
 class _Estimate(NamedTuple):
     """An estimated logarithm, its variance, and the degrees of freedom that the variance has.
 
-    ``rounds`` is for how many rounds it counts: times the variance, that is the spread of a single round. 0 for
-    what is not paired.
+    ``variance`` times ``rounds`` is the spread of a single round; ``rounds`` is 0 if rounds are not paired.
     """
 
     log: float
@@ -54,14 +53,13 @@ def paired_ratio(
 ) -> Ratio:
     """How many times slower a is than b, from the rounds in which both were measured.
 
-    The ratio is the trimmed geometric mean of the rounds' ratios: the fifth that is highest and the fifth that is
-    lowest are left out, so that neither the machine's drift, which both share, nor a round that was disturbed moves
-    it. The interval is that of Tukey and McLaughlin for trimmed means (Student's, from the winsorised variance): it
-    needs no resampling, and holds for 4 rounds as for thousands.
+    The ratio is the trimmed geometric mean of the rounds' ratios, without the highest and the lowest fifth. Neither the
+    drift of the machine, which both share, nor a disturbed round moves it. The interval is that of Tukey and McLaughlin
+    for trimmed means (Student's, from the winsorised variance): it needs no resampling, and works from 4 rounds on.
 
     Fewer than 4 common rounds are not paired: the trimmed means of all batches of each are compared (Yuen's interval
-    with Welch's degrees of freedom). Give no rounds for results of different runs, whose rounds have nothing in
-    common. Where one has a single batch the interval holds every number, as nothing is known of how it varies.
+    with Welch's degrees of freedom). Pass no rounds for results of different runs, whose rounds are unrelated. If one
+    has a single batch, the interval is unbounded, because nothing is known of how it varies.
 
     Parameters
     ----------
@@ -74,11 +72,10 @@ def paired_ratio(
 
 
 def ratio_of(a: FunctionResult, b: FunctionResult, *, same_run: bool) -> Ratio | None:
-    """How many times slower ``a`` is than ``b``; None where one of them has no figures.
+    """How many times slower ``a`` is than ``b``; None if one of them has no figures.
 
-    Results of the same run are paired round by round. Where the batches of one are not known, as in a CSV file,
-    both count with their mean and the normal theory of its error: the standard deviation over the root of the
-    number of batches.
+    Results of the same run are paired round by round. If the batches of one are unknown, as in a CSV file, both count
+    with their mean and its standard error: the standard deviation over the square root of the number of batches.
     """
     difference = _difference(a, b, same_run)
     return _ratio(difference, CONFIDENCE) if difference else None
@@ -92,24 +89,24 @@ def clearly_slower(
     margin: float,
     among: int = 2,
 ) -> bool:
-    """Whether a function is slower than the leader by more than ``margin`` (0.03 for 3 %) beyond doubt.
+    """Whether a function is certainly slower than the leader, by more than ``margin`` (0.03 for 3 %).
 
-    It is asked again and again while ``among`` functions race, and so it is surer than :func:`rank`: what it leaves
-    out of the race, the ranking does not find to be as fast as the leader by the same batches.
+    A race of ``among`` functions asks this again and again, so it demands more confidence than :func:`rank`: by the
+    same batches, the ranking never finds a function as fast as the leader that has left the race.
     """
     confidence = 1 - (1 - _simultaneous(among)) / _LOOKS
     return paired_ratio(means, rounds, leader_means, leader_rounds, confidence).low > 1 + margin
 
 
 def rank(results: Sequence[FunctionResult]) -> Ranking | None:
-    """Rank the results of one run; None where none has figures.
+    """Rank the results of one run; None if none has figures.
 
-    The fastest is not the one with the smallest mean, which may be luck, but one that no other is found to be faster
-    than, pair by pair. The intervals hold all at once with 95 % confidence (Bonferroni), so that the truly fastest
-    is among the fastest and the indistinguishable: those whose interval reaches down to a difference of 0.1 %.
+    The fastest is not the one with the smallest mean, which may be luck, but one that no other is significantly faster
+    than, pair by pair. The intervals hold all at once with 95 % confidence (Bonferroni), so that the truly fastest is
+    the fastest or one of the indistinguishable: those whose interval includes differences of at most 0.1 %.
 
-    How much one round's ratio varies is estimated from the function's own rounds and, as far as those are few, from
-    all others': one that left the race after 5 rounds would otherwise have an interval that tells nothing.
+    The spread of a round's ratio is estimated from the function's own rounds and, if those are few, from all others':
+    a function that left the race after 5 rounds would otherwise have an interval that says nothing.
     """
     measured = [(position, result.statistics) for position, result in enumerate(results) if result.statistics]
     if not measured:
@@ -121,7 +118,7 @@ def rank(results: Sequence[FunctionResult]) -> Ranking | None:
         former.add(fastest)
         ratios = _ratios_to(results[fastest], results, confidence)
         known = [(ratio, position) for position, ratio in enumerate(ratios) if ratio]
-        # Of functions that were not measured in the same rounds, each may be faster than the next in a circle.
+        # Functions that were not measured in the same rounds may each be faster than the next, in a circle.
         faster = [(ratio.ratio, position) for ratio, position in known if ratio.high < 1 and position not in former]
         if not faster:
             break
@@ -137,10 +134,10 @@ def rank(results: Sequence[FunctionResult]) -> Ranking | None:
 
 
 def summary(document: ResultsDocument, unit: str = "") -> str:
-    """The outcome of a run in one line, empty where nothing was measured; ``unit`` fixes that of the duration.
+    """The outcome of a run in one line, or an empty text if nothing was measured; ``unit`` is that of the duration.
 
     For example ``fastest: gemm_v25 137.2 µs ±0.3 %; not distinguishable: gemm_v10, gemm_v26; next: gemm_v3,
-    1.04 ± 0.01 times slower``. A function is called by its base name where no other of the run has that.
+    1.04 ± 0.01 times slower``. Functions have their base name if it is unique in the run.
     """
     comparison = document.comparison or rank(document.results)
     if not comparison:
@@ -204,7 +201,7 @@ def _moderated(difference: _Estimate, spread: float) -> _Estimate:
 
 
 def _simultaneous(among: int) -> float:
-    """The confidence of each comparison with the best of so many, by which all hold at once with 95 %."""
+    """The confidence of each comparison with the best of ``among``, so that all hold at once with 95 %."""
     return 1 - (1 - CONFIDENCE) / max(1, among - 1)
 
 
@@ -246,7 +243,7 @@ def _trimmed(logs: list[float]) -> _Estimate:
 
 
 def _of_mean(result: FunctionResult) -> _Estimate:
-    """The mean of a result of which only the figures are known; the error of a logarithm is the relative one."""
+    """The mean of a result without its batches; the error of a logarithm is the relative error."""
     figures = result.statistics
     assert figures is not None
     if result.batches < 2 or figures.mean <= 0:
@@ -278,7 +275,7 @@ def _ratio(difference: _Estimate, confidence: float) -> Ratio:
 
 
 def _names(results: Sequence[FunctionResult]) -> Iterator[str]:
-    """What to call each result: the shortest that tells it from the others, with its sizes and its package."""
+    """The shortest name that identifies each result, with its sizes and its package."""
     functions: dict[str, set[str]] = {}
     packages: dict[str, set[str]] = {}
     for result in results:
@@ -288,5 +285,5 @@ def _names(results: Sequence[FunctionResult]) -> Iterator[str]:
         short = base_name(result.function_name)
         name = short if len(functions[short]) == 1 else result.function_name
         of_several = f"of {result.hat_file}" if len(packages[result.function_name]) > 1 else ""
-        told = " ".join(filter(None, (pairs_text(result.sizes), of_several)))
-        yield f"{name} ({told})" if told else name
+        details = " ".join(filter(None, (pairs_text(result.sizes), of_several)))
+        yield f"{name} ({details})" if details else name

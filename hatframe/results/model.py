@@ -1,4 +1,4 @@
-"""The results document: a format of its own, with a version, so that it can be trusted later by somebody else.
+"""The results document: a versioned format, so that others can read it later.
 
 All times are in seconds and all sizes in bytes. ``hatframe.results.schema`` publishes it as JSON Schema.
 """
@@ -47,10 +47,10 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
 
     ``status`` is ``ok``, ``failed``, ``crashed``, ``exited`` or ``timeout``, with the reason in ``message``; only an
     ``ok`` result has ``statistics``. ``overhead`` is what the timing loop itself costs for each call, in seconds; it
-    is contained in the times, or was subtracted from them where ``overhead_subtracted``. ``counters`` and ``rates``
-    (``flops_per_second``, ``bytes_per_second``) are for one call and one second. ``rounds`` tells in which round
-    each of ``batch_means`` was measured: batches of one round stood next to one another in time, and may be compared
-    in pairs.
+    is included in the times, or subtracted from them if ``overhead_subtracted``. ``counters`` and ``rates``
+    (``flops_per_second``, ``bytes_per_second``) are for one call and one second. ``rounds`` has the round in which
+    each of ``batch_means`` was measured: batches of one round follow each other in time, and can be compared in
+    pairs.
     """
 
     function_name: str
@@ -70,7 +70,7 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     input_sets: int = 0
     input_set_bytes: int = 0
     cache: str = "cold"
-    """``cold``, ``hot``, or ``mixed`` where so many sets as are made are still smaller than was asked for."""
+    """``cold``, ``hot``, or ``mixed`` if all sets that could be made are smaller than requested."""
     input_data: str = "random"
     restored: int = 0
     """How often inputs that drifted were restored, outside the clock."""

@@ -1,7 +1,7 @@
-"""Rates: how many floating-point operations and how many bytes of arrays a function gets through in a second.
+"""Rates: the floating-point operations and the bytes of arrays that a function processes in a second.
 
-How many operations one call makes is told by the function's metadata, in ``auxiliary.flops``: a number, or an
-expression over the function's dimensions as the ``size`` of a ``runtime_array`` is, such as ``"2*M*N*K"``.
+The metadata of a function give the number of operations of one call in ``auxiliary.flops``: a number, or an expression
+over the function's dimensions, like the ``size`` of a ``runtime_array``: ``"2*M*N*K"``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FLOPS_KEY = "flops"
 def rates(function: Function, sizes: Mapping[str, int], mean_seconds: float) -> dict[str, float]:
     """``flops_per_second`` and ``bytes_per_second`` of a function whose calls take ``mean_seconds``.
 
-    ``sizes`` has the values of its dimensions by name. A rate is left out where the metadata do not tell it, and
-    where there is nothing to count. Raises :class:`FormatError` where the metadata cannot be understood.
+    ``sizes`` has the values of its dimensions by name. A rate is left out if the metadata do not give it, or if
+    there is nothing to count. Raises :class:`FormatError` for invalid metadata.
     """
     if mean_seconds <= 0:
         return {}
@@ -34,26 +34,26 @@ def rates(function: Function, sizes: Mapping[str, int], mean_seconds: float) -> 
 
 
 def floating_point_operations(function: Function, sizes: Mapping[str, int]) -> float | None:
-    """The operations of one call by ``auxiliary.flops``; None where the function does not tell.
+    """The operations of one call by ``auxiliary.flops``; None if the metadata do not say.
 
-    Raises :class:`FormatError` where the key is neither a number from 0 up nor an expression over ``sizes``.
+    Raises :class:`FormatError` if it is neither a number from 0 up nor an expression over ``sizes``.
     """
-    told = function.auxiliary.get(FLOPS_KEY)
-    if told is None:
+    flops = function.auxiliary.get(FLOPS_KEY)
+    if flops is None:
         return None
     where = f"{function.name}: auxiliary.{FLOPS_KEY}"
-    count = _evaluated(told, sizes, where) if isinstance(told, str) else told
+    count = _evaluated(flops, sizes, where) if isinstance(flops, str) else flops
     if isinstance(count, bool) or not isinstance(count, (int, float)) or not math.isfinite(count) or count < 0:
         raise FormatError(
-            f"{told!r} is no number of operations",
+            f"invalid number of operations {flops!r}",
             where=where,
-            hint='give a number, or an expression such as "2*M*N*K"',
+            hint='use a number, or an expression such as "2*M*N*K"',
         )
     return count
 
 
 def least_traffic(function: Function, sizes: Mapping[str, int]) -> int | None:
-    """The bytes that one call must read and write at least; None where the size of an array is not known beforehand.
+    """The bytes that one call must read and write at least; None if the size of an array is unknown before the call.
 
     Each element of each array counts once where the function reads it, and once where it writes it; an array that is
     an ``input_output`` counts twice. Traffic between caches and memory may be more where an array does not fit, and

@@ -1,4 +1,4 @@
-"""Reading results that some run wrote: a results document, or a table of them."""
+"""Reading the results of a run: a results document, or a CSV file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 def read_results(path: str | Path) -> ResultsDocument:
-    """Read a results document; keys that this version does not know are passed over.
+    """Read a results document; keys that this version does not know are ignored.
 
-    Raises :class:`HatError` where the file cannot be read, is no results document, or is of a newer version
-    of the format.
+    Raises :class:`HatError` if the file cannot be read, is not a results document, or has a newer format.
     """
     where = str(path)
     data = _read(path)
@@ -33,10 +32,10 @@ def read_results(path: str | Path) -> ResultsDocument:
     except (msgspec.DecodeError, UnicodeDecodeError):
         header = _Header()
     if header.format != FORMAT:
-        raise HatError("this is no results document of hatframe", where=where, hint="name one of: --sink json=PATH")
+        raise HatError("not a results document of hatframe", where=where, hint="write one with --sink json=PATH")
     if header.format_version > FORMAT_VERSION:
         raise HatError(
-            f"its format is version {header.format_version}, and this hatframe knows {FORMAT_VERSION}",
+            f"its format is version {header.format_version}, but this hatframe reads up to {FORMAT_VERSION}",
             where=where,
             hint="use a newer hatframe",
         )
@@ -44,27 +43,27 @@ def read_results(path: str | Path) -> ResultsDocument:
         return msgspec.json.decode(data, type=ResultsDocument)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = str(error)
-        raise HatError(f"this results document is broken: {message[:1].lower()}{message[1:]}", where=where) from None
+        raise HatError(f"invalid results document: {message[:1].lower()}{message[1:]}", where=where) from None
 
 
 def read_table(path: str | Path) -> tuple[FunctionResult, ...]:
     """Read the results in a CSV file that hatframe wrote, one for each row; they have no batches.
 
-    Raises :class:`HatError` where the file cannot be read, has another header, or a cell is none of its column.
+    Raises :class:`HatError` if the file cannot be read, has another header, or a cell is invalid for its column.
     """
-    # As the sink writes it: a path may be of odd bytes, and a spreadsheet may have put a mark before the header.
+    # pandas would take half a second to import. Paths may have undecodable bytes; spreadsheets put a mark in front.
     text = _read(path).decode("utf-8-sig", "surrogateescape")
     rows = csv.reader(io.StringIO(text, newline=""))
     try:
         if tuple(next(rows, ())) != columns():
             raise HatError(
-                "this is no table of hatframe's results: its header is another",
+                "not a CSV file of hatframe's results: its header differs",
                 where=str(path),
-                hint="give what this version wrote with --sink csv or --sink json",
+                hint="use a file that this version wrote with --sink csv or --sink json",
             )
         return tuple(result_of(dict(zip(columns(), cells, strict=True))) for cells in rows if cells)
     except (ValueError, csv.Error) as error:
-        raise HatError(f"this row is broken: {error}", where=f"{path}, line {rows.line_num}") from None
+        raise HatError(f"invalid row: {error}", where=f"{path}, line {rows.line_num}") from None
 
 
 def _read(path: str | Path) -> bytes:

@@ -18,7 +18,7 @@ def json_schema() -> dict[str, Any]:
         # Python 3.13 compiles docstrings without their indentation, older ones with it.
         definition["description"] = inspect.cleandoc(definition["description"])
     document = definitions[ResultsDocument.__name__]
-    # The model has these as defaults; in a file they are what tells that it is one.
+    # The model has these as defaults; in a file they identify the format.
     document["properties"]["format"] = {"const": FORMAT}
     document["properties"]["format_version"] = {"const": FORMAT_VERSION}
     document["required"] = ["format", "format_version", *document["required"]]

@@ -29,17 +29,17 @@ def statistics(batch_means: Sequence[float]) -> Statistics:
     ``robust_mean`` is of what is left without the fastest and the slowest fifth, rounded down; the standard
     deviation is that of a sample, 0 for one batch. Means are exact but for the last rounding, so that no mean
     is outside of the values that it is of. For ``mean_low`` and ``mean_high`` see :func:`_interval`; of one batch
-    both are the mean, as it tells nothing of how batches differ. ``outliers`` are further than 1.5 times the
+    both are the mean, because it says nothing about how batches differ. ``outliers`` are further than 1.5 times the
     distance of the quartiles outside of them (Tukey's fences).
 
-    Raises :class:`BenchmarkError` where there is no batch, or a time is no finite number.
+    Raises :class:`BenchmarkError` if there is no batch, or a time is not a finite number.
     """
     times = sorted(batch_means)
     count = len(times)
     if not times:
-        raise BenchmarkError("there is no batch to make statistics of")
+        raise BenchmarkError("no batch was measured")
     if not all(map(math.isfinite, times)):
-        raise BenchmarkError("the timer gave a time that is no finite number")
+        raise BenchmarkError("the timer measured a time that is not a finite number")
     fifth = count // 5
     mean = exact.mean(times)
     low, high = _interval(times, mean)
@@ -77,7 +77,7 @@ def relative_half_width(batch_means: Sequence[float]) -> float:
 
 @lru_cache(maxsize=4096)
 def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """How many standard errors around it hold a mean with ``confidence``, for so many degrees of freedom (from 1).
+    """The number of standard errors that hold a mean with ``confidence``, for ``freedom`` degrees of freedom (from 1).
 
     Solves the finite series of Student's distribution (Abramowitz and Stegun, Handbook of Mathematical Functions,
     26.7.3 and 26.7.4).
@@ -110,7 +110,7 @@ def _interval(times: Sequence[float], mean: float) -> tuple[float, float]:
     """The interval that holds the mean with 95 % confidence, by bootstrap: the means of resampled batches.
 
     Resamples of few batches vary too little, as they know of no other batches than these: their deviations from the
-    mean are widened by as much as Student's quantile of so many batches exceeds the normal one, and the deviation of
+    mean are widened by as much as Student's quantile for their number exceeds the normal one, and the deviation of
     a sample that of its values. So 95 % are meant from two batches on.
     """
     count = len(times)

@@ -12,8 +12,7 @@ from hatframe.results.text import pairs_text
 
 Cell = str | int | float | None
 
-# hatlib's columns come first, and in its order. A new column comes after all others, so that a script that takes
-# them by their positions goes on.
+# hatlib's columns come first, in its order. New columns are appended, so that scripts that use positions keep working.
 _COLUMNS = (
     "function_name",
     "mean",
@@ -55,7 +54,7 @@ def columns() -> tuple[str, ...]:
 
 
 def row(result: FunctionResult) -> tuple[Cell, ...]:
-    """The cells of one result, in the order of :func:`columns`; None where there is no value."""
+    """The cells of one result, in the order of :func:`columns`; None if there is no value."""
     return tuple(_cell(result, name) for name in _COLUMNS)
 
 
@@ -66,13 +65,13 @@ def _cell(result: FunctionResult, name: str) -> Cell:
 
 
 def result_of(cells: Mapping[str, str]) -> FunctionResult:
-    """The result that a row of text tells, given by the names of the columns; the batches are not in a row.
+    """The result in a row of text, by the names of the columns; a row has no batches.
 
-    Raises :class:`ValueError` for a cell that is none of its column.
+    Raises :class:`ValueError` for a cell that is invalid for its column.
     """
     values: dict[str, Any] = {name: text for name, text in cells.items() if text}
     figures = {name: values.pop(name) for name in Statistics.__struct_fields__ if name in values}
     for name in _PAIRS:
         values[name] = dict(pair.rpartition("=")[::2] for pair in values.get(name, "").split())
-    # Text in the columns of numbers is what a table holds.
+    # In a table, numbers are text.
     return msgspec.convert({**values, "statistics": figures or None}, FunctionResult, strict=False)

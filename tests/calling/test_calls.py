@@ -338,7 +338,7 @@ def test_an_allocated_array_can_be_received_as_an_address(package: LoadedPackage
     assert np.array_equal(owned_array(int(address[0]), (int(n[0]),), np.dtype(np.int32)), [1, 2, 3])
 
 
-def test_a_function_that_allocates_nothing_for_a_size_is_told(package: LoadedPackage) -> None:
+def test_a_function_that_allocates_nothing_for_a_size_is_an_error(package: LoadedPackage) -> None:
     with pytest.raises(CallError, match=r"forgets: argument 0 \(out\): the function set it to no array"):
         package.forgets()
 
@@ -402,44 +402,44 @@ F = np.zeros((3, 4), np.float32)
 
 WRONG_CALLS = [
     ("add", (F, F), {}, r"add_0123456789abcdef: expected 3 arguments, received 2; call add\(A, B, C\)"),
-    ("add", (F, F, F, F), {}, "expected 3 arguments, received 4"),
-    ("add", (F, F, F.astype(np.float64)), {}, r"argument 2 \(C\): expected dtype float32, received float64"),
-    ("add", (F, F.astype(">f4"), F), {}, "expected dtype float32, received >f4"),
-    ("add", (F, F[:2], F), {}, r"argument 1 \(B\): expected shape \(3, 4\), received \(2, 4\)"),
-    ("add", (F, np.asfortranarray(F), F), {}, r"expected strides \(16, 4\) in bytes, received \(4, 12\)"),
-    ("add", (F, F, read_only((3, 4))), {}, "the array is read-only, and the function writes to it"),
-    ("add", ([1.0] * 12, F, F), {}, "expected an array of float32, received"),
-    ("add", (None, F, F), {}, "received None"),
-    ("add", (F, F), {"D": F}, "there is no argument 'D'"),
-    ("add", (F, F), {"A": F}, "argument A is given twice"),
-    ("add", (), {"A": F, "C": F}, "missing: B"),
-    ("column", (np.zeros((3, 4)), np.zeros((3, 4), order="F")), {}, r"expected strides \(8, 24\)"),
-    ("padded", (F, F), {}, r"expected strides \(32, 4\) in bytes.*BoundFunction.empty"),
+    ("add", (F, F, F, F), {}, r"\b3\b.*\b4\b"),
+    ("add", (F, F, F.astype(np.float64)), {}, r"argument 2 \(C\): .*float32.*float64"),
+    ("add", (F, F.astype(">f4"), F), {}, "float32.*>f4"),
+    ("add", (F, F[:2], F), {}, r"argument 1 \(B\): .*\(3, 4\).*\(2, 4\)"),
+    ("add", (F, np.asfortranarray(F), F), {}, r"strides \(16, 4\).*\(4, 12\)"),
+    ("add", (F, F, read_only((3, 4))), {}, "read-only"),
+    ("add", ([1.0] * 12, F, F), {}, "float32.*list"),
+    ("add", (None, F, F), {}, "None"),
+    ("add", (F, F), {"D": F}, "'D'"),
+    ("add", (F, F), {"A": F}, "A.*twice"),
+    ("add", (), {"A": F, "C": F}, "missing.*B"),
+    ("column", (np.zeros((3, 4)), np.zeros((3, 4), order="F")), {}, r"strides \(8, 24\)"),
+    ("padded", (F, F), {}, r"strides \(32, 4\).*empty"),
     (
         "scale",
         (F.ravel(), F.ravel()),
         {},
-        r"it was left out, and no array tells it; give it, or give a \(M\*K\) with 2 axes or b",
+        r"argument 1 \(K\).*a \(M\*K\) with 2 axes or b",
     ),
-    ("scale", (F, F[:2]), {}, r"argument 3 \(b\): its shape \(2, 4\) tells M=2, and argument a tells 3"),
-    ("scale", (3, 5, F, F), {}, r"tells K=4, and argument K tells 5"),
-    ("scale", (3, 5, F.ravel(), F.ravel()), {}, r"expected 15 elements \(M\*K with K=5, M=3\), received 12"),
-    ("scale", (3, 4, F.T, F), {}, "expected a row-major array without gaps"),
-    ("scale", (-3, -4, F.ravel(), F.ravel()), {}, "a dimension cannot be negative"),
-    ("scale", (-3, 4, F.ravel(), F.ravel()), {}, r"argument 0 \(M\): a dimension cannot be negative, received -3"),
+    ("scale", (F, F[:2]), {}, r"argument 3 \(b\).*\(2, 4\).*M=2.*argument a.*3"),
+    ("scale", (3, 5, F, F), {}, r"K=4.*argument K.*5"),
+    ("scale", (3, 5, F.ravel(), F.ravel()), {}, r"15.*M\*K with K=5, M=3.*12"),
+    ("scale", (3, 4, F.T, F), {}, "row-major"),
+    ("scale", (-3, -4, F.ravel(), F.ravel()), {}, "negative"),
+    ("scale", (-3, 4, F.ravel(), F.ravel()), {}, r"argument 0 \(M\).*-3"),
     (
         "seven",
         (1.5, 2.0, 3.0, 4, 5, True, 6),
         {},
-        r"argument 0 \(a\): expected an integer for int, received 1.5",
+        r"argument 0 \(a\).*int.*1\.5",
     ),
-    ("seven", (1, "2", 3.0, 4, 5, True, 6), {}, "expected a number for float, received '2'"),
-    ("seven", (1, 2.0, 3.0, 128, 5, True, 6), {}, "expected int8_t from -128 to 127, received 128"),
-    ("seven", (1, 2.0, 3.0, 4, -5, True, 6), {}, "expected uint64_t from 0 to"),
-    ("seven", (1, 2.0, 3.0, 4, 5, 2, 6), {}, "expected a bool"),
-    ("store_float", (1.0, 2.0), {}, "expected an array of one float32 to write to"),
-    ("store_float", (1.0, np.zeros(2, np.float32)), {}, "expected an array of one element"),
-    ("range_of", (np.array(1, np.int32),), {}, r"expected 4 \(or 2\) arguments, received 1"),
+    ("seven", (1, "2", 3.0, 4, 5, True, 6), {}, "float.*'2'"),
+    ("seven", (1, 2.0, 3.0, 128, 5, True, 6), {}, r"int8_t.*-128.*\b127\b.*\b128\b"),
+    ("seven", (1, 2.0, 3.0, 4, -5, True, 6), {}, r"uint64_t.*\b0\b.*-5"),
+    ("seven", (1, 2.0, 3.0, 4, 5, 2, 6), {}, "bool.*2"),
+    ("store_float", (1.0, 2.0), {}, "float32.*2.0"),
+    ("store_float", (1.0, np.zeros(2, np.float32)), {}, r"one element.*\(2,\)"),
+    ("range_of", (np.array(1, np.int32),), {}, r"\b4\b.*\b2\b.*\b1\b"),
 ]
 
 
@@ -455,18 +455,18 @@ def test_a_wrong_call_is_refused_before_it_is_made(
 
 def test_an_unaligned_array_is_refused_where_it_is_seen(package: LoadedPackage) -> None:
     raw = np.zeros(13 * 8, np.uint8)[1:97].view(np.float64)
-    with pytest.raises(CallError, match="not aligned to its 8-byte elements"):
+    with pytest.raises(CallError, match="8-byte"):
         package.column(raw.reshape((3, 4), order="F"), np.zeros((3, 4), order="F"))
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("contradicts", "declared_type 'double\\*' and element_type 'float' contradict"),
-        ("unknown_size", "refers to 'rows', which is no element parameter"),
-        ("returns_pointer", "does not tell who frees it"),
-        ("by_value_output", "an output must be a pointer"),
-        ("long_double", "element type .long double"),
+        ("contradicts", "double.*float"),
+        ("unknown_size", "rows"),
+        ("returns_pointer", r"return.*\*"),
+        ("by_value_output", "output"),
+        ("long_double", "long double"),
     ],
 )
 def test_metadata_that_would_make_a_call_go_wrong_are_refused(package: LoadedPackage, name: str, message: str) -> None:
@@ -474,8 +474,8 @@ def test_metadata_that_would_make_a_call_go_wrong_are_refused(package: LoadedPac
         package[name]
 
 
-def test_a_function_that_the_library_lacks_is_told(package: LoadedPackage) -> None:
-    with pytest.raises(SymbolError, match="does not export not_there"):
+def test_a_function_that_the_library_lacks_is_an_error(package: LoadedPackage) -> None:
+    with pytest.raises(SymbolError, match="not_there"):
         package["not_there"]
 
 
@@ -484,9 +484,9 @@ def test_functions_are_found_by_name_base_name_and_attribute(package: LoadedPack
     assert "add_0123456789abcdef" in package
     assert set(package) == set(functions())
     assert len(package) == len(functions())
-    with pytest.raises(PackageError, match=r"'gemm' is the base name of 2 functions; choose one of gemm_0+1, gemm_0+2"):
+    with pytest.raises(PackageError, match=r"gemm_0+1.*gemm_0+2"):
         package["gemm"]
-    with pytest.raises(UnknownFunctionError, match="there is no function 'scales'; did you mean scale"):
+    with pytest.raises(UnknownFunctionError, match=r"scales.*\bscale\b"):
         package.find("scales")
     assert package.get("nope") is None
     assert not hasattr(package, "nope")

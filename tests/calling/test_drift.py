@@ -1,4 +1,4 @@
-"""The drift watch: tells values that left the normal range, whatever the layout, and nothing else."""
+"""The drift watch: reports values that left the normal range, whatever the layout, and nothing else."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def layouts(draw: st.DrawFn, dtypes: list[np.dtype[Any]] = FLOATS) -> Array:
 
 
 def strange(dtype: np.dtype[Any]) -> list[Any]:
-    told = limits(dtype)
+    info = limits(dtype)
     with np.errstate(over="ignore"):
         large = np.float64(1.01 * MAX_GROWTH).astype(dtype)
-    values = [np.inf, -np.inf, np.nan, told.smallest_subnormal, -told.smallest_subnormal, told.max, -told.max, large]
+    values = [np.inf, -np.inf, np.nan, info.smallest_subnormal, -info.smallest_subnormal, info.max, -info.max, large]
     return [np.float64(value).astype(dtype) for value in values]
 
 
@@ -60,9 +60,9 @@ def test_an_array_that_leaves_the_normal_range_has_drifted(array: Array, which: 
 @given(layouts(), st.data())
 def test_ordinary_values_never_drift(array: Array, data: st.DataObject) -> None:
     watch = DriftWatch([array])
-    told = limits(array.dtype)
-    highest = min(MAX_GROWTH, float(told.max)) / 8
-    magnitude = data.draw(st.one_of(st.just(0.0), st.floats(float(told.smallest_normal), highest)))
+    info = limits(array.dtype)
+    highest = min(MAX_GROWTH, float(info.max)) / 8
+    magnitude = data.draw(st.one_of(st.just(0.0), st.floats(float(info.smallest_normal), highest)))
     array[...] = np.float64(data.draw(st.sampled_from([1, -1])) * magnitude).astype(array.dtype)
     assert not watch.drifted()
 

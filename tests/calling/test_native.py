@@ -55,7 +55,7 @@ SOURCE = (
         f"void value_{t}({t} x, {t} *seen, int32_t *calls) {{ *seen = x; ++*calls; }}\n"
         f"void pointer_{t}(const {t} *x, {t} *seen, int32_t *calls) {{ *seen = *x; ++*calls; }}\n"
         f"static {t} last_{t}; {t} back_{t}({t} x) {{ last_{t} = x; return x; }}\n"
-        f"void told_{t}({t} *x) {{ *x = last_{t}; }}\n"
+        f"void limit_{t}({t} *x) {{ *x = last_{t}; }}\n"
         for t in TYPES
     )
     + """
@@ -94,7 +94,7 @@ FUNCTIONS = {
         for t in TYPES
     },
     **{f"back_{t}": function(element("x", t), returns=returns(t)) for t in TYPES},
-    **{f"told_{t}": function(element("x", t, "output")) for t in TYPES},
+    **{f"limit_{t}": function(element("x", t, "output")) for t in TYPES},
     "count": function(),
     "how_often": function(returns=returns("int32_t")),
     "many": function(
@@ -164,7 +164,7 @@ def test_every_type_reaches_the_function_by_value_and_by_pointer(hat: Path, load
     seen = number(t, 0)
     for value in TYPES[t]:
         package[f"back_{t}"].timer([[number(t, value)[0].item()]]).run(1)
-        package[f"told_{t}"](seen)
+        package[f"limit_{t}"](seen)
         assert seen.tobytes() == number(t, value).tobytes(), value
 
 
@@ -322,7 +322,7 @@ def test_functions_with_the_same_arguments_share_their_table_as_long_as_it_is_us
     package = load(hat)
 
     class Sets(list[Any]):
-        """A list that tells when it is gone."""
+        """A list that can be watched."""
 
     sets = Sets([np.ones(1, np.float32), np.zeros(1, np.float32)] for _ in range(100))
     timers = [package[f"same_{n}"].timer(sets) for n in range(3)]

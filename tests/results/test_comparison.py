@@ -105,7 +105,7 @@ def test_a_single_batch_tells_no_interval() -> None:
         assert not found.distinguishable
 
 
-def test_two_runs_of_few_batches_are_told_apart_only_where_they_are_far_apart() -> None:
+def test_two_runs_of_few_batches_differ_only_if_they_are_far_apart() -> None:
     assert not paired_ratio([1.1, 1.12], [], [1.0, 1.05], []).distinguishable
     assert paired_ratio([9.0, 9.1], [], [1.0, 1.01], []).distinguishable
 
@@ -171,7 +171,7 @@ def test_what_has_no_figures_has_no_ratio() -> None:
 # ---------------------------------------------------------------------------------------------------- racing
 
 
-def test_clearly_slower_is_told_of_the_slower_beyond_the_margin() -> None:
+def test_clearly_slower_is_beyond_the_margin() -> None:
     leader, near, far = of_run([1.0, 1.01, 1.2], rounds=30)
 
     def slower(one: FunctionResult, margin: float, among: int = 60) -> bool:

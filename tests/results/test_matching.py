@@ -1,4 +1,4 @@
-"""Which functions of several runs are the same, and what is told of those that are not."""
+"""Which functions of several runs are the same, and what else differs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_base_name_of_several_matches_none() -> None:
     assert found.unmatched == ((f"f_{A}",), (f"f_{B}", f"f_{C}"))
 
 
-def test_other_sizes_are_another_function_and_told() -> None:
+def test_other_sizes_are_another_function_and_a_warning() -> None:
     first = [measured("f", sizes={"M": 8}), measured("f", sizes={"M": 16}), measured("g", sizes={"M": 8})]
     second = [measured(f"f_{A}", sizes={"M": 16}), measured("g", sizes={"M": 9})]
     found = compared(first, second)
@@ -146,7 +146,7 @@ def test_results_of_like_runs_give_no_warning() -> None:
     assert compare_sets(sides).warnings == ()
 
 
-def test_other_settings_are_told_in_one_line() -> None:
+def test_other_settings_are_one_warning() -> None:
     other = measured("f", timer="native", cache="hot", threads=4, input_data="zeros")
     assert compared([measured("f")], [other]).warnings == (
         "a and b were not measured alike: timer (python / native), cache (cold / hot), threads (not set / 4), "
@@ -154,7 +154,7 @@ def test_other_settings_are_told_in_one_line() -> None:
     )
 
 
-def test_another_machine_is_told() -> None:
+def test_another_machine_is_a_warning() -> None:
     run = run_info()
     machine = Machine(
         platform=Platform("linux", "aarch64"),

@@ -1,4 +1,4 @@
-"""Reading results documents: what was written comes back, and anything else is refused with a reason."""
+"""Reading results documents: what was written is read, and anything else is refused with a reason."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_any_name_and_time_survives(
     assert read_results(path) == written
 
 
-def test_what_an_option_holds_beside_json_is_told_as_text(tmp_path: Path) -> None:
+def test_options_without_a_form_in_json_become_text(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_bytes(encode_results(ResultsDocument(run=run_info(file=tmp_path))))
     assert read_results(path).run.options == {"file": str(tmp_path)}
@@ -58,7 +58,7 @@ def test_a_path_that_is_no_utf_8_does_not_cost_the_results(tmp_path: Path) -> No
     assert read.hat_file.startswith("caf")
 
 
-def test_keys_of_a_later_hatframe_are_passed_over(tmp_path: Path) -> None:
+def test_keys_of_a_later_hatframe_are_ignored(tmp_path: Path) -> None:
     table = json.loads(encode_results(document(result())))
     table["later"] = 1
     table["results"][0]["later"] = [2]
@@ -73,7 +73,7 @@ def test_a_newer_format_is_refused_with_both_versions(tmp_path: Path) -> None:
     table["results"] = "of another shape"
     path = tmp_path / "results.json"
     path.write_text(json.dumps(table))
-    with pytest.raises(HatError, match=rf"version {FORMAT_VERSION + 1}.* knows {FORMAT_VERSION}"):
+    with pytest.raises(HatError, match=rf"\b{FORMAT_VERSION + 1}\b.*\b{FORMAT_VERSION}\b"):
         read_results(path)
 
 
@@ -90,24 +90,24 @@ def test_a_newer_format_is_refused_with_both_versions(tmp_path: Path) -> None:
         b"a,b\n1,2\n",
     ],
 )
-def test_what_is_no_results_document_is_told_so(tmp_path: Path, content: bytes) -> None:
+def test_what_is_not_a_results_document_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
-    with pytest.raises(HatError, match="no results document") as caught:
+    with pytest.raises(HatError, match="--sink json") as caught:
         read_results(path)
     assert caught.value.where == str(path)
 
 
-def test_a_broken_document_tells_where_it_is(tmp_path: Path) -> None:
+def test_an_invalid_document_is_an_error_with_its_place(tmp_path: Path) -> None:
     table = json.loads(encode_results(document(result())))
     table["results"][0]["batches"] = "three"
     path = tmp_path / "results.json"
     path.write_text(json.dumps(table))
-    with pytest.raises(HatError, match=r"results\[0\]|results\[\.\.\.\]"):
+    with pytest.raises(HatError, match=r"results\[(0|\.\.\.)\]"):
         read_results(path)
 
 
-def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_errors(tmp_path: Path) -> None:
     with pytest.raises(HatError, match="No such file"):
         read_results(tmp_path / "none.json")
     with pytest.raises(HatError, match=r"directory|Permission"):
@@ -138,7 +138,7 @@ def test_a_table_of_no_rows_has_no_results(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"function_name,mean\n", b"\x7fELF\xff\x00", b'"' * 200_000])
-def test_what_is_no_table_of_results_is_told_so(tmp_path: Path, content: bytes) -> None:
+def test_what_is_not_a_table_of_results_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     with pytest.raises(HatError) as caught:
@@ -147,9 +147,9 @@ def test_what_is_no_table_of_results_is_told_so(tmp_path: Path, content: bytes) 
 
 
 @pytest.mark.parametrize("cells", [("gemm",), ("gemm", "fast", *row(result())[2:])], ids=["short", "text"])
-def test_a_broken_row_is_told_with_its_line(tmp_path: Path, cells: tuple[object, ...]) -> None:
+def test_an_invalid_row_is_an_error_with_its_line(tmp_path: Path, cells: tuple[object, ...]) -> None:
     path = tmp_path / "results.csv"
     write_table(path, row(result()), cells)
-    with pytest.raises(HatError, match="row is broken") as caught:
+    with pytest.raises(HatError, match="row") as caught:
         read_table(path)
     assert caught.value.where == f"{path}, line 3"

@@ -138,7 +138,7 @@ def test_the_interval_holds_the_true_mean_as_often_as_it_says(
     for _ in range(400):
         found = statistics([draw(source) for _ in range(count)])
         held += found.mean_low <= 1.0 <= found.mean_high
-    # 0.95 is meant; of a skewed distribution a few batches tell too little of its tail.
+    # 0.95 is meant; of a skewed distribution a few batches say too little about its tail.
     assert held / 400 > least
 
 

@@ -1,4 +1,4 @@
-"""Checks that a sink makes before a run, so that a long one does not end with nowhere to write to."""
+"""Checks before a run, so that a long one does not end with nowhere to write to."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from hatframe.plugin import SinkError
 def check_file(path: Path) -> None:
     """Raise :class:`SinkError` unless ``path`` is a file that can be written, or one can be made there."""
     if not path.parent.is_dir():
-        raise SinkError(f"there is no folder {path.parent}", where=str(path), hint="make it, or name another file")
+        raise SinkError(f"folder {path.parent} does not exist", where=str(path), hint="make it, or name another file")
     if path.exists() and not path.is_file():
-        raise SinkError("this is no file", where=str(path), hint="name a file to write to")
+        raise SinkError("not a file", where=str(path), hint="name a file to write to")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise SinkError("this cannot be written", where=str(path), hint="change its permissions, or name another file")
+        raise SinkError("permission denied", where=str(path), hint="change its permissions, or name another file")
 
 
 def check_replaceable(path: Path) -> None:
-    """As :func:`check_file`, for a file that is replaced atomically: its folder is written to as well."""
+    """As :func:`check_file`, for a file that is replaced atomically, which writes to its folder too."""
     check_file(path)
     try:
         with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
             pass
     except OSError as error:
         raise SinkError(
-            f"its folder cannot be written: {error.strerror or error}",
+            f"cannot write to its folder: {error.strerror or error}",
             where=str(path),
             hint="change its permissions, or use a copy elsewhere",
         ) from None

@@ -24,19 +24,19 @@ from hatframe.plugin import (
 )
 from hatframe_builtin.sinks.checks import check_file
 
-# No header is longer; more is not read of a file that may be anything.
+# No header is longer; the file may be any other.
 _LONGEST_HEADER = 1 << 16
 
 
 class CsvSink(Sink):
     """Rows in the layout of :mod:`hatframe.results.table`, in UTF-8, times in seconds.
 
-    A failed function has a row too: its figures are empty, and its ``status`` and ``message`` tell why.
+    A failed function has a row too: its figures are empty, and its ``status`` and ``message`` say why.
     """
 
     name = "csv"
     summary = "appends one row for each result to a CSV file (results.csv)"
-    # Of two sinks with the same option, the first keeps it: existing scripts mean this one.
+    # If two sinks have the same option, the one with the higher priority gets it: existing scripts mean this one.
     priority = 10
     options = (
         Option(
@@ -47,7 +47,7 @@ class CsvSink(Sink):
     )
 
     def open(self, run: RunInfo, path: Path | None) -> SinkRun:
-        """Write the header of a new file; :class:`SinkError` for another table, or an unwritable file."""
+        """Write the header of a new file; raises :class:`SinkError` for another table, or an unwritable file."""
         by_option = self.settings.get(self.options[0].key)
         if path and by_option and path != Path(by_option):
             raise UsageError(
@@ -73,7 +73,7 @@ class _CsvRun(SinkRun):
         return f"rows appended to {self.path}: {self.rows}"
 
     def _append(self, line: bytes) -> None:
-        """Append a whole line, and before it what the file lacks: its header, or the end of its last line."""
+        """Append a line, and before it what the file lacks: its header, or the end of its last line."""
         try:
             with locked(self.path), self.path.open("a+b") as file:
                 lead = b""
@@ -104,8 +104,7 @@ class _CsvRun(SinkRun):
 
 def _line(cells: Iterable[Cell]) -> bytes:
     text = io.StringIO(newline="")
-    # The writer of older Pythons quotes a carriage return in a cell only where its line end holds one too;
-    # files are written with plain line feeds.
+    # Older Pythons quote a carriage return in a cell only if the line ends with one too; files have line feeds alone.
     csv.writer(text, lineterminator="\r\n").writerow(cells)
     return (text.getvalue()[:-2] + "\n").encode("utf-8", "surrogateescape")
 

@@ -25,7 +25,7 @@ from hatframe.plugin import (
 )
 from hatframe_builtin.sinks.checks import check_replaceable
 
-# The mean is stored under its own two keys; a count is no duration.
+# The mean has two keys of its own; a count is not a duration.
 _NOT_STORED = ("mean", "outliers")
 
 
@@ -44,7 +44,7 @@ class HatSink(Sink):
 
     name = "hat"
     summary = "stores the durations in the .hat files themselves"
-    # Of two sinks with the same option, the first keeps it: existing scripts mean this one.
+    # If two sinks have the same option, the one with the higher priority gets it: existing scripts mean this one.
     priority = 10
     options = (
         Option(
@@ -55,7 +55,7 @@ class HatSink(Sink):
     )
 
     def open(self, run: RunInfo, path: Path | None) -> SinkRun:
-        """Check that all .hat files can be written; :class:`SinkError` where one cannot."""
+        """Check that all .hat files can be written; raises :class:`SinkError` if one cannot."""
         if path:
             raise UsageError(
                 f"sink {self.name} stores in the .hat files of the packages, and takes no path ({path})",
@@ -90,7 +90,7 @@ class _HatRun(SinkRun):
 
 
 def _store(hat_file: str, functions: Mapping[str, list[FunctionResult]]) -> str:
-    """Store in one file; gives what went wrong, so that the other files are still stored in."""
+    """Store in one file; returns the error, so that the other files are still written."""
     try:
         store_in_auxiliary(Path(hat_file), {name: _keys(results) for name, results in functions.items()})
     except HatError as error:
@@ -99,7 +99,7 @@ def _store(hat_file: str, functions: Mapping[str, list[FunctionResult]]) -> str:
 
 
 def _keys(results: list[FunctionResult]) -> dict[str, Any]:
-    """What is stored of the results of one function, one for each choice of sizes."""
+    """The keys for the results of one function, one result for each choice of sizes."""
     first, statistics = results[0], results[0].statistics
     assert statistics is not None
     keys: dict[str, Any] = dict.fromkeys(reversed(STORED_MEAN_KEYS), statistics.mean)

@@ -21,14 +21,13 @@ from hatframe.plugin import (
 )
 from hatframe_builtin.sinks.checks import check_replaceable
 
-# While results come in, the document is written again and again, whole; at most this part of the time goes to
-# that, so that a run of many quick functions is not slowed down, and a slow one has each result on disk at
-# once.
+# The whole document is written again as results arrive, for at most this part of the time: a run of many quick
+# functions is not slowed down, and each result of a slow one is on disk at once.
 _SHARE_OF_TIME = 0.05
 
 
 class JsonSink(Sink):
-    """The results document, replaced atomically as results come in: after a crash it holds those before.
+    """The results document, replaced atomically as results arrive: after a crash it holds all results before.
 
     An existing results document is replaced with the first result; no other file is.
     """
@@ -37,7 +36,7 @@ class JsonSink(Sink):
     summary = "writes all results, with the machine and the packages, to one document (results.json)"
 
     def open(self, run: RunInfo, path: Path | None) -> SinkRun:
-        """Check that the document can be written; :class:`SinkError` where another file is there."""
+        """Check that the document can be written; raises :class:`SinkError` if another file is there."""
         path = path or Path("results.json")
         check_replaceable(path)
         if path.exists() and path.stat().st_size:
@@ -69,7 +68,7 @@ class _JsonRun(SinkRun):
 
     def close(self, document: ResultsDocument) -> str:
         if not document.results and not document.complete:
-            return f"there are no results; {self.path} was not written"
+            return f"no results: {self.path} was not written"
         self._write(document)
         return f"results written to {self.path}: {len(document.results)}"
 
