@@ -1,4 +1,4 @@
-"""What a user can get wrong, each kind with where it happened and what to do about it."""
+"""The errors that hatframe raises for what a user can correct: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 
 class HatError(Exception):
-    """The base of every error that hatframe raises on purpose.
+    """The base class of all errors that hatframe raises.
 
     Parameters
     ----------
     message
-        What was wrong, in one sentence without a full stop.
+        What is wrong, in one sentence without a full stop.
     where
-        The file, table and key (or the function and argument) that it was found in.
+        The file, table and key, or the function and argument.
     hint
-        What to do about it.
+        How to correct it.
     """
 
     def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
@@ -29,7 +29,7 @@ class HatError(Exception):
         return f"{text}; {self.hint}" if self.hint else text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An error may cross from a worker process: keyword arguments are lost by the default.
+        # By default, pickling loses keyword arguments.
         return (_rebuild, (type(self), self.message, self.where, self.hint))
 
 
@@ -38,23 +38,23 @@ def _rebuild(kind: type[HatError], message: str, where: str, hint: str) -> HatEr
 
 
 class UsageError(HatError):
-    """The request itself makes no sense: options that contradict each other, a malformed value."""
+    """The request is invalid: contradictory options, or a malformed value."""
 
 
 class FormatError(HatError):
-    """A .hat file cannot be read: not there, not text, not TOML, or a value of the wrong type."""
+    """A .hat file cannot be read: it is missing, not text, not TOML, or has a value of the wrong type."""
 
 
 class PackageError(HatError):
-    """A package as a whole cannot be used: no functions, no library, a library that is none."""
+    """A package cannot be used: it has no functions, or no valid library."""
 
 
 class OutsideError(PackageError):
-    """A path in a package's metadata leaves the package's folder."""
+    """A path in a package's metadata leads outside the package's folder."""
 
 
 class UnknownFunctionError(PackageError, KeyError, AttributeError):
-    """A package has no function of that name; so that a package behaves as a mapping with attributes."""
+    """A package has no function of this name; also a KeyError and AttributeError, as packages are mappings."""
 
     __str__ = HatError.__str__
 
@@ -66,7 +66,7 @@ class UnusableFunctionError(PackageError, AttributeError):
 
 
 class TargetError(HatError):
-    """This machine is known not to meet what the package requires."""
+    """This machine does not meet the requirements of the package."""
 
 
 class SymbolError(HatError):
@@ -74,20 +74,20 @@ class SymbolError(HatError):
 
 
 class CallError(HatError):
-    """A call does not fit the metadata; raised before the function is called."""
+    """A call does not fit the metadata; raised before the function runs."""
 
 
 class LinkError(HatError):
-    """A compiler, linker or archiver failed, or made something else than was asked for."""
+    """A compiler, linker or archiver failed, or its output is not as requested."""
 
 
 class PluginError(HatError):
-    """A plugin, or a choice of one: unknown, unavailable, ambiguous or broken."""
+    """A plugin or backend is unknown, unavailable, ambiguous or broken."""
 
 
 class SinkError(HatError):
-    """Results cannot be written where they were asked for."""
+    """Results cannot be written."""
 
 
 class BenchmarkError(HatError):
-    """A benchmark cannot be run as asked."""
+    """A benchmark cannot run as requested."""

@@ -29,7 +29,7 @@ BackendT = TypeVar("BackendT", bound=Backend)
 
 
 class PluginReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one plugin. ``status`` is ``loaded``, ``disabled`` or ``failed``, with its ``reason``."""
+    """The state of one plugin: ``loaded``, ``disabled`` or ``failed``, with the ``reason``."""
 
     name: str
     distribution: str = ""
@@ -39,7 +39,7 @@ class PluginReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One backend, whose it is, and whether it can work here; if not, why and what to install."""
+    """One backend, its plugin, and whether it works here; if not, why, and what to install."""
 
     kind: str
     name: str
@@ -58,7 +58,7 @@ class Registry:
     Parameters
     ----------
     plugins
-        Plugin modules or objects that are given rather than found.
+        Plugin modules or objects to use in addition to installed ones.
     entry_points
         Whether to find installed plugins by their entry points.
     disabled
@@ -79,7 +79,7 @@ class Registry:
             self._register(plugin, PluginReport(name=_name_of(plugin)))
         found = {name for report in self._plugins.values() for name in (report.name, report.distribution)}
         self.not_found = sorted(disabled - found)
-        """The names that were to be disabled, and that no plugin has."""
+        """Names to disable that no plugin has."""
         self.loaders: BackendSet[Loader] = BackendSet("loader", Loader, self._gather("hatframe_loaders"), self._fail)
         self.linkers: BackendSet[Linker] = BackendSet("linker", Linker, self._gather("hatframe_linkers"), self._fail)
         self.sinks: BackendSet[Sink] = BackendSet("sink", Sink, self._gather("hatframe_sinks"), self._fail)
@@ -88,7 +88,7 @@ class Registry:
 
     @property
     def plugins(self) -> Sequence[PluginReport]:
-        """All plugins that were found or given, in the order of their names."""
+        """All plugins, installed or given, ordered by name."""
         return sorted(self._plugins.values(), key=lambda report: (report.distribution, report.name))
 
     @property
@@ -98,7 +98,7 @@ class Registry:
 
     @property
     def backends(self) -> list[BackendReport]:
-        """All backends by kind and name, also those that cannot be used."""
+        """All backends by kind and name, including those that do not work here."""
         return [report for kind in self.kinds for report in kind.reports()]
 
     def observers(self) -> list[Observer]:
@@ -109,13 +109,15 @@ class Registry:
                 if isinstance(observer, Observer):
                     found.append(observer)
                 else:
-                    self._fail(plugin.name, f"hatframe_observers returned {_described(observer)}, no Observer")
+                    self._fail(
+                        plugin.name, f"hatframe_observers returned {_described(observer)}, which is not an Observer"
+                    )
         return found
 
     def add_commands(self, app: Any, check: Callable[[], Any], undo: Callable[[], Any]) -> None:
         """Let the plugins add their commands to the typer application ``app``, one plugin after another.
 
-        ``check`` raises where what one has added cannot be used; ``undo`` then takes it away.
+        ``check`` raises if a command that was added cannot be used; ``undo`` then removes it.
         """
         for plugin, function in self._implementations("hatframe_commands"):
 
@@ -136,13 +138,13 @@ class Registry:
         if entry.name in disabled or owner in disabled:
             self._report(report, status="disabled", reason="disabled by the user")
             return
-        if distribution and (reason := _misfit(distribution)):
+        if distribution and (reason := _incompatibility(distribution)):
             self._report(report, status="failed", reason=reason)
             return
         try:
             plugin = entry.load()
         except (Exception, SystemExit) as error:
-            self._report(report, status="failed", reason=f"it cannot be imported: {_cause(error)}")
+            self._report(report, status="failed", reason=f"cannot be imported: {_cause(error)}")
             return
         self._register(plugin, report)
 
@@ -153,12 +155,12 @@ class Registry:
             unknown = [hook.name for hook in self._manager.get_hookcallers(plugin) or () if not hook.has_spec()]
             if unknown:
                 self._manager.unregister(plugin)
-                raise PluginError(f"it implements hooks that do not exist: {', '.join(unknown)}")
+                raise PluginError(f"implements unknown hooks: {', '.join(unknown)}")
         except (pluggy.PluginValidationError, PluginError, ValueError) as error:
             self._fail(name, _cause(error))
 
     def _report(self, report: PluginReport, **changes: str) -> str:
-        """Keep a report under a name of its own; gives that name."""
+        """Keep a report under a unique name; returns the name."""
         name = report.name
         if name in self._plugins:
             name = f"{report.distribution or 'given'}:{report.name}"
@@ -176,7 +178,7 @@ class Registry:
     # ---------------------------------------------------------------------------------------------- gathering
 
     def _implementations(self, hook: str) -> list[tuple[str, Callable[..., Any]]]:
-        # Called one by one rather than by pluggy's own loop, where one that raises ends all.
+        # Called one by one: in pluggy's own loop, one that raises would end all.
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return [(impl.plugin_name, impl.function) for impl in caller.get_hookimpls()]
 
@@ -217,38 +219,37 @@ class BackendSet(Generic[BackendT]):
 
     @property
     def names(self) -> list[str]:
-        """The names of all, each once, the default first."""
+        """All names, each once, the default first."""
         return list(dict.fromkeys(backend.name for _, backend in self._entries))
 
     def all(self) -> list[BackendT]:
-        """All that are available and whose name is their own, the default first."""
+        """All that are available and have a unique name, the default first."""
         return [backend for name in self.names if (backend := self._usable(name))]
 
     def get(self, name: str) -> BackendT:
-        """The backend of that name; :class:`PluginError` where it is unknown, ambiguous or unavailable."""
+        """The backend of that name; raises :class:`PluginError` if it is unknown, ambiguous or unavailable."""
         entries = self._named(name)
         if not entries:
             close = difflib.get_close_matches(name, self.names, n=1)
-            known = ", ".join(self.names) or "none at all"
-            hint = f"did you mean {close[0]}?" if close else f"there are: {known}"
-            raise PluginError(f"there is no {self.kind} {name!r}", hint=hint)
+            hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(self.names) or 'none'}"
+            raise PluginError(f"unknown {self.kind} {name!r}", hint=hint)
         if reason := self._ambiguity(name):
-            raise PluginError(reason, hint="leave one out with --disable-plugin")
+            raise PluginError(reason, hint="disable one with --disable-plugin")
         backend = entries[0][1]
         availability = _availability(backend)
         if not availability:
             raise PluginError(
-                f"{self.kind} {name!r} cannot be used here: {availability.reason}", hint=availability.install
+                f"{self.kind} {name!r} is not available: {availability.reason}", hint=availability.install
             )
         return backend
 
     def first(self, serves: Callable[[BackendT], bool]) -> BackendT | None:
-        """The first that serves and is available, None where there is none."""
+        """The first available one for which ``serves`` is true, or None."""
         backends = (backend for _, backend in self._entries if serves(backend))
         return next((backend for backend in backends if self._usable(backend.name) is backend), None)
 
     def installs(self, serves: Callable[[BackendT], bool]) -> list[str]:
-        """What to install, for each of those that cannot work here and would serve."""
+        """What to install, for each unavailable one for which ``serves`` is true."""
         missing = (backend for _, backend in self._entries if serves(backend) and not _availability(backend))
         return [install for backend in missing if (install := _availability(backend).install)]
 
@@ -285,18 +286,18 @@ class BackendSet(Generic[BackendT]):
         if len(entries) < 2:
             return ""
         owners = " and ".join(_owner(plugin) for plugin, _ in entries)
-        return f"{self.kind} {name!r} is given by {owners}"
+        return f"{self.kind} {name!r} is provided by {owners}"
 
 
 def _listed(hook: Callable[[], Iterable[Any]]) -> list[Any]:
-    # Also a generator's own errors belong to the plugin.
+    # The errors of a generator are the plugin's too.
     return list(hook())
 
 
 def _breach(backend: Any, contract: type[Backend]) -> str:
     """How ``backend`` breaks the contract of its kind, or an empty string."""
     if not isinstance(backend, contract):
-        return f"{_described(backend)} is no {contract.__name__}"
+        return f"{_described(backend)} is not a {contract.__name__}"
     for attribute in ("name", "summary"):
         value = getattr(backend, attribute, None)
         if not isinstance(value, str) or not value:
@@ -311,8 +312,8 @@ def _availability(backend: Backend) -> Availability:
         return Availability(False, f"its availability() raised {_cause(error)}")
 
 
-def _misfit(distribution: importlib.metadata.Distribution) -> str:
-    """Why a distribution does not fit this hatframe, by its own ``Requires-Dist``, or an empty string."""
+def _incompatibility(distribution: importlib.metadata.Distribution) -> str:
+    """Why a distribution does not support this version of hatframe, by its ``Requires-Dist``, or an empty string."""
     if distribution.name == "hatframe":
         return ""
     from packaging.requirements import InvalidRequirement, Requirement
@@ -325,7 +326,7 @@ def _misfit(distribution: importlib.metadata.Distribution) -> str:
         applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
         fits = requirement.specifier.contains(__version__, prereleases=True)
         if requirement.name == "hatframe" and applies and not fits:
-            return f"it needs hatframe{requirement.specifier}, and this is {__version__}"
+            return f"requires hatframe{requirement.specifier}, but this is {__version__}"
     return ""
 
 

@@ -141,9 +141,9 @@ def test_a_hook_that_raises_leaves_the_others_working() -> None:
 @pytest.mark.parametrize(
     ("returned", "reason"),
     [
-        (["cffi"], "a str is no Loader"),
-        ([HostToy], r"HostToy \(a class\) is no Loader"),
-        ([ToyProbe()], "a ToyProbe is no Loader"),
+        (["cffi"], "a str .* Loader"),
+        ([HostToy], r"HostToy \(a class\) .* Loader"),
+        ([ToyProbe()], "a ToyProbe .* Loader"),
         ([type("Nameless", (HostToy,), {"name": ""})()], "has no name"),
     ],
 )
@@ -221,7 +221,7 @@ def test_observers_are_gathered_and_others_reported() -> None:
     observer = Observer()
     kernel = given(plugin("watcher", observers=[observer]), plugin("odd", observers=["x"]))
     assert kernel.registry.observers() == [observer]
-    assert "no Observer" in report(kernel, "odd").reason
+    assert "not an Observer" in report(kernel, "odd").reason
 
 
 def test_an_availability_that_raises_is_reported() -> None:

@@ -1,4 +1,4 @@
 """The .hat file: its model, reading, style-preserving editing, schema and rendering.
 
-Nothing in here runs or loads code: a .hat file is untrusted text.
+A .hat file is untrusted text: nothing here runs or loads code.
 """

@@ -1,4 +1,4 @@
-"""Editing a .hat file so that a changed key changes its own lines and no other byte.
+"""Editing a .hat file: a changed key changes only its own lines, and no other byte.
 
 The caller changes plain dicts; the differences are spliced into the text at the places that
 :mod:`hatframe.format.positions` finds. So comments, quotes, line endings, and the C code around the TOML stay as they
@@ -42,16 +42,16 @@ _IFDEF_TOML = re.compile(rb"^[ \t]*#[ \t]*ifdef[ \t]+TOML\b[^\n]*\n", re.MULTILI
 
 @contextlib.contextmanager
 def edit_hat(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Give the document of a .hat file as plain dicts and lists, and write what was changed in it.
+    """Yield the document of a .hat file as plain dicts and lists, and write the changes made to it.
 
-    The file is locked and read afresh; it is written, by an atomic replace, only if something changed and the
-    block ended without an exception. Values are text, bools, integers, floats, dates, lists and dicts.
+    The file is locked and read; it is replaced atomically, only if something changed and the block raised nothing.
+    Values are strings, bools, integers, floats, dates, lists and dicts.
 
     >>> with edit_hat("pkg.hat") as document:  # doctest: +SKIP
     ...     document["dependencies"]["link_target"] = "pkg.so"
 
-    Raises :class:`FormatError` where the file cannot be read or a value cannot be stored, and
-    :class:`HatError` where it cannot be written.
+    Raises :class:`FormatError` if the file cannot be read or a value cannot be stored, and :class:`HatError` if the
+    file cannot be written.
     """
     path = Path(path)
     with files.locked(path):
@@ -68,17 +68,17 @@ def edit_hat(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def store_in_auxiliary(path: str | Path, values: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write keys into the ``auxiliary`` table of functions, all in one edit: a mapping of function names.
+    """Store keys in the ``auxiliary`` tables of functions, given by name, in one edit.
 
-    Keys that are there are replaced and others are kept. Raises :class:`FormatError` for a function that the
-    file does not describe, and as :func:`edit_hat`.
+    Other keys stay. Raises :class:`FormatError` for a function that the file does not describe, and as
+    :func:`edit_hat`.
     """
     with edit_hat(path) as document:
         functions = _table(document, "functions", str(path))
         by_name = {table.get("name") or key: key for key, table in functions.items() if isinstance(table, dict)}
         for name, stored in values.items():
             if name not in by_name:
-                raise FormatError(f"there is no function {name!r}", where=str(path))
+                raise FormatError(f"it does not describe function {name!r}", where=str(path))
             function = functions[by_name[name]]
             _table(function, "auxiliary", f"{path}: functions.{by_name[name]}").update(stored)
 
@@ -86,18 +86,17 @@ def store_in_auxiliary(path: str | Path, values: Mapping[str, Mapping[str, Any]]
 def _table(parent: dict[str, Any], key: str, where: str) -> dict[str, Any]:
     table = parent.setdefault(key, {})
     if not isinstance(table, dict):
-        raise FormatError(f"{key} is no table", where=where, hint="hatframe validate lists all deviations")
+        raise FormatError(f"{key} is not a table", where=where, hint="hatframe validate lists all deviations")
     return table
 
 
 def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: dict[str, Any] | None = None) -> str:
-    """The TOML text changed so that it parses to ``document``, with no more than the lines that must change.
+    """The TOML text, changed so that it parses to ``document``; only lines that must change do.
 
-    ``old`` is what the text parses to, where the caller knows it: then it is not parsed for that, and what
-    ``document`` has of it, as the same objects, is not looked through for changes. What changed is parsed again and
-    compared with ``document`` all the same.
+    ``old`` is what the text parses to, if the caller knows it; objects that it shares with ``document`` are not
+    searched for changes. The changed tables are parsed again and compared with ``document``.
 
-    Raises :class:`FormatError` where the text is not TOML, or a value cannot be stored.
+    Raises :class:`FormatError` if the text is not TOML, or a value cannot be stored.
     """
     if old is None:
         old = parse_document(text, where)
@@ -112,17 +111,17 @@ def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: d
         if same(parse_document(changed), new):
             return changed
     raise FormatError(
-        "the change cannot be made without touching the rest of the file",
+        "the change would affect the rest of the file",
         where=where,
         hint="does it use TOML 1.1, such as a time without seconds? write that in TOML 1.0",
     )
 
 
 def _edit_table(text: str, key: str, old: dict[str, Any], new: dict[str, Any]) -> str:
-    """The text with only the sections of one table of the root edited; empty where they do not stand together.
+    """The text with only the sections of one top-level table edited; empty if they are not next to one another.
 
-    Most of a file are other tables, which need not be read for that: a bare key in brackets at the start of a line is
-    a header, unless it is in a string over several lines. What its sections hold before and after is checked.
+    This need not read the other tables, which are most of a file: a bare key in brackets at the start of a line is a
+    header, unless it is inside a multi-line string. The sections are parsed before and after the edit.
     """
     name = rf"\[[ \t]*{re.escape(key)}[ \t]*[].]"
     # A pattern that starts with a character is found ten times as fast as one that starts with a line.
@@ -142,7 +141,7 @@ def _edit_table(text: str, key: str, old: dict[str, Any], new: dict[str, Any]) -
 
 
 def _copied(value: Any) -> Any:
-    """A copy of a parsed document, in a tenth of the time of :func:`copy.deepcopy`."""
+    """A copy of a parsed document, ten times as fast as :func:`copy.deepcopy`."""
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value
@@ -162,7 +161,7 @@ def _is_same(old: Any, new: Any) -> bool:
 
 
 class _Edit:
-    """One change of a text: collects what to cut and to insert, then does all of it in one pass."""
+    """One edit of a text: collects what to cut and insert, and then applies it in one pass."""
 
     def __init__(self, text: str) -> None:
         self.positions = Positions(text)
@@ -175,10 +174,10 @@ class _Edit:
         self.removed: set[int] = set()
 
     def apply(self, old: dict[str, Any], new: dict[str, Any]) -> str:
-        """The text changed from what parses to ``old`` into what parses to ``new``."""
+        """The text, which parses to ``old``, changed to parse to ``new``."""
         self._change_table((), old, new)
-        # Additions come last, as they stand beside what is not removed. Several may go to one place: there the
-        # keys of a table come before a new header, and what is inside of a table before what follows it.
+        # Additions come last, as they go next to statements that stay. At the same place, the keys of a table come
+        # before a new header, and the content of a table before the tables that follow it.
         for path in sorted(self.added, key=len):
             self._add(path, self.added[path])
         for path, sections in sorted(self.added_sections, key=lambda pair: -len(pair[0])):
@@ -213,7 +212,7 @@ class _Edit:
         if new.keys() - old.keys():
             self.added.setdefault(path, {}).update((key, new[key]) for key in new if key not in old)
         elif not (new or self.positions.header(path)):
-            # Nothing is left that told of the table, so it must be written to stay.
+            # Without keys, the table exists only if it has a header.
             self.added.setdefault(path, {})
 
     def _change_array_of_tables(self, path: Keys, old: list[Any], new: list[Any]) -> None:
@@ -250,7 +249,7 @@ class _Edit:
         self.splices += [(end, end, separator.decode() + text) for text in added]
 
     def _cut_items(self, items: list[Item], kept: list[Item]) -> None:
-        """Cut the items that are not kept, each with one comma, the one before it if it can be."""
+        """Cut the items that are not kept, each with one comma: the one before it, if there is one."""
         first_kept = items.index(kept[0])
         if first_kept:
             self._cut(items[0].start, items[first_kept].start)
@@ -265,7 +264,7 @@ class _Edit:
         """Cut every section and statement under the path."""
         for section in self.positions.sections_under(path):
             self.removed.update(map(id, (section, *section.statements)))
-            # The blank lines after it go too, or the rest would drift apart with each removal.
+            # Without the blank lines after it, or each removal would leave more of them.
             after = _BLANK_LINES.match(self.source, section.body_end)
             self._cut(section.start, after.end() if after else section.body_end)
         for _, statement in self.positions.statements_under(path):
@@ -280,7 +279,7 @@ class _Edit:
     # ----------------------------------------------------------------------------------------------- addition
 
     def _add(self, path: Keys, items: dict[str, Any]) -> None:
-        """Add keys to the table at ``path``, in the way in which the table is written."""
+        """Add keys to the table at ``path``, in the style of the table."""
         left = self._left(path)
         header = next((section for section in left if section.path == path), None)
         dotted = [pair for pair in self.positions.statements_under(path) if id(pair[1]) not in self.removed]
@@ -311,15 +310,15 @@ class _Edit:
         elif section.path:
             self._insert_after(section.end, lines, like=section.start)
         else:
-            # The keys of no table stand before the first table, or before where there was one.
+            # Top-level keys go before the first table.
             self._insert_before(self._first_line(), [*lines, ""])
 
     def _add_sections(self, path: Keys, sections: list[list[str]]) -> None:
-        """Write new sections behind all that stands under ``path``, or under the closest path around it."""
+        """Add new sections after all sections under ``path``, or under the closest path around it."""
         lines = [line for section in sections for line in ("", *section)]
         for length in range(len(path), -1, -1):
             left = self._left(path[:length])
-            # The root has no header that anything could stand behind.
+            # The root has no header to insert anything after.
             if left and (left[-1].path or self._left_in(left[-1])):
                 last = (self._left_in(left[-1]) or left)[-1]
                 self._insert_after(last.end, lines, like=left[-1].start)
@@ -337,7 +336,7 @@ class _Edit:
         return [statement for statement in section.statements if id(statement) not in self.removed]
 
     def _first_line(self) -> int:
-        """Where the first line of TOML is or, without any, where it may be: after ``#ifdef TOML``."""
+        """The start of the first line of TOML or, without any, the line after ``#ifdef TOML``."""
         root, *sections = self.positions.sections
         places: list[Statement | Section] = [*root.statements, *sections]
         if places:
@@ -346,12 +345,12 @@ class _Edit:
         return opening.end() if opening else root.start
 
     def _insert_after(self, end: int, lines: Iterable[str], like: int) -> None:
-        """Insert lines behind the line that ends at ``end``, indented as the line that starts at ``like``."""
+        """Insert lines after the line that ends at ``end``, indented like the line that starts at ``like``."""
         text = "".join("\n" + (self._indent(like) + line if line else "") for line in lines)
         self.splices.append((end, end, text))
 
     def _insert_before(self, start: int, lines: Iterable[str]) -> None:
-        """Insert lines before the line that starts at ``start``, indented as that is."""
+        """Insert lines before the line that starts at ``start``, indented like it."""
         text = "".join((self._indent(start) + line if line else "") + "\n" for line in lines)
         self.splices.append((start, start, text))
 

@@ -1,8 +1,8 @@
 """The typed, frozen model of a .hat file, one class for each table of the schema.
 
-Reading is tolerant: what real files leave out or spell otherwise has a default or stays the text that it is.
-``hatframe validate`` tells each deviation; what would make a call go wrong is refused when a function is bound.
-The keys are described in ``schema/hat.tosd``.
+Reading is tolerant, as real files deviate from the schema: keys have defaults, and values with other spellings stay
+text. ``hatframe validate`` reports each deviation, and binding a function refuses those that would break a call.
+``schema/hat.tosd`` describes the keys.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 
 class LogicalType(str, enum.Enum):
-    """What a parameter means, whatever its C type says."""
+    """The meaning of a parameter, independent of its C type."""
 
     AFFINE_ARRAY = "affine_array"
     RUNTIME_ARRAY = "runtime_array"
@@ -38,15 +38,14 @@ class Usage(str, enum.Enum):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The base of every table; unknown keys are kept in :attr:`HatFile.document`."""
+    """The base of every table; :attr:`HatFile.document` keeps unknown keys."""
 
 
 class Parameter(Table, frozen=True, kw_only=True, gc=False):
-    """An argument of a function, or what it returns.
+    """An argument or the return value of a function.
 
-    ``shape``, ``affine_map`` (strides) and ``affine_offset`` count elements, not bytes, and belong to an
-    ``affine_array``; ``size`` counts elements too, as an expression over other parameters, and belongs to a
-    ``runtime_array``.
+    ``shape``, ``affine_map`` (strides) and ``affine_offset`` of an ``affine_array`` are in elements, not bytes, and so
+    is ``size`` of a ``runtime_array``, an expression over other parameters.
     """
 
     logical_type: LogicalType
@@ -65,7 +64,7 @@ VOID = Parameter(logical_type=LogicalType.VOID, declared_type="void", element_ty
 
 
 class Function(Table, frozen=True, kw_only=True, gc=False):
-    """One compiled C function: how it is called, and what its arguments look like.
+    """One compiled C function and its parameters.
 
     ``launch_parameters`` (``[grid x, y, z, block x, y, z]``), ``provider`` (the source file) and
     ``dynamic_shared_mem_bytes`` belong to device functions; ``launches`` names the device function that a host
@@ -86,7 +85,7 @@ class Function(Table, frozen=True, kw_only=True, gc=False):
 
 
 class Description(Table, frozen=True, kw_only=True, gc=False):
-    """Who made the package, which version it is, and its licence."""
+    """The author, version and license of the package."""
 
     comment: str = ""
     author: str = ""
@@ -96,7 +95,7 @@ class Description(Table, frozen=True, kw_only=True, gc=False):
 
 
 class RequiredCpu(Table, frozen=True, kw_only=True, gc=False):
-    """The processor that the code needs. An ``extension`` with a minus sign is not required."""
+    """The processor that the code requires. An extension with a minus sign is not required."""
 
     architecture: str = ""
     extensions: tuple[str, ...] = ()
@@ -105,7 +104,7 @@ class RequiredCpu(Table, frozen=True, kw_only=True, gc=False):
 
 
 class RequiredGpu(Table, frozen=True, kw_only=True, gc=False):
-    """The graphics processor that the device functions need. Memory sizes are in KB."""
+    """The GPU that the device functions require. Memory sizes are in KB."""
 
     runtime: str = ""
     model: str = ""
@@ -119,7 +118,7 @@ class RequiredGpu(Table, frozen=True, kw_only=True, gc=False):
 
 
 class Required(Table, frozen=True, kw_only=True, gc=False):
-    """What a machine must have for the functions to work at all."""
+    """What a machine must have to run the functions."""
 
     os: str = ""
     cpu: RequiredCpu = msgspec.field(name="CPU", default=RequiredCpu())
@@ -152,7 +151,7 @@ class OptimizedCpu(Table, frozen=True, kw_only=True, gc=False):
 
 
 class OptimizedGpu(Table, frozen=True, kw_only=True, gc=False):
-    """The graphics processor that the code was tuned for."""
+    """The GPU that the code was tuned for."""
 
     name: str = ""
     family: str = ""
@@ -163,7 +162,7 @@ class OptimizedGpu(Table, frozen=True, kw_only=True, gc=False):
 
 
 class OptimizedFor(Table, frozen=True, kw_only=True, gc=False):
-    """What the functions were tuned for; they work elsewhere too."""
+    """What the functions were tuned for; they also run elsewhere."""
 
     os: str = ""
     cpu: OptimizedCpu | None = msgspec.field(name="CPU", default=None)
@@ -172,7 +171,7 @@ class OptimizedFor(Table, frozen=True, kw_only=True, gc=False):
 
 
 class Target(Table, frozen=True, kw_only=True, gc=False):
-    """The machine: what it must have, and what the code was tuned for."""
+    """The machine that the package requires, and the one that it was tuned for."""
 
     required: Required = Required()
     optimized_for: OptimizedFor | None = None
@@ -180,7 +179,7 @@ class Target(Table, frozen=True, kw_only=True, gc=False):
 
 
 class LibraryReference(Table, frozen=True, kw_only=True, gc=False):
-    """Another library: a name and version for people, and what to give to the linker."""
+    """Another library: its name and version, and what to pass to the linker."""
 
     name: str = ""
     version: str = ""
@@ -188,7 +187,7 @@ class LibraryReference(Table, frozen=True, kw_only=True, gc=False):
 
 
 class Dependencies(Table, frozen=True, kw_only=True, gc=False):
-    """The package's own library (``link_target``), what goes along with it, and what it needs."""
+    """The library of the package (``link_target``), the files to deploy with it, and the libraries it needs."""
 
     link_target: str = ""
     deploy_files: tuple[str, ...] = ()
@@ -207,7 +206,7 @@ class CompiledWith(Table, frozen=True, kw_only=True, gc=False):
 
 
 class Declaration(Table, frozen=True, kw_only=True, gc=False):
-    """The C code of the header; it may hold definitions that must be compiled."""
+    """The C code of the header; it may contain definitions that must be compiled."""
 
     code: str = ""
 
@@ -215,8 +214,8 @@ class Declaration(Table, frozen=True, kw_only=True, gc=False):
 class HatFile(Table, frozen=True, kw_only=True, gc=False):
     """A whole .hat file.
 
-    ``document`` is the parsed TOML as plain dicts, with every key, also those that the model does not know;
-    treat it as read-only. ``path`` is where it was read from, or None.
+    ``document`` is the parsed TOML as plain dicts, including keys that the model does not know; treat it as read-only.
+    ``path`` is the file that it was read from, or None.
     """
 
     description: Description = Description()
@@ -231,7 +230,7 @@ class HatFile(Table, frozen=True, kw_only=True, gc=False):
 
     @property
     def folder(self) -> Path:
-        """The folder of the package, which ``link_target`` and the other paths are relative to."""
+        """The folder of the package, to which ``link_target`` and other paths are relative."""
         return self.path.parent if self.path else Path()
 
     @property

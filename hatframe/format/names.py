@@ -1,4 +1,4 @@
-"""The names of functions: users call ``gemm`` what a compiler named ``gemm_0123456789abcdef``."""
+"""The names of functions: users write ``gemm`` for ``gemm_0123456789abcdef``."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import fnmatch
 import re
 from collections.abc import Iterable
 
-# Accera appends an underscore and 16 hex digits; the sample packages of the format have 32.
-_HASH = re.compile(r"_(?:[0-9a-f]{16}|[0-9a-f]{32})\Z")
+# Accera appends 16 hex digits, the samples of the format have 32, and other compilers use 8 or more.
+_HASH = re.compile(r"_[0-9a-fA-F]{8,}\Z")
 
 
 def base_name(name: str) -> str:
-    """The name without the hash that a compiler appended: ``gemm`` of ``gemm_0123456789abcdef``."""
-    return _HASH.sub("", name)
+    """The name without the hash that a compiler appended: ``gemm`` for ``gemm_0123456789abcdef``.
+
+    A name that has nothing but underscores before its hash is its own base name.
+    """
+    base = _HASH.sub("", name)
+    return base if base.strip("_") else name
 
 
 def matching(pattern: str, names: Iterable[str]) -> list[str]:
-    """The names that ``pattern`` means: that very name, else all of that base name, else all that fit as a glob.
+    """The names that match: the one equal to ``pattern``, else those with this base name, else those that fit the glob.
 
-    A glob is tried on the full name and on the base name, and letter case counts.
+    A glob applies to the full name and the base name, and is case-sensitive.
     """
     names = list(names)
     if pattern in names:

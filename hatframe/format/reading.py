@@ -1,4 +1,4 @@
-"""Reading a .hat file into the model. No code of the package is run."""
+"""Reading a .hat file into the model, without running any code of the package."""
 
 from __future__ import annotations
 
@@ -20,39 +20,36 @@ _OFFSET_TIME = re.compile(r":\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:)")
 
 
 def read_text(path: Path) -> str:
-    """The text of a .hat file, byte for byte: line endings are kept.
+    """The text of a .hat file, with its line endings.
 
-    Raises :class:`FormatError` where there is no such file, it is a folder or a .zip file, cannot be read, or is
-    not UTF-8.
+    Raises :class:`FormatError` if the file does not exist, is a folder or .zip file, cannot be read, or is not UTF-8.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise FormatError("there is no such file", where=str(path), hint="check the path") from None
+        raise FormatError("this file does not exist", where=str(path), hint="check the path") from None
     except IsADirectoryError:
-        raise FormatError("this is a folder", where=str(path), hint="name a .hat file in it") from None
+        raise FormatError("this is a folder", where=str(path), hint="give a .hat file in it") from None
     except OSError as error:
         raise FormatError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
     if data.startswith(b"PK\3\4"):
-        raise FormatError(
-            "this is a .zip file", where=str(path), hint="unpack it first, and name the .hat file that was in it"
-        )
+        raise FormatError("this is a .zip file", where=str(path), hint="unpack it first, and give the .hat file in it")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FormatError(
             f"this is not a text file: byte {error.start} is not UTF-8",
             where=str(path),
-            hint="name the .hat file, not the library",
+            hint="give the .hat file, not the library",
         ) from None
 
 
 def parse_document(text: str, where: str = "") -> dict[str, Any]:
-    """Parse the TOML of a .hat text into plain dicts and lists; :class:`FormatError` where it is not TOML."""
+    """Parse a .hat text as TOML into plain dicts and lists; raises :class:`FormatError` if it is not valid TOML."""
     # tomli takes three times as long, and toml-rs crashes on deeply nested values.
     import rtoml
 
-    # C compilers accept a byte order mark, and some editors on Windows write one.
+    # Some editors on Windows write a byte order mark, and C compilers accept it.
     toml = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
         document = rtoml.loads(toml)
@@ -75,8 +72,8 @@ def _with_standard_timezones(value: Any) -> Any:
 def parse_hat(text: str, path: Path | None = None) -> HatFile:
     """Parse a .hat text into the model.
 
-    Raises :class:`FormatError` where it is not TOML, or a value that the model needs is missing or of another
-    type; the error tells the path to the value, such as ``functions.f.arguments[2].usage``.
+    Raises :class:`FormatError` if it is not valid TOML, or a value that the model needs is missing or has the wrong
+    type; the error gives the path of the value, such as ``functions.f.arguments[2].usage``.
     """
     where = str(path) if path else ""
     try:
@@ -119,7 +116,7 @@ def read_hat(path: str | Path) -> HatFile:
 
 
 def _named(functions: dict[str, Function]) -> dict[str, Function]:
-    """A function without a ``name`` has that of its key."""
+    """Name functions without a ``name`` by their key."""
     if all(function.name for function in functions.values()):
         return functions
     return {
@@ -129,7 +126,7 @@ def _named(functions: dict[str, Function]) -> dict[str, Function]:
 
 
 def _locate_key(message: str, key: str, document: dict[str, Any]) -> str:
-    """Name the function where msgspec writes ``functions[...]`` for any key of a mapping."""
+    """Name the function: msgspec writes ``functions[...]`` for any key of a mapping."""
     table, dots, rest = key.partition("[...]")
     if not dots or not isinstance(document.get(table), dict):
         return f"{key}: {message}" if key else message

@@ -1,10 +1,9 @@
-"""Writing a new .hat text: TOML to every TOML parser, and a C and C++ header to every compiler.
+"""Writing new .hat texts, which are valid TOML and a C and C++ header without compiler warnings.
 
-A compiler does not only skip what stands in ``#ifdef TOML``, it also splits it into tokens, and warns of
-quotes that do not pair up, of trigraphs and of invisible characters. So each string is written on one line
-between double quotes, and the quotes around the C code are ones that pair up for C too: ``'''//'`` is an
-empty and a full character constant to C, and opens a literal string in TOML; ``//'''`` is a comment to C, and
-closes the string.
+A compiler splits even the skipped lines in ``#ifdef TOML`` into tokens, and warns about unpaired quotes, trigraphs and
+invisible characters. So each string is on one line between double quotes, and the quotes around the C code pair up for
+C too: ``'''//'`` is an empty and a full character constant to C, and opens a literal string in TOML; ``//'''`` is a
+comment to C, and closes the string.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
 _SAFE_TEXT = re.compile(r"[\w .,:;/*+()<>=&|%!@^~\[\]{}-]*", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
-# What neither kind of TOML string takes as it is; C takes some of these as white space.
+# Characters that no TOML string contains unescaped; some are white space in C.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _OPENING = re.compile(r"\s*(?://['\"]?\n)?[ \t]*#[ \t]*endif\b[^\n]*(?:\n|\Z)")
 _CLOSING = re.compile(r"(?:\A|(?<=\n))[ \t]*#[ \t]*ifdef[ \t]+TOML[ \t]*(?:\n(?://)?\s*)?\Z")
@@ -36,7 +35,7 @@ _CLOSING = re.compile(r"(?:\A|(?<=\n))[ \t]*#[ \t]*ifdef[ \t]+TOML[ \t]*(?:\n(?:
 
 
 def plain(value: Any, where: Keys = ()) -> Any:
-    """The value as plain dicts, lists and scalars; :class:`FormatError` for what TOML cannot hold."""
+    """The value as plain dicts, lists and scalars; raises :class:`FormatError` for other types."""
     if type(value) in (str, bool, float):
         return value
     if isinstance(value, enum.Enum):
@@ -44,7 +43,7 @@ def plain(value: Any, where: Keys = ()) -> Any:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise FormatError(f"the key {key!r} is not text", where=path_text(where))
+                raise FormatError(f"the key {key!r} is not a string", where=path_text(where))
         return {str(key): plain(item, (*where, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item, (*where, index)) for index, item in enumerate(value)]
@@ -58,7 +57,7 @@ def plain(value: Any, where: Keys = ()) -> Any:
         return int(value)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value
-    raise FormatError(f"TOML cannot hold a {type(value).__name__}", where=path_text(where))
+    raise FormatError(f"TOML has no type for a {type(value).__name__}", where=path_text(where))
 
 
 def path_text(path: Iterable[str | int]) -> str:
@@ -67,12 +66,12 @@ def path_text(path: Iterable[str | int]) -> str:
 
 
 def toml_key(key: str) -> str:
-    """A key, quoted where it must be."""
+    """A key, quoted if necessary."""
     return key if _BARE_KEY.fullmatch(key) else toml_value(key)
 
 
 def toml_path(path: Iterable[str | int]) -> str:
-    """The keys of a path with dots between them, as a header has them; indices are left out."""
+    """The keys of a path with dots between them, as in a header; without indices."""
     return ".".join(toml_key(key) for key in path if isinstance(key, str))
 
 
@@ -86,7 +85,7 @@ def toml_value(value: Any) -> str:
 
 
 def has_section(key: str, value: Any) -> bool:
-    """Whether a value is written under a header of its own; what a function returns stands on one line."""
+    """Whether a value gets its own header; the return value of a function goes on one line."""
     return isinstance(value, dict) and key != "return"
 
 
@@ -121,11 +120,11 @@ def _escaped(text: str) -> str:
         elif character.isprintable():
             written.append(character)
         elif 0xD800 <= ord(character) <= 0xDFFF:
-            raise FormatError(f"the text {text!r} holds half of a surrogate pair", hint="it is not valid Unicode")
+            raise FormatError(f"the string {text!r} has an unpaired surrogate", hint="it is not valid Unicode")
         else:
             code = ord(character)
             written.append(f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}")
-    # Two question marks may begin a trigraph, which C would replace before it looks for the closing quote.
+    # In C, two question marks may start a trigraph, which is replaced before the closing quote is looked for.
     return "".join(written).replace("??", "?\\u003F")
 
 
@@ -155,32 +154,32 @@ def _item(value: Any, *, inline: bool = False) -> Any:
 
 
 def bare_code(code: str) -> str:
-    """The C code of a declaration without the lines that lead out of ``#ifdef TOML`` and into it again."""
+    """The C code of a declaration without the lines that close ``#ifdef TOML`` and open it again."""
     opening = _OPENING.match(code)
     closing = _CLOSING.search(code, opening.end()) if opening else None
     return code[opening.end() : closing.start()] if opening and closing else code
 
 
 def wrapped_code(code: str) -> tuple[str, str]:
-    """The C code as ``declaration.code`` holds it in a rendered file, and the TOML quotes that go around it.
+    """The C code as a rendered file has it in ``declaration.code``, and the TOML quotes around it.
 
-    Lines end in a line feed. Raises :class:`FormatError` where no TOML string can hold the code as C needs
-    it: control characters, or three single quotes in a row beside a backslash or three double quotes.
+    Lines end in a line feed. Raises :class:`FormatError` if no TOML string can contain the code unescaped, as C needs
+    it: with control characters, or three single quotes in a row and a backslash or three double quotes.
     """
     code = bare_code(code).replace("\r\n", "\n").strip("\n")
     if control := _CONTROL.search(code):
         line = code.count("\n", 0, control.start()) + 1
         raise FormatError(
-            f"line {line} of the C code holds the control character {control.group()!r}",
+            f"line {line} of the C code has the control character {control.group()!r}",
             where="declaration.code",
-            hint="TOML cannot hold it: replace it by a space, or by an escape in a C string",
+            hint="TOML does not allow it: replace it by a space, or by an escape in a C string",
         )
     quotes = "'''"
     if quotes in code:
         if "\\" in code or '"""' in code:
             raise FormatError(
-                "the C code holds three single quotes in a row and a backslash or three double quotes, and "
-                "no TOML string holds both as they are",
+                "the C code has three single quotes in a row and a backslash or three double quotes, and no TOML "
+                "string can contain both",
                 where="declaration.code",
                 hint="put a space between the quotes",
             )
@@ -192,16 +191,15 @@ def wrapped_code(code: str) -> tuple[str, str]:
 
 
 def guard_macro(name: str) -> str:
-    """A macro for the include guard of a file of that name: an identifier of C that is not reserved."""
+    """The macro for the include guard of a file of this name, which C does not reserve."""
     name = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9]+", "_", name)).strip("_").upper()
     return f"HAT_{name}" if name else "HAT_FILE"
 
 
 def to_document(hat: HatFile) -> dict[str, Any]:
-    """The plain document of a model, with all of :attr:`HatFile.document` that the model does not know.
+    """The plain document of a model, with the keys of :attr:`HatFile.document` that the model does not know.
 
-    The model wins where both have a value; a key that is not in the document and has its default in the model
-    is left out.
+    The values of the model take precedence. A key with its default value is left out unless the document has it.
     """
     merged: dict[str, Any] = _merged(hat, hat.document)
     return merged
@@ -218,7 +216,7 @@ def _merged(model: Any, document: Any) -> Any:
             value = getattr(model, field.name)
             if value is not None and (key in known or value != _default(field)):
                 found[key] = _merged(value, known.get(key))
-        # The order of the document, then that of the model.
+        # In the order of the document, and then of the model.
         return {key: found[key] for key in (*(key for key in known if key in found), *found)}
     if isinstance(model, dict):
         known = document if isinstance(document, dict) else {}
@@ -239,9 +237,9 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 def render_hat(document: Mapping[str, Any], guard: str) -> str:
     """A whole .hat text from a plain document.
 
-    ``guard`` names the include guard, usually by the file's name; see :func:`guard_macro`. The text parses to
-    the document again, but for ``declaration.code``, which comes back as :func:`wrapped_code` writes it.
-    Raises :class:`FormatError` for what TOML cannot hold.
+    ``guard`` names the include guard, usually after the file; see :func:`guard_macro`. The text parses to the same
+    document, except that ``declaration.code`` is as :func:`wrapped_code` returns it. Raises :class:`FormatError` for
+    values that TOML does not support.
     """
     from tomlkit.items import String, StringType, Trivia
 
@@ -260,7 +258,7 @@ def render_hat(document: Mapping[str, Any], guard: str) -> str:
 def render_toml(document: Mapping[str, Any], comment: str = "") -> str:
     """A new TOML text from a document, with the lines of ``comment`` at its top.
 
-    Raises :class:`FormatError` for what TOML cannot hold.
+    Raises :class:`FormatError` for values that TOML does not support.
     """
     tables = plain(document)
     lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
@@ -269,12 +267,12 @@ def render_toml(document: Mapping[str, Any], comment: str = "") -> str:
 
 def _checked(text: str, document: dict[str, Any]) -> str:
     if not same(parse_document(text), document):
-        raise FormatError("the document cannot be written as TOML without a change to it")
+        raise FormatError("the document cannot be written as TOML without changing it")
     return text
 
 
 def same(first: Any, second: Any) -> bool:
-    """Whether two plain values are the same in TOML: 1, 1.0 and true are three values, and nan is itself."""
+    """Whether two plain values are equal in TOML, where 1, 1.0 and true differ, and nan equals nan."""
     if first is second:
         return True
     kind = type(first)
@@ -285,7 +283,7 @@ def same(first: Any, second: Any) -> bool:
             return False
         for key, item in first.items():
             other = second[key]
-            # Most are texts, which need no call.
+            # Most are strings, which need no call.
             if item is not other and not (item == other if type(item) is str is type(other) else same(item, other)):
                 return False
         return True

@@ -1,7 +1,7 @@
-"""The schema of a .hat file: ``schema/hat.tosd``, what of it a document strays from, and its JSON Schema.
+"""The schema of a .hat file: ``schema/hat.tosd``, the violations of it in a document, and its JSON Schema.
 
-The file is in the form of TOML Schema 1.0.0; the part of that form that it uses is interpreted here: simple
-types, tables, arrays, collections, references to types, alternatives, optional keys, and limits of values.
+The file uses TOML Schema 1.0.0. This module interprets the part that it needs: simple types, tables, arrays,
+collections, references to types, alternatives, optional keys, and limits of values.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _JSON_TYPES = {"float": "number", "table": "object", "collection": "object"}
 
 
 class ViolationKind(enum.Enum):
-    """How a document strays from the schema at one place."""
+    """The kinds of violations of the schema."""
 
-    MISSING = "a required key is missing"
-    UNKNOWN = "a key is not known"
-    TYPE = "a value is of another type"
-    VALUE = "a value is not allowed"
+    MISSING = "missing key"
+    UNKNOWN = "unknown key"
+    TYPE = "wrong type"
+    VALUE = "invalid value"
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """One place where a document strays from the schema: its path, how, and a sentence that tells it."""
+    """One violation of the schema in a document: its path, its kind, and a message."""
 
     path: Keys
     kind: ViolationKind
@@ -49,7 +49,7 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 def schema_path() -> Path:
-    """Where ``hat.tosd`` is: inside the installed package, or in ``schema/`` of a checkout."""
+    """The path of ``hat.tosd``: in the installed package, or in ``schema/`` of a checkout."""
     package = Path(__file__).parent.parent
     for folder in (package, package.parent):
         if (path := folder / "schema" / "hat.tosd").is_file():
@@ -68,14 +68,14 @@ def _schema() -> dict[str, Any]:
 
 
 def check(document: Mapping[str, Any]) -> list[Violation]:
-    """Every place where a plain document strays from the schema, in the order of the schema."""
-    # The form reserves this table for a reference to the schema itself.
+    """All violations of the schema in a plain document, in the order of the schema."""
+    # TOML Schema reserves this table for a reference to the schema.
     document = {key: value for key, value in document.items() if key != "toml-schema"}
     return list(_check({"type": "table", **_schema()["elements"]}, document, ()))
 
 
 def _resolved(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The definition with that of the type it refers to; what it says itself counts more."""
+    """The definition merged over the type that it refers to."""
     if "typeof" not in definition or definition.get("type") == "collection":
         return dict(definition)
     return {
@@ -97,7 +97,7 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Vi
     definition = _resolved(definition)
     if "anyof" in definition:
         results = [list(_check(_named(name), value, path)) for name in definition["anyof"]]
-        # Where none fits, the one of the right type explains best what is wrong.
+        # If none fits, the one of the right type explains best what is wrong.
         yield from min(results, key=lambda found: (len(found), any(each.kind is ViolationKind.TYPE for each in found)))
         return
     expected = definition["type"]
@@ -112,7 +112,7 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Vi
     if "min" in definition and not value >= definition["min"]:
         yield Violation(path, ViolationKind.VALUE, f"{value} is less than {definition['min']}")
     if "maxlength" in definition and len(value) > definition["maxlength"]:
-        yield Violation(path, ViolationKind.VALUE, f"it has {len(value)} elements, over {definition['maxlength']}")
+        yield Violation(path, ViolationKind.VALUE, f"it has {len(value)} elements, more than {definition['maxlength']}")
     if expected == "array":
         item = _item(definition)
         for index, element in enumerate(value):
@@ -128,7 +128,7 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Vi
                 yield Violation((*path, key), ViolationKind.MISSING, f"{key} is missing")
         for key in value:
             if key not in children:
-                yield Violation((*path, key), ViolationKind.UNKNOWN, f"{key} is not known")
+                yield Violation((*path, key), ViolationKind.UNKNOWN, f"unknown key {key}")
 
 
 def _item(definition: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,12 +136,12 @@ def _item(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is(value: Any, expected: str) -> bool:
-    # In Python a bool is an integer too.
+    # In Python, a bool is an int.
     return isinstance(value, _PYTHON_TYPES[expected]) and (expected == "boolean" or not isinstance(value, bool))
 
 
 def toml_type(value: Any) -> str:
-    """What TOML calls the type of a plain value."""
+    """The name that TOML has for the type of a plain value."""
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return "date or time"
     return next(name for name in ("boolean", *_PYTHON_TYPES) if isinstance(value, _PYTHON_TYPES[name]))

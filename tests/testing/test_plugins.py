@@ -117,9 +117,9 @@ def test_its_commands_are_on_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("hooks", "clause"),
     [
-        ({"probe": returning()}, "the kernel takes it; found: .*hooks that do not exist: hatframe_probe"),
-        ({"probes": returning("cpu")}, "the kernel takes it; found: a str is no Probe"),
-        ({"probes": returning(ToyProbe)}, r"the kernel takes it; found: ToyProbe \(a class\) is no Probe"),
+        ({"probe": returning()}, "the kernel takes it; found: .*hooks: hatframe_probe"),
+        ({"probes": returning("cpu")}, "the kernel takes it; found: a str is not a Probe"),
+        ({"probes": returning(ToyProbe)}, r"the kernel takes it; found: ToyProbe \(a class\) is not a Probe"),
         ({"probes": lambda: 1 / 0}, "the kernel takes it; found: hatframe_probes raised ZeroDivisionError"),
         ({"probes": returning(ToyProbe(), ToyProbe())}, "backends of one kind have names of their own; found: toy"),
         ({"observers": returning("x")}, "the kernel takes it; found: hatframe_observers returned a str"),
