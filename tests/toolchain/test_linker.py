@@ -1,4 +1,4 @@
-"""A linker that runs tools can be put into a job."""
+"""Linkers that run their tools in a job."""
 
 from __future__ import annotations
 
@@ -9,8 +9,26 @@ from hatframe_builtin.linkers.gcc import Gcc
 from sample_packages import compiler
 
 from hatframe.errors import LinkError
-from hatframe.toolchain.linker import in_job
+from hatframe.toolchain.linker import ToolLinker, in_job
 from hatframe.toolchain.tool import Job
+
+
+def test_a_linker_gets_a_job_and_the_original_keeps_its_own() -> None:
+    linker, job = Gcc(), Job()
+    assert isinstance(linker, ToolLinker)
+    before = linker.job
+    other = in_job(linker, job)
+    assert isinstance(other, Gcc)
+    assert other.job is job
+    assert linker.job is before
+
+
+def test_a_linker_that_runs_no_tools_stays_as_it_is() -> None:
+    class Other:
+        name = "other"
+
+    linker = Other()
+    assert in_job(linker, Job()) is linker  # type: ignore[arg-type, comparison-overlap]
 
 
 def test_a_stopped_job_stops_its_linker_and_no_other(tmp_path: Path) -> None:
@@ -23,8 +41,3 @@ def test_a_stopped_job_stops_its_linker_and_no_other(tmp_path: Path) -> None:
         stopped.compile(tmp_path / "x.c", tmp_path / "x.o")
     linker.compile(tmp_path / "x.c", tmp_path / "x.o")
     assert (tmp_path / "x.o").exists()
-
-
-def test_a_linker_without_tools_stays_the_same() -> None:
-    linker = object()
-    assert in_job(linker, Job()) is linker  # type: ignore[arg-type]
