@@ -156,12 +156,14 @@ class _Reader:
                 unsupported.append(_unsupported(name, "its types are nested too deeply", self._place(node)))
         return ParsedSource(
             functions=tuple(functions),
-            unsupported=(*unsupported, *self._unparsed()),
+            unsupported=(*unsupported, *self._unparsed(linkages)),
             package=tuple(self._package_lines(above_functions)),
         )
 
     def _is_ours(self, node: Node) -> bool:
-        return node.type == "function_definition" and self._unit.is_source(self._place(node))
+        # The parser takes `void *__attribute__((cold)) f(void)` for a function named __attribute__.
+        is_function = node.type == "function_definition" and _name(node) != "__attribute__"
+        return is_function and self._unit.is_source(self._place(node))
 
     def _place(self, definition: Node) -> Place:
         """The line of a function's name."""
@@ -228,17 +230,25 @@ class _Reader:
             )
         return {"flops": value.text}
 
-    def _unparsed(self) -> Iterable[UnsupportedFunction]:
-        """The functions whose bodies the parser could not attach to a definition."""
-        stray = [node for node in self._nodes if node.type in ("compound_statement", "ERROR")]
-        for body in stray + [child for node in stray if node.type == "ERROR" for child in node.children]:
-            code = self._unit.code[: body.start_byte]
-            start = max(code.rfind(b";"), code.rfind(b"}")) + 1
-            heading = _HEADING.search(code[start:].decode("utf-8", "replace"))
+    def _unparsed(self, parsed: Collection[str]) -> Iterable[UnsupportedFunction]:
+        """The functions whose bodies the parser could not attach to their definitions."""
+        bodies: list[Node | None] = []
+        for node in self._nodes:
+            if node.type == "ERROR":
+                bodies += node.children
+            elif node.has_error:
+                bodies.append(node.child_by_field_name("body"))
+            else:
+                bodies.append(node)
+        for body in bodies:
+            if body is None or body.type != "compound_statement":
+                continue
+            start = max(self._unit.code.rfind(end, 0, body.start_byte) for end in (b";", b"}")) + 1
+            heading = _HEADING.search(self._unit.code[start : body.start_byte].decode("utf-8", "replace"))
             place = self._unit.place(body.start_point.row)
             if (
-                body.type == "compound_statement"
-                and heading
+                heading
+                and heading["name"] not in parsed
                 and self._unit.is_source(place)
                 and not re.search(r"\b(?:static|inline)\b", heading.string)
             ):
