@@ -1,0 +1,54 @@
+"""Argument sets made from metadata: their bytes, layouts and values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from sample_packages import affine, element, function, runtime
+
+from hatframe.calling.arguments import argument_bytes, make_arguments, make_array
+from hatframe.calling.plans import CallPlan, plan_call
+from hatframe.errors import CallError
+from hatframe.format.model import Function
+
+
+def plan(*arguments: dict[str, Any]) -> CallPlan:
+    return plan_call(msgspec.convert({**function(*arguments), "name": "f"}, Function))
+
+
+MADE = plan(
+    element("n", "int"),
+    element("other", "int"),
+    element("factor", "double"),
+    runtime("x", "n*4", "double"),
+    affine("y", [2, 3], usage="output"),
+)
+
+
+def test_an_argument_set_has_a_value_for_each_parameter() -> None:
+    filled: list[str] = []
+
+    def fill(name: str, array: Any) -> None:
+        filled.append(name)
+        array[...] = 7
+
+    n, other, factor, x, y = make_arguments(MADE, {"n": 5}, fill)
+    assert (n, other, factor) == (5, 1, 7.0)
+    assert (x.shape, x.dtype, y.shape) == ((5, 4), np.float64, (2, 3))
+    assert filled == ["factor", "x"]
+    assert (x == 7).all()
+
+
+def test_the_bytes_of_a_set_are_those_of_its_arrays() -> None:
+    assert argument_bytes(plan(affine("y", [2, 3])), {}) == 24
+    assert argument_bytes(plan(element("n", "int"), runtime("x", "n", "double")), {"n": 100}) >= 800
+
+
+@pytest.mark.parametrize("sizes", [{}, {"n": -1}])
+def test_a_missing_or_negative_dimension_is_an_error_with_the_argument(sizes: dict[str, int]) -> None:
+    with pytest.raises(CallError) as caught:
+        make_array(MADE, MADE.arguments[3], sizes)
+    assert "x" in caught.value.where
