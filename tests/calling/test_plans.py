@@ -53,7 +53,7 @@ def test_parameters_without_a_name_are_numbered() -> None:
         (affine("x", [4]), affine("x", [4])),
         (runtime("x", "n"),),
         (element("n", "float"), runtime("x", "n")),
-        (element("n", "int", "output"),),
+        (element("n", "int", "output", declared="int"),),
         (runtime("x", "4", declared="float ***"),),
     ],
     ids=["same name", "unknown dimension", "dimension not an integer", "output by value", "three pointers"],
