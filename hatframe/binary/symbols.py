@@ -108,25 +108,27 @@ def _elf_symbols(image: bytes, header: BinaryHeader) -> Symbols:
     else:
         sections = elf.iter_sections("SHT_SYMTAB")
         tables = [(section.data(), section.stringtable["sh_offset"]) for section in sections]
-    names: dict[str, set[str]] = {"defined": set(), "undefined": set(), "weak": set()}
+    defined: set[str] = set()
+    undefined: set[str] = set()
+    weak: set[str] = set()
     for table, strings in tables:
         for offset, information, other, section_index in form.iter_unpack(table):
-            binding, visibility = information >> 4, other & 3
+            binding = information >> 4
             if not offset or binding == _STB_LOCAL:
                 continue
             start = strings + offset
             name = image[start : image.index(b"\0", start)].decode("utf-8", "surrogateescape")
             if section_index == _SHN_UNDEF:
-                names["weak" if binding == _STB_WEAK else "undefined"].add(name)
+                (weak if binding == _STB_WEAK else undefined).add(name)
             # Objects link with hidden symbols of others too; dynamic libraries do not export them.
-            elif not (dynamic and visibility in (_STV_INTERNAL, _STV_HIDDEN)):
-                names["defined"].add(name)
+            elif not (dynamic and other & 3 in (_STV_INTERNAL, _STV_HIDDEN)):
+                defined.add(name)
     return Symbols(
-        defined=frozenset(names["defined"]),
-        undefined=frozenset(names["undefined"]),
-        weak=frozenset(names["weak"]),
+        defined=frozenset(defined),
+        undefined=frozenset(undefined),
+        weak=frozenset(weak),
         needed=tuple(needed),
-        complete="__gnu_lto_slim" not in names["defined"],
+        complete="__gnu_lto_slim" not in defined,
     )
 
 

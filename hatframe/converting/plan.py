@@ -27,18 +27,18 @@ class HatSource(msgspec.Struct, frozen=True):
 
 
 class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """All inputs of a conversion. ``added`` are the dependencies that the user adds to those of the package."""
+    """All inputs of a conversion.
+
+    ``exports`` are the functions that the library must define: loaders compile those of a runtime themselves. ``added``
+    are the dependencies that the user adds to those of the package.
+    """
 
     package: Package
     library: LibraryFile
+    exports: tuple[str, ...]
     sources: tuple[HatSource, ...]
     added: tuple[Dependency, ...]
     library_folders: tuple[Path, ...]
-
-    @property
-    def exports(self) -> tuple[str, ...]:
-        """The functions that the library must define. Loaders compile those of a runtime themselves."""
-        return tuple(name for name, function in self.package.functions.items() if not function.runtime)
 
     @property
     def platform(self) -> Platform:
@@ -87,7 +87,8 @@ def plan_link(
         A dependency cannot be linked, or a folder does not exist.
     """
     where = str(package.path or "")
-    if all(function.runtime for function in package.functions.values()):
+    exports = tuple(name for name, function in package.functions.items() if not function.runtime)
+    if not exports:
         raise PackageError("the package has no host functions", where=where)
     library = static_library(package, trust)
     for hat in package.hat_files:
@@ -102,6 +103,7 @@ def plan_link(
     plan = LinkPlan(
         package=package,
         library=library,
+        exports=exports,
         sources=tuple(_source(hat, trust) for hat in package.hat_files),
         added=tuple(read_dependency(text, Path.cwd(), f"{option} {text}", own) for text in libraries),
         library_folders=tuple(folders),
