@@ -17,9 +17,9 @@ from hatframe.c.declarations import parameter_counts
 from hatframe.c.elements import element_type, parse_declared_type, same_type
 from hatframe.c.layouts import Layout
 from hatframe.c.size_expressions import SizeExpression
-from hatframe.calling.plans import plan_call
+from hatframe.calling.plans import check_host_convention, plan_call
 from hatframe.errors import FormatError, PackageError
-from hatframe.format.model import VOID, Function, LogicalType, Parameter
+from hatframe.format.model import Function, LogicalType, Parameter
 from hatframe.format.positions import Keys, Positions
 from hatframe.format.reading import parse_document, parse_hat, read_text
 from hatframe.format.rendering import bare_code, path_text
@@ -216,12 +216,10 @@ class _Validator:
         """Check the return value, the calling convention, and then the whole function, as a call does."""
         if path[0] != "functions":
             return
-        plain = msgspec.structs.replace(function, name=str(path[-1]), arguments=(), calling_convention="cdecl")
+        plain = msgspec.structs.replace(function, name=str(path[-1]), arguments=())
         self._try(path, "return", lambda: plan_call(plain))
         if (*path, "calling_convention") not in self.broken:
-            convention = function.calling_convention
-            other = msgspec.structs.replace(plain, calling_convention=convention, return_value=VOID)
-            self._try(path, "calling_convention", lambda: plan_call(other))
+            self._try(path, "calling_convention", lambda: check_host_convention(function))
         if path not in self.broken:
             self._try(path[:-1], str(path[-1]), lambda: plan_call(function))
 
