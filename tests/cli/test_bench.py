@@ -161,7 +161,7 @@ def test_a_function_that_cannot_be_called_fails_alone(hat: Path, tmp_path: Path)
     assert done.returncode == 1
     assert "quick" in done.stdout
     (line,) = [line for line in done.stderr.splitlines() if "error" in line]
-    assert "does not export gone; do the .hat file and the library belong together?" in line
+    assert "gone" in line
     with (tmp_path / "results.csv").open() as file:
         status = {row["function_name"]: row["status"] for row in csv.DictReader(file)}
     assert status["gone"] == "failed"

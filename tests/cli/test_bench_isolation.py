@@ -269,16 +269,27 @@ def test_a_killed_run_resumes(tmp_path: Path) -> None:
     }
     hat = package(tmp_path, bodies)
     arguments = (hat, "--sink", "csv=r.csv", "--max-time", "2", "--batches", "150", "--cache", "hot")
+    runs = Path(os.environ["HATFRAME_STATE_DIR"]) / "runs"
+
+    def saved_records() -> dict[str, Any]:
+        texts = [path.read_text() for path in runs.glob("*.json")]
+        return {record["row"]["function"]: record for text in texts for record in json.loads(text)}
+
+    def measured_in_part() -> bool:
+        records = saved_records()
+        return bool(records) and all(
+            len(records[name]["samples"]["means"]) > 10 for name in ("fast", "tie", "far_behind")
+        )
+
     with started(*arguments, folder=tmp_path) as process:
         wait_for(lambda: one_finished(tmp_path / "r.csv"))
-        time.sleep(3)
+        wait_for(measured_in_part)
         process.kill()
         process.wait(10)
     first = [row["function_name"] for row in csv_rows(tmp_path / "r.csv")]
     assert first == ["fails"]
-    (saved,) = (Path(os.environ["HATFRAME_STATE_DIR"]) / "runs").glob("*.json")
-    before = {record["row"]["function"]: record for record in json.loads(saved.read_text())}
-    assert len(before["fast"]["samples"]["means"]) > 10
+    (saved,) = runs.glob("*.json")
+    before = saved_records()
     done = bench(*arguments, "--resume", "--json", folder=tmp_path, options=())
     assert done.returncode == 1, done.stderr
     results = results_of(done)
