@@ -19,10 +19,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hatframe import Kernel
-from hatframe.backends import BoundFunction
+from hatframe.plugin import BoundFunction, Workload, WorkloadSpec
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from sample_packages import affine, compiler, function, make_package
@@ -139,11 +139,11 @@ class Subject(NamedTuple):
     """A function, and the arrays that it takes: three, or none."""
 
     bound: BoundFunction
-    arguments: list[Any]
+    workload: Workload
 
     def request(self, calls: int) -> str:
         """What asks a server for a batch."""
-        places = [array.ctypes.data % 4096 for array in self.arguments]
+        places = [array.ctypes.data % 4096 for array in self.workload.values(0)]
         return " ".join(map(str, (self.bound.name, len(places), *(places + [0] * 3)[:3], calls)))
 
 
@@ -193,16 +193,17 @@ def make_subjects(hat: Path) -> Iterator[Subject]:
     package = Kernel().load(hat, timer="native")
     for name in package:
         bound = package[name]
-        yield Subject(bound, list(bound.make_arguments({}, lambda _, array: array.fill(1))))
+        workload = bound.workload(WorkloadSpec(input_data="ones"))
+        workload.allocate(1)
+        yield Subject(bound, workload)
 
 
 def measure(subject: Subject, servers: dict[str, Server], rounds: int) -> dict[str, list[float]]:
     """Seconds of a call in each round, by what measured them."""
-    timer = subject.bound.prepare([subject.arguments])
 
     def own(calls: int) -> float:
-        timer.run(calls // 10 + 1)
-        return timer.run(calls).seconds / calls
+        subject.workload.run(calls // 10 + 1)
+        return subject.workload.run(calls).seconds / calls
 
     calls = max(1, round(BATCH / min(own(1000) for _ in range(3))))
     ways: dict[str, Callable[[], float]] = {"hatframe": lambda: own(calls)}
