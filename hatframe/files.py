@@ -53,8 +53,8 @@ def write_together(contents: Mapping[Path, bytes], *, synced: bool = False) -> N
     """Replace several files, each as :func:`write_atomically` does, in the order of ``contents``: all or none.
 
     All are written beside their places first, so that a full disk or a protected folder fails before anything is
-    replaced; after a later failure, those replaced so far are put back. ``synced`` waits until the disk has them, so
-    that they also survive a power failure.
+    replaced; after a later failure, those replaced so far are put back. A file that replaces another is on the disk
+    before it does, so that a power failure loses nothing; with ``synced``, so is every new file.
     """
     staged: list[tuple[Path, Path]] = []
     before: list[tuple[Path, bytes | None]] = []
@@ -85,7 +85,7 @@ def _stage(path: Path, data: bytes, staged: list[tuple[Path, Path]], synced: boo
     staged.append((path, temporary))
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-        if synced:
+        if synced or path.exists():
             file.flush()
             os.fsync(file.fileno())
     temporary.chmod(_permissions(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,12 @@ def test_what_is_marked_is_in_use_until_the_block_ends(tmp_path: Path) -> None:
         assert files.is_in_use(tmp_path)
         assert not files.is_in_use(tmp_path / "other")
     assert not files.is_in_use(tmp_path)
+
+
+def test_a_file_is_on_the_disk_before_it_replaces_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(files.os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    files.write_together({tmp_path / "new": b"12345"})
+    assert synced == []
+    files.write_together({tmp_path / "new": b"123", tmp_path / "other": b"1234567"})
+    assert synced == [3]
