@@ -102,8 +102,9 @@ class Job:
         if len(items) < 2:
             return [work(item) for item in items]
         with ThreadPoolExecutor(processors()) as pool:
-            futures = [pool.submit(work, item) for item in items]
             try:
+                # Ctrl-C may come as soon as the first has started, and leaving the pool waits for it.
+                futures = [pool.submit(work, item) for item in items]
                 return [future.result() for future in futures]
             except BaseException:
                 self.stop()

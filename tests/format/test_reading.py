@@ -123,12 +123,12 @@ def test_what_the_model_cannot_take_is_an_error_with_the_path_to_it(text: str, m
 
 
 def test_unreadable_files_are_errors_that_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="no such file"):
+    with pytest.raises(FormatError, match=r"none\.hat"):
         read_hat(tmp_path / "none.hat")
     with pytest.raises(FormatError, match="folder"):
         read_hat(tmp_path)
     (tmp_path / "p.so").write_bytes(b"\x7fELF\x02\x01\xff\xff")
-    with pytest.raises(FormatError, match=r"byte 6 is not UTF-8.*name the \.hat file"):
+    with pytest.raises(FormatError, match=r"p\.so.*byte 6"):
         read_hat(tmp_path / "p.so")
     (tmp_path / "nul.hat").write_bytes(b"a = 1\0\n")
     with pytest.raises(FormatError, match="line 1"):
