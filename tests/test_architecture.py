@@ -146,3 +146,21 @@ def test_only_the_command_line_prints_and_exits() -> None:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in {"print", "sys.exit", "exit", "quit"}, f"{path}:{node.lineno} calls {called}"
+
+
+# What has no behaviour of its own to hold: declarations, and data without methods.
+WITHOUT_TESTS = {
+    "calling/interface.py": "abstract; the loaders for ctypes and cffi implement it",
+    "hookspecs.py": "declarations; tests/test_docs.py holds each against the manual and against a test that runs it",
+    "outcomes.py": "plain data",
+}
+
+
+def test_every_module_has_its_mirrored_test_file() -> None:
+    modules = {str(path.relative_to(CORE).as_posix()) for path in files(CORE) if not path.name.startswith("__")}
+    mirrored = {
+        str((path.parent / path.name.removeprefix("test_")).relative_to(ROOT / "tests").as_posix())
+        for path in (ROOT / "tests").rglob("test_*.py")
+    }
+    assert sorted(modules - mirrored - WITHOUT_TESTS.keys()) == []
+    assert WITHOUT_TESTS.keys() <= modules - mirrored
