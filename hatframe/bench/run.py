@@ -56,6 +56,7 @@ def run_benchmark(
     After Ctrl-C the sinks are closed with the results so far.
     """
     _check(options)
+    backends.meters()  # an unknown one is an error now, not in the worker
     chosen, skipped = choose(packages, options)
     rows = with_sizes(packages, chosen, options)
     everyone = Observers(observers)

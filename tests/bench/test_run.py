@@ -10,7 +10,7 @@ from sample_packages import affine, function, make_package
 
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Observer, Sink, SinkRun
-from hatframe.errors import HatError, UnknownFunctionError
+from hatframe.errors import HatError, PluginError, UnknownFunctionError
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 
 QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 2, "max_time": 0.0, "race": False, "input_sets_size": 1000}
@@ -120,6 +120,15 @@ def test_a_sink_that_cannot_be_opened_ends_the_run_before_anything_is_measured(h
     with pytest.raises(HatError, match="no open"):
         kernel_with(MemorySink("open")).bench(hat, sink="memory", observers=recorder, **QUICK)
     assert recorder.events == []
+
+
+def test_an_unknown_meter_ends_the_run_before_anything_is_measured(hat: Path) -> None:
+    recorder = Recorder()
+    with pytest.raises(PluginError, match="sundial"):
+        Kernel().bench(hat, meter="sundial", observers=recorder, **QUICK)
+    assert recorder.events == []
+    results = Kernel().bench(hat, meter="none", **QUICK)
+    assert all(result.counters == {} for result in results)
 
 
 def test_an_interrupted_run_closes_its_sinks_with_what_there_is(hat: Path) -> None:
