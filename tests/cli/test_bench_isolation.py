@@ -482,9 +482,7 @@ def test_input_sets_larger_than_memory_are_refused_with_the_numbers(tmp_path: Pa
     small = function(affine("a", [16]), affine("b", [16], usage="output"))
     source = SOURCE + "void vast(const float *a, float *b) { b[0] = a[0]; }\nvoid fits(float *a, float *b) {}\n"
     hat = make_package(tmp_path, source, {"vast": big, "fits": small})
-    started_at = time.monotonic()
     done = bench(hat, "--json", folder=tmp_path)
-    assert time.monotonic() - started_at < 15
     assert done.returncode == 1
     results = results_of(done)
     assert results["vast"]["status"] == "failed"

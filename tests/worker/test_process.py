@@ -11,7 +11,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -341,6 +340,7 @@ CHILD = (
     "set_parent_death_signal(int(sys.argv[1]))\n"
     "print('ready', flush=True)\n"
     "time.sleep(60)\n"
+    "print('outlived', flush=True)\n"
 )
 
 
@@ -351,10 +351,8 @@ def test_a_worker_does_not_outlive_its_parent() -> None:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         process.kill()
-        started = time.monotonic()
-        # The worker holds the other end of the pipe as long as it lives.
+        # The worker holds the other end of the pipe while it lives.
         assert process.stdout.read() == ""
-        assert time.monotonic() - started < 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
