@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, log, log_failures, print_json
+from hatframe.cli.common import console, kernel_of, log, log_failures, print_json, print_table
 from hatframe.cli.completion import complete_backends
 from hatframe.cli.options import Functions, Packages
 from hatframe.cli.progress import Progress
 from hatframe.results.text import duration, pairs_text, percent, ratio_text
 
 if TYPE_CHECKING:
-    from hatframe.results.model import Ratio, ResultsDocument
+    from hatframe.results.model import ResultsDocument
 
 
-def _option(panel: str, *names: str, **more: Any) -> Any:
-    return typer.Option(*names, rich_help_panel=panel, **more)
+_selection, _duration, _inputs, _output, _machine = (
+    functools.partial(typer.Option, rich_help_panel=panel)
+    for panel in ("Selection", "Duration", "Inputs", "Output", "Machine")
+)
 
 
 def bench(
@@ -29,8 +32,7 @@ def bench(
     functions: Functions = None,
     size: Annotated[
         list[str] | None,
-        _option(
-            "Selection",
+        _selection(
             metavar="M=256,N=1024",
             help="Dimensions of runtime-sized functions. Repeatable, with one result for each.",
             show_default="256 each",
@@ -38,8 +40,7 @@ def bench(
     ] = None,
     loader: Annotated[
         str | None,
-        _option(
-            "Selection",
+        _selection(
             metavar="NAME",
             help="The loader that calls host functions.",
             show_default="the first available one",
@@ -48,8 +49,7 @@ def bench(
     ] = None,
     meter: Annotated[
         list[str] | None,
-        _option(
-            "Selection",
+        _selection(
             metavar="NAME",
             help="Measure with this meter beside the clock; none for no meter. Repeatable.",
             show_default="all available ones",
@@ -58,8 +58,7 @@ def bench(
     ] = None,
     min_time: Annotated[
         float | None,
-        _option(
-            "Duration",
+        _duration(
             *("--min-time", "--min-time-in-sec", "--min_time_in_sec"),
             min=0.0,
             metavar="SECONDS",
@@ -69,8 +68,7 @@ def bench(
     ] = None,
     max_time: Annotated[
         float | None,
-        _option(
-            "Duration",
+        _duration(
             min=0.0,
             metavar="SECONDS",
             help="Measure each function for at most this long.",
@@ -79,8 +77,7 @@ def bench(
     ] = None,
     batches: Annotated[
         int | None,
-        _option(
-            "Duration",
+        _duration(
             *("--batches", "--batch-size", "--batch_size"),
             min=1,
             metavar="N",
@@ -90,8 +87,7 @@ def bench(
     ] = None,
     min_iterations: Annotated[
         int,
-        _option(
-            "Duration",
+        _duration(
             *("--min-iterations", "--min_iterations", "--min-timing-iterations", "--min_timing_iterations"),
             min=1,
             metavar="N",
@@ -100,8 +96,7 @@ def bench(
     ] = 1,
     precision: Annotated[
         float,
-        _option(
-            "Duration",
+        _duration(
             min=0.0,
             metavar="PERCENT",
             help="Measure until each mean is known within this, with 95% confidence.",
@@ -109,16 +104,15 @@ def bench(
     ] = 1.0,
     race: Annotated[
         bool,
-        _option("Duration", "--race/--no-race", help="Measure clearly slower functions less, and near-ties more."),
+        _duration("--race/--no-race", help="Measure clearly slower functions less, and near-ties more."),
     ] = True,
     timeout: Annotated[
         float,
-        _option("Duration", min=0.1, metavar="SECONDS", help="Kill a function that runs longer than this."),
+        _duration(min=0.1, metavar="SECONDS", help="Kill a function that runs longer than this."),
     ] = 60.0,
     input_data: Annotated[
         str,
-        _option(
-            "Inputs",
+        _inputs(
             metavar="VALUES",
             help="The values of inputs: random, zeros, ones, or an .npz file with an array for each parameter.",
             autocompletion=lambda: ["random", "zeros", "ones"],
@@ -126,8 +120,7 @@ def bench(
     ] = "random",
     cache: Annotated[
         str,
-        _option(
-            "Inputs",
+        _inputs(
             metavar="cold|hot",
             help="Use input sets of twice the last-level cache, at most 16384 sets, or a single one.",
             autocompletion=lambda: ["cold", "hot"],
@@ -135,8 +128,7 @@ def bench(
     ] = "cold",
     input_sets_size: Annotated[
         float | None,
-        _option(
-            "Inputs",
+        _inputs(
             *("--input-sets-size", "--input-sets-minimum-size-MB", "--input_sets_minimum_size_MB"),
             min=0.0,
             metavar="MB",
@@ -145,28 +137,26 @@ def bench(
         ),
     ] = None,
     seed: Annotated[
-        int, _option("Inputs", min=0, metavar="N", help="The seed of random inputs and of the order of functions.")
+        int, _inputs(min=0, metavar="N", help="The seed of random inputs and of the order of functions.")
     ] = 0,
     sink: Annotated[
         list[str] | None,
-        _option(
-            "Output",
+        _output(
             metavar="NAME[=PATH]",
             help="Write results to this sink. Repeatable.",
             autocompletion=complete_backends("sink"),
         ),
     ] = None,
     resume: Annotated[
-        bool, _option("Output", "--resume", help="Continue the same run after an interruption, keeping its results.")
+        bool, _output("--resume", help="Continue the same run after an interruption, keeping its results.")
     ] = False,
     time_in_ms: Annotated[
-        bool, _option("Output", "--time-in-ms", "--time_in_ms", help="Show all durations in milliseconds.")
+        bool, _output("--time-in-ms", "--time_in_ms", help="Show all durations in milliseconds.")
     ] = False,
-    json: Annotated[bool, _option("Output", "--json", help="Print the results document instead of the table.")] = False,
+    json: Annotated[bool, _output("--json", help="Print the results document instead of the table.")] = False,
     threads: Annotated[
         int | None,
-        _option(
-            "Machine",
+        _machine(
             min=1,
             metavar="N",
             help="The number of threads of OpenMP and other threading runtimes.",
@@ -175,13 +165,13 @@ def bench(
     ] = None,
     cpu: Annotated[
         int | None,
-        _option("Machine", min=0, metavar="N", help="Run the functions on this processor only.", show_default="any"),
+        _machine(min=0, metavar="N", help="Run the functions on this processor only.", show_default="any"),
     ] = None,
     force: Annotated[
-        bool, _option("Machine", "--force", help="Run code that requires instruction sets this machine lacks.")
+        bool, _machine("--force", help="Run code that requires instruction sets this machine lacks.")
     ] = False,
     allow_outside: Annotated[
-        bool, _option("Machine", "--allow-outside", help="Use libraries and files outside the packages' folders.")
+        bool, _machine("--allow-outside", help="Use libraries and files outside the packages' folders.")
     ] = False,
     cpp: Annotated[bool, typer.Option("--cpp", hidden=True)] = False,
     working_dir: Annotated[str | None, typer.Option("--working-dir", "--working_dir", hidden=True)] = None,
@@ -236,56 +226,37 @@ def bench(
 
 
 def _print_table(document: ResultsDocument, unit: str) -> None:
-    from rich.table import Table
-
     from hatframe.results.comparison import summary
 
+    ratios = document.comparison.ratios if document.comparison else (None,) * len(document.results)
     measured = [
-        (result, ratio)
-        for result, ratio in zip(document.results, _ratios(document), strict=True)
+        (result, result.statistics, ratio)
+        for result, ratio in zip(document.results, ratios, strict=True)
         if result.statistics is not None
     ]
     if not measured:
         return
-    measured.sort(key=lambda entry: entry[1].ratio if entry[1] else math.inf)
-    with_sizes = any(result.sizes for result, _ in measured)
-    packages = {result.hat_file for result, _ in measured}
-    several = len(packages) > 1
+    measured.sort(key=lambda entry: entry[2].ratio if entry[2] else math.inf)
+    packages = {result.hat_file for result, _, _ in measured}
     same_names = len({Path(package).name for package in packages}) < len(packages)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("function", overflow="fold")
-    if several:
-        table.add_column("package", overflow="fold")
-    if with_sizes:
-        table.add_column("sizes")
-    with_flops = any("flops_per_second" in result.rates for result, _ in measured)
-    columns = ["mean", "±", "median", "min", "ratio", *(["GFLOP/s"] if with_flops else []), "batches"]
-    for column in columns:
-        table.add_column(column, justify="right")
-    for result, ratio in measured:
-        figures = result.statistics
-        assert figures is not None
-        cells = [result.function_name]
-        if several:
-            cells.append(result.hat_file if same_names else Path(result.hat_file).name)
-        if with_sizes:
-            cells.append(pairs_text(result.sizes))
-        half_width = (figures.mean_high - figures.mean_low) / 2
-        cells += [
-            duration(figures.mean, unit),
-            percent(half_width / figures.mean),
-            duration(figures.median_of_means, unit),
-            duration(figures.min_of_means, unit),
-            ratio_text(ratio) if ratio and ratio.low != ratio.high else "1",
-        ]
-        if with_flops:
-            flops = result.rates.get("flops_per_second")
-            cells.append(f"{flops / 1e9:.4g}" if flops is not None else "")
-        table.add_row(*cells, f"{result.batches} x {result.calls_per_batch}")
-    out = console()
-    out.print(table)
-    out.print(summary(document, unit))
-
-
-def _ratios(document: ResultsDocument) -> tuple[Ratio | None, ...]:
-    return document.comparison.ratios if document.comparison else (None,) * len(document.results)
+    rows = []
+    for result, figures, ratio in measured:
+        package = result.hat_file if same_names else Path(result.hat_file).name
+        flops = result.rates.get("flops_per_second")
+        row = {
+            "function": result.function_name,
+            "package": package if len(packages) > 1 else "",
+            "sizes": pairs_text(result.sizes),
+            "mean": duration(figures.mean, unit),
+            "±": percent((figures.mean_high - figures.mean_low) / 2 / figures.mean),
+            "median": duration(figures.median_of_means, unit),
+            "min": duration(figures.min_of_means, unit),
+            "ratio": ratio_text(ratio) if ratio and ratio.low != ratio.high else "1",
+            "GFLOP/s": f"{flops / 1e9:.4g}" if flops is not None else "",
+            "batches": f"{result.batches} x {result.calls_per_batch}",
+        }
+        rows.append(row)
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    right = ("mean", "±", "median", "min", "ratio", "GFLOP/s", "batches")
+    print_table(columns, ([row[name] for name in columns] for row in rows), right)
+    console().print(summary(document, unit))

@@ -104,16 +104,7 @@ def build(
             library_folder=library_folder or (),
             **options,
         )
-    print_converted(
-        built.written, json, functions=built.functions, unsupported=[_as_json(each) for each in built.unsupported]
-    )
+    print_converted(built.written, json, functions=built.functions, unsupported=built.unsupported)
     if not json:
         for each in built.unsupported:
             log.warning(f"left out {each.name} ({each.file}:{each.line}): {each.reason}")
-
-
-def _as_json(function: object) -> dict[str, object]:
-    import msgspec
-
-    table: dict[str, object] = msgspec.to_builtins(function)
-    return table

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hatframe import files
-from hatframe.cli.common import console, log, print_json
+from hatframe.cli.common import log, print_json, print_table
 from hatframe.cli.options import Json
 from hatframe.cli.probe import size_text
 from hatframe.packages.store import Bucket, Cleared, Entry, buckets, clear, kept
@@ -53,16 +53,12 @@ def list_kept(
             print(kind.name, len(entries), _size(entries), newest, oldest, kind.folder, sep="\t")
         return
 
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("kind", "number", "size", "last used", "what", "where"):
-        table.add_column(column, overflow="fold", justify="right" if column in ("number", "size") else "left")
+    rows = []
     for kind, entries in by_kind.items():
         used = f"{_age_text(min(entry.age for entry in entries))} ago" if entries else ""
         size = size_text(_size(entries)) if entries else ""
-        table.add_row(kind.name, str(len(entries)), size, used, kind.summary, str(kind.folder))
-    console().print(table)
+        rows.append((kind.name, str(len(entries)), size, used, kind.summary, str(kind.folder)))
+    print_table(("kind", "number", "size", "last used", "what", "where"), rows, right=("number", "size"))
 
 
 def clear_kept(

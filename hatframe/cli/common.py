@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hatframe.results.text import duration as duration
-
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from hatframe.kernel import Kernel
     from hatframe.outcomes import Converted
@@ -42,7 +40,22 @@ def console(stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 10_000
-    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=not stream.isatty(), markup=False)
+    soft = not stream.isatty()
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=soft, markup=False, emoji=False)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[RenderableType]], right: Collection[str] = (), header: bool = True
+) -> None:
+    """Print rows of cells under their columns; those that ``right`` names are aligned to the right."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=header)
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="right" if column in right else "left")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
 
 
 def print_json(value: Any) -> None:
@@ -70,17 +83,7 @@ def waiting(text: str, json: bool) -> Iterator[None]:
 def print_converted(made: Converted, json: bool, **more: Any) -> None:
     """Print what a conversion or a build wrote, as a line or as JSON, which also contains ``more``."""
     if json:
-        print_json(
-            {
-                "hat": made.hat,
-                "library": made.library,
-                "deploy_files": made.deploy_files,
-                "other_hats": made.other_hats,
-                "linker": made.linker,
-                "extra_exports": made.extra_exports,
-                **more,
-            }
-        )
+        print_json({**{name: getattr(made, name) for name in made.__struct_fields__}, **more})
     else:
         others = f" and {len(made.other_hats)} more .hat files" if made.other_hats else ""
         written = " and ".join(map(str, [made.library, *made.deploy_files]))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, log, log_failures, print_json
+from hatframe.cli.common import kernel_of, log, log_failures, print_json, print_table
 from hatframe.cli.options import AllowOutside, Functions
 from hatframe.errors import UsageError
 from hatframe.results.text import duration, pairs_text, ratio_text, sized_name
@@ -106,32 +106,21 @@ def _print_rows(compared: Comparison, markdown: bool) -> None:
             cells += [_mean(result), ratio_text(ratio) if ratio else "", ratio.verdict if ratio else ""]
         rows.append(cells)
     left = 2 if with_sizes else 1
+    right = [name for name in header[left:] if name]
     if markdown:
-        _print_markdown(header, rows, left)
+        _print_markdown(header, rows, right)
     else:
-        _print_table(header, rows, left)
+        print_table(header, rows, right)
     for line in _closing(compared, names):
         print(f"\n{line}" if markdown else line)
 
 
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for position, column in enumerate(header):
-        words = position < left or not column
-        table.add_column(column, justify="left" if words else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console().print(table)
-
-
-def _print_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:
+def _print_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
     def line(cells: Sequence[str]) -> str:
         return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
 
     print(line(header))
-    print(line(["---" if position < left or not name else "---:" for position, name in enumerate(header)]))
+    print(line(["---:" if name in right else "---" for name in header]))
     for row in rows:
         print(line([f"`{row[0]}`", *row[1:]]))
 
@@ -159,6 +148,10 @@ def _short_names(sources: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(sources)
 
 
+def _fields(of: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}
+
+
 def _plain(compared: Comparison, with_problems: bool) -> dict[str, Any]:
     """The comparison as JSON: durations in seconds, and for each source but the first its ratio to that."""
     functions = [
@@ -166,20 +159,15 @@ def _plain(compared: Comparison, with_problems: bool) -> dict[str, Any]:
             "function_name": row.function_name,
             "sizes": row.sizes,
             "results": [
-                {
-                    "function_name": result.function_name,
-                    "status": result.status,
-                    "message": result.message,
+                result
+                and {
+                    **_fields(result, "function_name", "status", "message"),
                     "mean": result.statistics and result.statistics.mean,
                 }
-                if result
-                else None
                 for result in row.results
             ],
             "ratios": [
-                {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high, "significant": ratio.distinguishable}
-                if ratio
-                else None
+                ratio and {**_fields(ratio, "ratio", "low", "high"), "significant": ratio.distinguishable}
                 for ratio in row.ratios
             ],
             **({"problem": row.problem} if with_problems else {}),

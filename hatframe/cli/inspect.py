@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from hatframe.cli.common import console, duration, print_json
+from hatframe.cli.common import print_json, print_table
 from hatframe.cli.options import Json, Packages
 from hatframe.format.model import Function, HatFile, LogicalType, Parameter, Target
 from hatframe.format.names import base_name
 from hatframe.packages.package import Package, read_packages, stored_mean
+from hatframe.results.text import duration
 
 
 def inspect(
@@ -48,21 +49,19 @@ def _as_json(package: Package) -> dict[str, Any]:
         "target": first.target,
         "dependencies": first.dependencies,
         "compiled_with": first.compiled_with,
-        "functions": [_function_as_json(function) for function in package.functions.values()],
-        "device_functions": [
-            _function_as_json(function) for hat in package.hat_files for function in hat.device_functions.values()
-        ],
+        "functions": list(map(_function_as_json, package.functions.values())),
+        "device_functions": list(map(_function_as_json, _on_device(package))),
     }
+
+
+def _on_device(package: Package) -> list[Function]:
+    return [function for hat in package.hat_files for function in hat.device_functions.values()]
 
 
 def _function_as_json(function: Function) -> dict[str, Any]:
     table: dict[str, Any] = msgspec.to_builtins(function, enc_hook=str)
-    return {
-        "name": function.name,
-        "base_name": base_name(function.name),
-        "stored_mean_in_sec": stored_mean(function),
-        **table,
-    }
+    name = function.name
+    return {"name": name, "base_name": base_name(name), "stored_mean_in_sec": stored_mean(function), **table}
 
 
 # ------------------------------------------------------------------------------------------------------- text
@@ -77,33 +76,20 @@ def _print_package(package: Package) -> None:
             print("\t".join(row))
         return
 
-    from rich.table import Table
-    from rich.text import Text
-
-    out = console()
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-    for name, value in facts:
-        table.add_row(name, Text(value))
-    out.print(table)
+    print_table(("name", "value"), facts, header=False)
     if rows:
-        out.print()
-        table = Table(box=None, pad_edge=False)
-        for column in ("function", "parameter", "usage", "type", "elements", "stored mean"):
-            table.add_column(column, overflow="fold", justify="right" if column == "stored mean" else "left")
-        last = ""
-        for name, *cells, mean in rows:
-            # For people, each function is named once.
-            shown = (name, *cells, mean) if name != last else ("", *cells, "")
-            table.add_row(*map(Text, shown))
-            last = name
-        out.print(table)
+        print()
+        # For people, each function is named once.
+        named = [
+            row if position == 0 or row[0] != rows[position - 1][0] else ("", *row[1:-1], "")
+            for position, row in enumerate(rows)
+        ]
+        columns = ("function", "parameter", "usage", "type", "elements", "stored mean")
+        print_table(columns, named, right=("stored mean",))
 
 
 def _rows(package: Package) -> Iterator[tuple[str, ...]]:
-    on_device = (function for hat in package.hat_files for function in hat.device_functions.values())
-    for function in (*package.functions.values(), *on_device):
+    for function in (*package.functions.values(), *_on_device(package)):
         seconds = stored_mean(function)
         for name, parameter in _parameters(function):
             yield (
@@ -120,7 +106,8 @@ def _facts(package: Package) -> Iterator[tuple[str, str]]:
     first = package.hat_files[0]
     for hat in package.hat_files:
         yield "file", package.shown(hat.path)
-    yield "functions", _function_count(package)
+    on_device = len(_on_device(package))
+    yield "functions", f"{len(package.functions)}" + (f", and {on_device} on a device" if on_device else "")
     library = package.library
     if library:
         yield "library", package.shown(library) + ("" if library.is_file() else " (missing)")
@@ -129,11 +116,6 @@ def _facts(package: Package) -> Iterator[tuple[str, str]]:
             yield key.replace("_", " "), value
     yield from _target_facts(first.target)
     yield from _dependency_facts(first)
-
-
-def _function_count(package: Package) -> str:
-    on_device = sum(len(hat.device_functions) for hat in package.hat_files)
-    return f"{len(package.functions)}" + (f", and {on_device} on a device" if on_device else "")
 
 
 def _target_facts(target: Target) -> Iterator[tuple[str, str]]:
@@ -154,10 +136,7 @@ def _target_facts(target: Target) -> Iterator[tuple[str, str]]:
 
 def _dependency_facts(hat: HatFile) -> Iterator[tuple[str, str]]:
     for reference in hat.dependencies.dynamic:
-        yield (
-            "needs library",
-            " ".join(filter(None, (reference.name, reference.version, reference.target_file))),
-        )
+        yield "needs library", " ".join(filter(None, (reference.name, reference.version, reference.target_file)))
     if hat.dependencies.deploy_files:
         yield "goes along", " ".join(hat.dependencies.deploy_files)
     if built := " ".join(filter(None, (hat.compiled_with.compiler, hat.compiled_with.flags))):
@@ -178,12 +157,8 @@ def _elements(parameter: Parameter) -> str:
     if parameter.shape is None:
         return ""
     text = "x".join(map(str, parameter.shape)) or "1"
-    if parameter.affine_map is not None and not _is_row_major(parameter.shape, parameter.affine_map):
-        text += f" affine_map {list(parameter.affine_map)}"
-    return f"{text} offset {parameter.affine_offset}" if parameter.affine_offset else text
-
-
-def _is_row_major(shape: tuple[int, ...], affine_map: tuple[int, ...]) -> bool:
     from hatframe.c.layouts import row_major
 
-    return row_major(shape) == affine_map
+    if parameter.affine_map is not None and row_major(parameter.shape) != parameter.affine_map:
+        text += f" affine_map {list(parameter.affine_map)}"
+    return f"{text} offset {parameter.affine_offset}" if parameter.affine_offset else text

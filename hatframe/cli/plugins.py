@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, print_json
+from hatframe.cli.common import console, kernel_of, print_json, print_table
 from hatframe.cli.options import Json
 
 
@@ -24,23 +24,13 @@ def plugins(
         print_json({"backends": backends, "plugins": registry.plugins})
         return
 
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("kind", "name", "distribution", "version", "available", "summary"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for backend in backends:
         why = f"no: {backend.reason}" + (f" ({backend.install})" if backend.install else "")
-        table.add_row(
-            backend.kind,
-            backend.name,
-            backend.distribution or "(given)",
-            backend.version,
-            "yes" if backend.available else why,
-            backend.summary,
-        )
-    out = console()
-    out.print(table)
+        available = "yes" if backend.available else why
+        owner = backend.distribution or "(given)"
+        rows.append((backend.kind, backend.name, owner, backend.version, available, backend.summary))
+    print_table(("kind", "name", "distribution", "version", "available", "summary"), rows)
     for plugin in left_out:
         owner = f" of {plugin.distribution} {plugin.version}" if plugin.distribution else ""
-        out.print(f"plugin {plugin.name}{owner} {plugin.status}: {plugin.reason}")
+        console().print(f"plugin {plugin.name}{owner} {plugin.status}: {plugin.reason}")

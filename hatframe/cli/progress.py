@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hatframe.backends import Observer
 from hatframe.cli.common import console, log
-from hatframe.results.text import pairs_text
+from hatframe.results.text import sized_name
 
 if TYPE_CHECKING:
     import rich.progress
@@ -40,11 +40,13 @@ class Progress(Observer):
         self._task = self._progress.add_task("", total=functions)
 
     def progress(self, name: str, fraction: float) -> None:
-        self._advance(name, fraction)
+        # Each function has its share of the bar; all of them grow together, as they take turns.
+        self._fractions[name] = max(fraction, self._fractions.get(name, 0.0))
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, completed=sum(self._fractions.values()), description=name)
 
     def function_finished(self, result: FunctionResult) -> None:
-        sizes = f" ({pairs_text(result.sizes)})" if result.sizes else ""
-        self._advance(f"{result.function_name}{sizes}", 1.0)
+        self.progress(sized_name(result.function_name, result.sizes), 1.0)
         if result.statistics:
             log.debug(
                 f"{result.function_name}: {result.input_sets} input sets of {result.input_set_bytes} bytes, "
@@ -59,12 +61,3 @@ class Progress(Observer):
 
     def message(self, text: str) -> None:
         log.info(text)
-
-    def _advance(self, name: str, fraction: float) -> None:
-        # Each function has its share of the bar; all of them grow together, as they take turns.
-        self._fractions[name] = max(fraction, self._fractions.get(name, 0.0))
-        self._update(completed=sum(self._fractions.values()), description=name)
-
-    def _update(self, **changes: Any) -> None:
-        if self._progress and self._task is not None:
-            self._progress.update(self._task, **changes)

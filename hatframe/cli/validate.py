@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, print_json
+from hatframe.cli.common import console, kernel_of, print_json, print_table
 from hatframe.cli.options import Json, Packages
 from hatframe.errors import FormatError
 from hatframe.packages.package import hat_folder, is_zip
@@ -75,29 +75,19 @@ def _print_lines(found: Mapping[Path, Sequence[Deviation]]) -> None:
 
 
 def _print_tables(found: Mapping[Path, Sequence[Deviation]]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    out = console()
     for path, deviations in found.items():
         if not deviations:
-            out.print(f"{path}: ok")
+            console().print(f"{path}: ok")
             continue
         errors = sum(deviation.severity == "error" for deviation in deviations)
-        out.print(f"{path}: {_counted(errors, 'error')}, {_counted(len(deviations) - errors, 'warning')}")
-        table = Table(box=None, pad_edge=False)
-        for column in ("line", "severity", "where", "what"):
-            table.add_column(column, overflow="fold", justify="right" if column == "line" else "left")
+        console().print(f"{path}: {_counted(errors, 'error')}, {_counted(len(deviations) - errors, 'warning')}")
+        rows = []
         for deviation in deviations:
-            style = "bold red" if deviation.severity == "error" else "yellow"
-            # As Text: the brackets of an index are not markup.
-            table.add_row(
-                str(deviation.line),
-                Text(deviation.severity, style),
-                Text(_place(deviation)),
-                Text(_text(deviation)),
-            )
-        out.print(table)
+            severity = Text(deviation.severity, "bold red" if deviation.severity == "error" else "yellow")
+            rows.append((str(deviation.line), severity, _place(deviation), _text(deviation)))
+        print_table(("line", "severity", "where", "what"), rows, right=("line",))
 
 
 def _counted(number: int, what: str) -> str:
