@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import importlib.metadata
 import importlib.util
+import itertools
 import os
 import pickle
 import types
@@ -109,9 +109,8 @@ class Registry:
                 if isinstance(observer, Observer):
                     found.append(observer)
                 else:
-                    self._fail(
-                        plugin.name, f"hatframe_observers returned {_described(observer)}, which is not an Observer"
-                    )
+                    reason = f"hatframe_observers returned {_described(observer)}, which is not an Observer"
+                    self._fail(plugin.name, reason)
         return found
 
     def add_commands(self, app: Any, check: Callable[[], Any], undo: Callable[[], Any]) -> None:
@@ -120,33 +119,30 @@ class Registry:
         ``check`` raises if a command that was added cannot be used; ``undo`` then removes it.
         """
         for plugin, function in self._implementations("hatframe_commands"):
-
-            def add(function: Callable[..., Any] = function) -> bool:
+            try:
                 function(app=app)
                 check()
-                return True
-
-            if not self._guarded(plugin, "hatframe_commands", add):
+            except Exception as error:
+                self._raised(plugin, "hatframe_commands", error)
                 undo()
 
     # ------------------------------------------------------------------------------------------------ finding
 
     def _add_entry_point(self, entry: importlib.metadata.EntryPoint, disabled: Collection[str]) -> None:
         distribution = entry.dist
-        owner = distribution.name if distribution else ""
-        report = PluginReport(name=entry.name, distribution=owner, version=distribution.version if distribution else "")
+        owner, version = (distribution.name, distribution.version) if distribution else ("", "")
+        report = PluginReport(name=entry.name, distribution=owner, version=version)
         if entry.name in disabled or owner in disabled:
             self._report(report, status="disabled", reason="disabled by the user")
-            return
-        if distribution and (reason := _incompatibility(distribution)):
+        elif distribution and (reason := _incompatibility(distribution)):
             self._report(report, status="failed", reason=reason)
-            return
-        try:
-            plugin = entry.load()
-        except (Exception, SystemExit) as error:
-            self._report(report, status="failed", reason=f"cannot be imported: {_cause(error)}")
-            return
-        self._register(plugin, report)
+        else:
+            try:
+                plugin = entry.load()
+            except (Exception, SystemExit) as error:
+                self._report(report, status="failed", reason=f"cannot be imported: {_cause(error)}")
+            else:
+                self._register(plugin, report)
 
     def _register(self, plugin: Any, report: PluginReport) -> None:
         name = self._report(report)
@@ -161,13 +157,9 @@ class Registry:
 
     def _report(self, report: PluginReport, **changes: str) -> str:
         """Keep a report under a unique name; returns the name."""
-        name = report.name
-        if name in self._plugins:
-            name = f"{report.distribution or 'given'}:{report.name}"
-            number = 2
-            while name in self._plugins:
-                name = f"{report.distribution or 'given'}:{report.name}:{number}"
-                number += 1
+        owned = f"{report.distribution or 'given'}:{report.name}"
+        names = itertools.chain((report.name, owned), (f"{owned}:{number}" for number in itertools.count(2)))
+        name = next(name for name in names if name not in self._plugins)
         self._plugins[name] = msgspec.structs.replace(report, name=name, **changes)
         return name
 
@@ -182,19 +174,19 @@ class Registry:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return [(impl.plugin_name, impl.function) for impl in caller.get_hookimpls()]
 
-    def _guarded(self, plugin: str, hook: str, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except Exception as error:
-            self._fail(plugin, f"{hook} raised {_cause(error)}")
-            return None
-
     def _gather(self, hook: str) -> list[tuple[PluginReport, list[Any]]]:
         gathered = []
         for plugin, function in self._implementations(hook):
-            found = self._guarded(plugin, hook, functools.partial(_listed, function))
-            gathered.append((self._plugins[plugin], found or []))
+            try:
+                found = list(function())  # the errors of a generator are the plugin's too
+            except Exception as error:
+                self._raised(plugin, hook, error)
+                found = []
+            gathered.append((self._plugins[plugin], found))
         return gathered
+
+    def _raised(self, plugin: str, hook: str, error: Exception) -> None:
+        self._fail(plugin, f"{hook} raised {_cause(error)}")
 
 
 class BackendSet(Generic[BackendT]):
@@ -238,9 +230,8 @@ class BackendSet(Generic[BackendT]):
         backend = entries[0][1]
         availability = _availability(backend)
         if not availability:
-            raise PluginError(
-                f"{self.kind} {name!r} is not available: {availability.reason}", hint=availability.install
-            )
+            reason = f"{self.kind} {name!r} is not available: {availability.reason}"
+            raise PluginError(reason, hint=availability.install)
         return backend
 
     def first(self, serves: Callable[[BackendT], bool]) -> BackendT | None:
@@ -250,8 +241,8 @@ class BackendSet(Generic[BackendT]):
 
     def installs(self, serves: Callable[[BackendT], bool]) -> list[str]:
         """What to install, for each unavailable one for which ``serves`` is true."""
-        missing = (backend for _, backend in self._entries if serves(backend) and not _availability(backend))
-        return [install for backend in missing if (install := _availability(backend).install)]
+        states = (_availability(backend) for _, backend in self._entries if serves(backend))
+        return [state.install for state in states if not state and state.install]
 
     def reports(self) -> list[BackendReport]:
         """What ``hatframe plugins`` shows of each."""
@@ -287,11 +278,6 @@ class BackendSet(Generic[BackendT]):
             return ""
         owners = " and ".join(_owner(plugin) for plugin, _ in entries)
         return f"{self.kind} {name!r} is provided by {owners}"
-
-
-def _listed(hook: Callable[[], Iterable[Any]]) -> list[Any]:
-    # The errors of a generator are the plugin's too.
-    return list(hook())
 
 
 def _breach(backend: Any, contract: type[Backend]) -> str:

@@ -31,9 +31,7 @@ def commands() -> typer.Typer:
     return app
 
 
-def list_kept(
-    json: Json = False,
-) -> None:
+def list_kept(json: Json = False) -> None:
     """List what hatframe keeps: how much of each kind, and when it was last used.
 
     Libraries, timers, packages and the caches of compilers lie in the cache folder (HATFRAME_CACHE_DIR); hatframe makes

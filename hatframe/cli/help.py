@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -26,7 +25,11 @@ class _Help:
     epilog: str | None
 
     def format_usage(self, context: Any, formatter: Any) -> None:
-        formatter.write(f"{_heading('Usage')} {context.command_path} {' '.join(_usage(self, context))}\n")
+        command: Any = self
+        arguments = [each for each in command.get_params(context) if each.param_type_name == "argument"]
+        words = [_value(each) if each.required else f"[{_value(each)}]" for each in arguments]
+        words += ["COMMAND ..."] if isinstance(self, TyperGroup) else []
+        formatter.write(f"{_heading('Usage')} {' '.join([context.command_path, '[OPTIONS]', *words])}\n")
 
     def format_help(self, context: Any, formatter: Any) -> None:
         command: Any = self
@@ -69,15 +72,6 @@ def _origin(context: Any, parameter: Any) -> str:
 
 def _heading(text: str) -> str:
     return typer.style(f"{text}:", bold=True)
-
-
-def _usage(command: Any, context: typer.Context) -> Iterator[str]:
-    yield "[OPTIONS]"
-    for parameter in command.get_params(context):
-        if parameter.param_type_name == "argument":
-            yield _value(parameter) if parameter.required else f"[{_value(parameter)}]"
-    if isinstance(command, TyperGroup):
-        yield "COMMAND ..."
 
 
 def _panels(command: Any, context: typer.Context) -> dict[str, list[tuple[str, str]]]:

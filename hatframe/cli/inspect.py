@@ -16,10 +16,7 @@ from hatframe.packages.package import Package, read_packages, stored_mean
 from hatframe.results.text import duration
 
 
-def inspect(
-    packages: Packages,
-    json: Json = False,
-) -> None:
+def inspect(packages: Packages, json: Json = False) -> None:
     """Show what packages contain: functions, parameters, target, dependencies.
 
     hatframe reads only the .hat files, and runs no code of a package. Parameters without a name are shown as arg0,

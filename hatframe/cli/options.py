@@ -55,6 +55,10 @@ LinkerName = Annotated[
         autocompletion=complete_backends("linker"),
     ),
 ]
+InHat = Annotated[Path, typer.Argument(metavar="IN.hat", help="The .hat file of the package to convert.")]
+OutHat = Annotated[
+    Path, typer.Argument(metavar="OUT.hat", help="The .hat file to write, or the folder to write it to.")
+]
 AllHats = Annotated[
     bool, typer.Option("--all-hats", "--all", help="Convert every .hat file of the same library in the folder.")
 ]
@@ -107,10 +111,9 @@ def _spellings_of(command: Callable[..., Any]) -> set[str]:
     return spellings(inspect.signature(command, eval_str=True).parameters.values())
 
 
-def _parameter(name: str, annotation: Any, default: Any, info: Any) -> inspect.Parameter:
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, info]
-    )
+def _parameter(name: str, kind: Any, default: Any, panel: str, *names: str, **more: Any) -> inspect.Parameter:
+    annotation = Annotated[kind, typer.Option(*names, rich_help_panel=panel, **more)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 # --------------------------------------------------------------------------------------------- on every command
@@ -118,26 +121,21 @@ def _parameter(name: str, annotation: Any, default: Any, info: Any) -> inspect.P
 LEVELS = ("debug", "info", "warning", "error")
 
 
-def _global(*names: str, **more: Any) -> Any:
-    return typer.Option(*names, rich_help_panel=GLOBAL_PANEL, **more)
-
-
 GLOBAL_OPTIONS = (
-    _parameter("quiet", bool, False, _global("-q", "--quiet", help="Show only warnings, errors and results.")),
-    _parameter("verbose", bool, False, _global("-v", "--verbose", help="Show more of what hatframe does.")),
+    _parameter("quiet", bool, False, GLOBAL_PANEL, "-q", "--quiet", help="Show only warnings, errors and results."),
+    _parameter("verbose", bool, False, GLOBAL_PANEL, "-v", "--verbose", help="Show more of what hatframe does."),
     _parameter(
         "log_level",
         str | None,
         None,
-        _global(
-            "--log-level",
-            metavar="LEVEL",
-            help=f"Show messages from this level on: {', '.join(LEVELS)}.",
-            show_default="info",
-            autocompletion=lambda: list(LEVELS),
-        ),
+        GLOBAL_PANEL,
+        "--log-level",
+        metavar="LEVEL",
+        help=f"Show messages from this level on: {', '.join(LEVELS)}.",
+        show_default="info",
+        autocompletion=lambda: list(LEVELS),
     ),
-    _parameter("debug", bool, False, _global("--debug", help="Show the traceback of an error.")),
+    _parameter("debug", bool, False, GLOBAL_PANEL, "--debug", help="Show the traceback of an error."),
 )
 
 
@@ -207,15 +205,17 @@ def with_backend_options(command: Callable[..., Any], kinds: Iterable[BackendSet
 def _parameter_of(option: Option, kind: str, backends: Sequence[str]) -> inspect.Parameter:
     panel = f"Options of {kind}{'s' if len(backends) > 1 else ''} {', '.join(backends)}"
     if option.flag:
-        return _parameter(option.key, bool, False, typer.Option(*option.names, help=option.help, rich_help_panel=panel))
-    info = typer.Option(
+        return _parameter(option.key, bool, False, panel, *option.names, help=option.help)
+    return _parameter(
+        option.key,
+        str | None,
+        None,
+        panel,
         *option.names,
         help=option.help,
-        metavar=option.metavar if not option.choices else "|".join(option.choices),
-        rich_help_panel=panel,
+        metavar="|".join(option.choices) or option.metavar,
         autocompletion=lambda: list(option.choices),
     )
-    return _parameter(option.key, str | None, None, info)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

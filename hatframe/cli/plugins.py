@@ -8,10 +8,7 @@ from hatframe.cli.common import console, kernel_of, print_json, print_table
 from hatframe.cli.options import Json
 
 
-def plugins(
-    context: typer.Context,
-    json: Json = False,
-) -> None:
+def plugins(context: typer.Context, json: Json = False) -> None:
     """List the backends of all plugins, and whether they can work here.
 
     Plugins that are broken or disabled are listed below with the reason. To disable one, use hatframe

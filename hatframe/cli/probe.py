@@ -8,16 +8,11 @@ import typer
 
 from hatframe.cli.common import console, kernel_of, print_json
 from hatframe.cli.options import Json
-from hatframe.machine import Cache
 
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
-def probe(
-    context: typer.Context,
-    json: Json = False,
-    **options: str,
-) -> None:
+def probe(context: typer.Context, json: Json = False, **options: str) -> None:
     """Show the facts of this machine: platform, caches, instruction sets.
 
     Benchmarks size their inputs by the caches. Packages that require an instruction set that this machine lacks are
@@ -31,27 +26,18 @@ def probe(
     rows = [("platform", str(machine.platform))]
     for name, details in machine.details.items():
         rows += ((f"{name} {key}".replace("_", " "), str(value)) for key, value in details.items())
-    rows += ((_cache_name(cache), _cache_text(cache)) for cache in machine.caches)
+    for cache in machine.caches:
+        kind = "cache" if cache.kind == "unified" else f"{cache.kind} cache"
+        lines = f"lines of {cache.line_size} bytes" if cache.line_size else ""
+        shared = f"shared by {cache.shared_by} logical cores" if cache.shared_by > 1 else ""
+        rows.append((f"L{cache.level} {kind}", ", ".join(filter(None, (size_text(cache.size), lines, shared)))))
     if present := sorted(name for name, has in machine.extensions.items() if has):
         rows.append(("extensions", " ".join(present)))
     out = console()
     indent = max(len(label) for label, _ in rows) + 2
     for label, text in rows:
-        lines = textwrap.wrap(text, max(out.width - indent, 20), break_on_hyphens=False)
-        out.print(label.ljust(indent) + f"\n{'':{indent}}".join(lines))
-
-
-def _cache_name(cache: Cache) -> str:
-    return f"L{cache.level} cache" if cache.kind == "unified" else f"L{cache.level} {cache.kind} cache"
-
-
-def _cache_text(cache: Cache) -> str:
-    parts = [size_text(cache.size)]
-    if cache.line_size:
-        parts.append(f"lines of {cache.line_size} bytes")
-    if cache.shared_by > 1:
-        parts.append(f"shared by {cache.shared_by} logical cores")
-    return ", ".join(parts)
+        wrapped = textwrap.wrap(text, max(out.width - indent, 20), break_on_hyphens=False)
+        out.print(label.ljust(indent) + f"\n{'':{indent}}".join(wrapped))
 
 
 def size_text(size: int) -> str:

@@ -8,15 +8,13 @@ from typing import Annotated
 import typer
 
 from hatframe.cli.common import kernel_of, print_converted, waiting
-from hatframe.cli.options import AllHats, AllowLinkFlag, AllowOutside, Json, LinkerName
+from hatframe.cli.options import AllHats, AllowLinkFlag, AllowOutside, InHat, Json, LinkerName, OutHat
 
 
 def to_dynamic(
     context: typer.Context,
-    package: Annotated[Path, typer.Argument(metavar="IN.hat", help="The .hat file of the static package.")],
-    output: Annotated[
-        Path, typer.Argument(metavar="OUT.hat", help="The .hat file to write, or the folder to write it to.")
-    ],
+    package: InHat,
+    output: OutHat,
     linker: LinkerName = None,
     library: Annotated[
         list[str] | None,

@@ -123,11 +123,11 @@ def rank(results: Sequence[FunctionResult]) -> Ranking | None:
         if not faster:
             break
         fastest = min(faster)[1]
-    others = sorted((ratio.ratio, position) for ratio, position in known if position != fastest)
-    slower = [position for _, position in others if _is_slower(ratios[position])]
+    others = sorted((ratio.ratio, position, ratio.low) for ratio, position in known if position != fastest)
+    slower = [position for _, position, low in others if low > 1 + NEGLIGIBLE]
     return Ranking(
         fastest=fastest,
-        indistinguishable=tuple(position for _, position in others if position not in slower),
+        indistinguishable=tuple(position for _, position, _ in others if position not in slower),
         next=slower[0] if slower else None,
         ratios=ratios,
     )
@@ -203,10 +203,6 @@ def _moderated(difference: _Estimate, spread: float) -> _Estimate:
 def _simultaneous(among: int) -> float:
     """The confidence of each comparison with the best of ``among``, so that all hold at once with 95 %."""
     return 1 - (1 - CONFIDENCE) / max(1, among - 1)
-
-
-def _is_slower(ratio: Ratio | None) -> bool:
-    return ratio is not None and ratio.low > 1 + NEGLIGIBLE
 
 
 def _log(time: float) -> float:

@@ -67,16 +67,12 @@ def compare_sets(
         if fail_slower is not None:
             row = msgspec.structs.replace(row, problem=problem_of(row, names, fail_slower))
         rows.append(row)
-    unmatched = [tuple(_label(first[key]) for key in first if key not in matched)]
-    for other, found in zip(others, partners, strict=True):
-        taken = set(found.values())
-        unmatched.append(tuple(_label(result) for key, result in other.items() if key not in taken))
-    return Comparison(
-        names=names,
-        functions=tuple(rows),
-        unmatched=tuple(unmatched),
-        warnings=tuple(_warnings(sets, sides, rows)),
+    taken = (set(matched), *(set(found.values()) for found in partners))
+    unmatched = tuple(
+        tuple(_label(side[key]) for key in side if key not in keys) for side, keys in zip(sides, taken, strict=True)
     )
+    warnings = tuple(_warnings(sets, sides, rows))
+    return Comparison(names=names, functions=tuple(rows), unmatched=unmatched, warnings=warnings)
 
 
 _Key = tuple[str, str]

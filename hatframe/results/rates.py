@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from hatframe.c.layouts import Layout
 from hatframe.c.size_expressions import SizeExpression
 from hatframe.calling.plans import ArgumentPlan, PassingMode, plan_call
 from hatframe.errors import FormatError
@@ -42,7 +41,16 @@ def floating_point_operations(function: Function, sizes: Mapping[str, int]) -> f
     if flops is None:
         return None
     where = f"{function.name}: auxiliary.{FLOPS_KEY}"
-    count = _evaluated(flops, sizes, where) if isinstance(flops, str) else flops
+    count: object = flops
+    if isinstance(flops, str):
+        try:
+            expression = SizeExpression(flops)
+            if unknown := sorted(expression.names - sizes.keys()):
+                known = f"its dimensions are {', '.join(sorted(sizes))}" if sizes else "it has no dimensions"
+                raise FormatError(f"{flops!r} refers to {', '.join(unknown)}", hint=known)
+            count = expression.value(sizes)
+        except FormatError as error:
+            raise FormatError(error.message, where=where, hint=error.hint) from None
     if isinstance(count, bool) or not isinstance(count, (int, float)) or not math.isfinite(count) or count < 0:
         raise FormatError(
             f"invalid number of operations {flops!r}",
@@ -71,30 +79,13 @@ def least_traffic(function: Function, sizes: Mapping[str, int]) -> int | None:
 
 
 def _elements(argument: ArgumentPlan, sizes: Mapping[str, int], function_name: str) -> int | None:
-    if argument.layout is not None:
-        return _different_elements(argument.layout)
+    if layout := argument.layout:
+        # An axis of stride 0 repeats the same elements; overlapping axes have no more than lie between their ends.
+        extents = [extent for extent, step in zip(layout.shape, layout.strides, strict=True) if step]
+        return min(math.prod(extents), layout.last - layout.first + 1) if layout.size else 0
     if argument.size is None or not argument.size.names <= sizes.keys():
         return None
     try:
         return max(0, argument.size.value(sizes))
     except FormatError as error:
         raise FormatError(error.message, where=f"{function_name}: {argument.name}", hint=error.hint) from None
-
-
-def _different_elements(layout: Layout) -> int:
-    """An axis of stride 0 repeats the same elements; overlapping axes have no more than lie between their ends."""
-    if not layout.size:
-        return 0
-    extents = [extent for extent, step in zip(layout.shape, layout.strides, strict=True) if step]
-    return min(math.prod(extents), layout.last - layout.first + 1)
-
-
-def _evaluated(text: str, sizes: Mapping[str, int], where: str) -> int:
-    try:
-        expression = SizeExpression(text)
-        if unknown := sorted(expression.names - sizes.keys()):
-            known = f"its dimensions are {', '.join(sorted(sizes))}" if sizes else "it has no dimensions"
-            raise FormatError(f"{text!r} refers to {', '.join(unknown)}", hint=known)
-        return expression.value(sizes)
-    except FormatError as error:
-        raise FormatError(error.message, where=where, hint=error.hint) from None

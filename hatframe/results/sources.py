@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hatframe.errors import UsageError
@@ -26,29 +26,24 @@ def result_sets(sources: Sequence[Source], measure: Measure) -> list[ResultSet]:
     """
     packages = [str(source) for source in sources if not isinstance(source, ResultsDocument) and _is_package(source)]
     measured = _measured(packages, measure) if packages else {}
-    return [
-        _of_document(_name(source), source)
-        if isinstance(source, ResultsDocument)
-        else measured.get(str(source)) or _read(source)
-        for source in sources
-    ]
+    return [_result_set(source, measured) for source in sources]
 
 
-def _read(path: str | Path) -> ResultSet:
-    if _is_json(Path(path)):
-        return _of_document(str(path), read_results(path))
-    return ResultSet(name=str(path), results=read_table(path))
+def _result_set(source: Source, measured: Mapping[str, ResultSet]) -> ResultSet:
+    if isinstance(source, ResultsDocument):
+        files = " ".join(file for package in source.run.packages for file in package.hat_files)
+        return _of_document(f"{files} ({source.run.started})", source)
+    if found := measured.get(str(source)):
+        return found
+    if _is_json(Path(source)):
+        return _of_document(str(source), read_results(source))
+    return ResultSet(name=str(source), results=read_table(source))
 
 
 def _of_document(name: str, document: ResultsDocument) -> ResultSet:
     if not document.complete:
         _log.warning("%s: this run was interrupted; it lacks results", name)
     return ResultSet(name=name, results=document.results, run=document.run)
-
-
-def _name(document: ResultsDocument) -> str:
-    files = " ".join(file for package in document.run.packages for file in package.hat_files)
-    return f"{files} ({document.run.started})"
 
 
 def _is_package(source: str | Path) -> bool:

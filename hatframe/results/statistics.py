@@ -40,9 +40,13 @@ def statistics(batch_means: Sequence[float]) -> Statistics:
         raise BenchmarkError("no batch was measured")
     if not all(map(math.isfinite, times)):
         raise BenchmarkError("the timer measured a time that is not a finite number")
+    import numpy as np
+
     fifth = count // 5
     mean = exact.mean(times)
     low, high = _interval(times, mean)
+    lower, upper = map(float, np.quantile(times, (0.25, 0.75)))
+    reach = 1.5 * (upper - lower)
     return Statistics(
         mean=mean,
         median_of_means=times[count // 2],
@@ -54,7 +58,7 @@ def statistics(batch_means: Sequence[float]) -> Statistics:
         standard_deviation=exact.stdev(times) if count > 1 else 0.0,
         mean_low=low,
         mean_high=high,
-        outliers=_outliers(times),
+        outliers=sum(not lower - reach <= time <= upper + reach for time in times),
     )
 
 
@@ -133,11 +137,3 @@ def _interval(times: Sequence[float], mean: float) -> tuple[float, float]:
     low, high = (mean + widening * float(end) for end in np.quantile(resampled, (tail, 1 - tail)))
     # No batch took less than no time, unless what was subtracted from it was more.
     return min(mean, max(low, min(0.0, times[0]))), max(mean, high)
-
-
-def _outliers(times: Sequence[float]) -> int:
-    import numpy as np
-
-    lower, upper = map(float, np.quantile(times, (0.25, 0.75)))
-    reach = 1.5 * (upper - lower)
-    return sum(not lower - reach <= time <= upper + reach for time in times)
