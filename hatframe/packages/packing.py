@@ -24,7 +24,7 @@ from hatframe.format.reading import parse_document, read_text
 from hatframe.outcomes import Packed
 from hatframe.packages.confinement import confined, is_path
 from hatframe.packages.package import is_zip, same_library
-from hatframe.packages.unpacking import MOST_RATIO, check_archive, check_names
+from hatframe.packages.unpacking import check_names, check_size
 
 # The earliest that a .zip file can tell: the same package gives the same bytes, whenever it is packed.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
@@ -65,12 +65,7 @@ def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:
     for hat in same_library(path).hat_files:
         gathered.add(hat)
     entries = dict(sorted(gathered.entries.items()))
-    try:
-        check_names(entries, str(path))
-    except PackageError as error:
-        raise PackageError(
-            error.message, where=error.where, hint="rename the file, so that any system takes it"
-        ) from None
+    check_names(entries, str(path), "rename the file, so that any system takes it")
     _check_output(output, entries)
     try:
         if is_zip(output):
@@ -199,30 +194,17 @@ def _write_folder(output: Path, entries: dict[str, _Entry]) -> None:
 
 
 def _write_archive(output: Path, entries: dict[str, _Entry]) -> None:
-    with files.replaced(output) as path:
-        dense = _write_entries(path, entries, frozenset())
-        if dense:
-            # Who unpacks would take it for a bomb.
-            _write_entries(path, entries, dense)
-        try:
-            check_archive(path)
-        except PackageError as error:
-            raise PackageError(error.message, where=str(output), hint="pack it into a folder instead") from None
-
-
-def _write_entries(path: Path, entries: dict[str, _Entry], stored: frozenset[str]) -> frozenset[str]:
-    """Write a .zip file, the ``stored`` uncompressed; gives the names of those that are compressed very much."""
-    with zipfile.ZipFile(path, "w") as archive:
+    size = sum(entry.source.stat().st_size for entry in entries.values())
+    check_size(len(entries), size, str(output), "pack it into a folder instead")
+    with files.replaced(output) as path, zipfile.ZipFile(path, "w") as archive:
         for name, entry in entries.items():
             info = zipfile.ZipInfo(name, _NO_TIME)
             info.create_system = 3  # Unix on every system, or the bytes would tell where it was packed
             info.external_attr = (stat.S_IFREG | 0o644) << 16
-            info.compress_type = zipfile.ZIP_STORED if name in stored else zipfile.ZIP_DEFLATED
+            info.compress_type = zipfile.ZIP_DEFLATED
             if entry.text is None:
                 info.file_size = entry.source.stat().st_size
                 with entry.source.open("rb") as source, archive.open(info, "w") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
             else:
                 archive.writestr(info, entry.text.encode("utf-8"))
-        written = archive.infolist()
-    return frozenset(info.filename for info in written if info.file_size > MOST_RATIO * info.compress_size)

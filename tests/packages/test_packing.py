@@ -19,7 +19,6 @@ from sample_packages import document, element, function, hat_text, make_package
 from hatframe.errors import HatError, OutsideError, PackageError, UsageError
 from hatframe.format.reading import read_hat
 from hatframe.packages.packing import pack
-from hatframe.packages.unpacking import unpack
 
 NEXT = function(element("x"), returns=element("", "int", "output", "int"))
 
@@ -92,7 +91,7 @@ def test_a_zip_file_holds_the_same_and_has_the_same_bytes_whenever_it_is_made(tm
         assert archive.namelist() == ["p.a", "p.hat", "z/b"]
         assert {info.external_attr >> 16 for info in archive.infolist()} == {stat.S_IFREG | 0o644}
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_DEFLATED}
-    unpack(first.path, tmp_path / "unpacked")
+    zipfile.ZipFile(first.path).extractall(tmp_path / "unpacked")
     assert tree(tmp_path / "unpacked") == tree(path.parent)
 
 
@@ -114,15 +113,8 @@ def test_what_is_packed_is_unpacked_as_it_was(
         (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "in" / name).write_bytes(data)
     pack(path, folder / "p.zip")
-    unpack(folder / "p.zip", folder / "out")
+    zipfile.ZipFile(folder / "p.zip").extractall(folder / "out")
     assert tree(folder / "out") == tree(folder / "in")
-
-
-def test_what_packs_very_well_is_not_taken_for_a_bomb(tmp_path: Path) -> None:
-    path = write(tmp_path / "in")
-    (path.parent / "p.a").write_bytes(bytes(20 << 20))
-    unpack(pack(path, tmp_path / "p.zip").path, tmp_path / "out")
-    assert (tmp_path / "out" / "p.a").stat().st_size == 20 << 20
 
 
 # ------------------------------------------------------------------------------------------- leaving the folder
@@ -274,7 +266,7 @@ def test_a_failure_midway_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyt
 
 def test_a_moved_package_works(tmp_path: Path) -> None:
     path = make_package(tmp_path / "in", "int next(int x) { return x + 1; }", {"next": NEXT})
-    unpack(pack(path, tmp_path / "p.zip").path, tmp_path / "moved")
+    zipfile.ZipFile(pack(path, tmp_path / "p.zip").path).extractall(tmp_path / "moved")
     shutil.rmtree(tmp_path / "in")
     library = read_hat(tmp_path / "moved" / "package.hat").library
     assert ctypes.CDLL(str(library)).next(41) == 42
