@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hatframe.backends import Linker, SharedLibrary
@@ -21,23 +21,13 @@ from hatframe.format.names import matching
 from hatframe.format.rendering import render_hat
 from hatframe.machine import Platform
 from hatframe.outcomes import Built, Converted, UnsupportedFunction
-from hatframe.packages.dependencies import KNOWN_FLAGS, Dependency, Trust, read_dependency, statically_linked
+from hatframe.packages.dependencies import KNOWN_FLAGS, Trust, read_dependency, statically_linked
 from hatframe.toolchain.compiled_for import compiled_for
 from hatframe.toolchain.linker import in_job
 from hatframe.toolchain.tool import Job, private_folder
 
 # Flags of the compiler that the linker needs too: they choose libraries, or code that is generated while linking.
-_LINKER_FLAGS = (
-    "-fopenmp",
-    "/openmp",
-    "-pthread",
-    "-flto",
-    "-fsanitize",
-    "-fuse-ld",
-    "-static-",
-    "--sysroot",
-    "-Wl,",
-)
+_LINKER_FLAGS = ("-fopenmp", "/openmp", "-pthread", "-flto", "-fsanitize", "-fuse-ld", "-static-", "--sysroot", "-Wl,")
 
 
 def build(
@@ -55,19 +45,7 @@ def build(
     library: Sequence[str] = (),
     library_folder: Sequence[Path] = (),
 ) -> Built:
-    """Build a package from C files, as :meth:`hatframe.Kernel.build` describes; a failed build writes nothing.
-
-    Raises
-    ------
-    UsageError
-        An argument is invalid, or ``output`` would overwrite an input.
-    FormatError
-        A comment is invalid, or a selected function cannot be described.
-    PackageError
-        No function can be described, or two sources define one of the same name.
-    LinkError
-        The compiler or the linker fails, or the files cannot be written.
-    """
+    """Build a package from C files, as :meth:`hatframe.Kernel.build` describes; a failed build writes nothing."""
     hat = output_hat(output, f"{sources[0].stem}.hat")
     home = hat.parent
     sources = check_sources(sources)
@@ -88,21 +66,22 @@ def build(
         folders = [folder / str(index) for index in range(len(sources))]
         objects = job.map(lambda each: compiler.compile(*each), list(zip(sources, parsed, folders, strict=True)))
         names = _library_names(objects[0], hat.stem, static, platform)
-        inputs = [*sources, *(item.file.path for item in dependencies if item.file)]
+        linked_files = [item.file for item in dependencies if item.file]
+        inputs = [*sources, *(file.path for file in linked_files)]
         check_not_inputs([hat, *(home / name for name in names)], inputs)
         made = [folder / name for name in names]
         extra_exports: tuple[str, ...] = ()
         if static:
-            merged = [item for item in dependencies if item.file and item.file.kind is not LibraryKind.DYNAMIC]
-            objects += objects_of([item.file for item in merged if item.file], folder / "libraries")
+            merged = [file for file in linked_files if file.kind is not LibraryKind.DYNAMIC]
+            objects += objects_of(merged, folder / "libraries")
             linker.archive(objects, made[0], platform=platform)
-            included = {item.text for item in merged}
+            included = {item.text for item in dependencies if item.file in merged}
         else:
             shared = SharedLibrary(
                 output=made[-1],
                 import_library=made[0] if len(made) > 1 else None,
                 platform=platform,
-                objects=(*objects, *_object_files(dependencies)),
+                objects=(*objects, *(file.path for file in linked_files if file.kind is LibraryKind.OBJECT)),
                 exports=tuple(exports),
                 libraries=tuple(name for item in dependencies for name in item.libraries),
                 library_folders=(
@@ -110,7 +89,10 @@ def build(
                     *(folder for item in dependencies for folder in item.folders),
                 ),
                 run_folders=run_folders(library_folder, dependencies, home),
-                flags=(*_linker_flags(cflags), *(flag for item in dependencies for flag in item.flags)),
+                flags=(
+                    *("-fopenmp" if flag == "/openmp" else flag for flag in cflags if flag.startswith(_LINKER_FLAGS)),
+                    *(flag for item in dependencies for flag in item.flags),
+                ),
             )
             linked, extra_exports = link_checked(shared, linker, str(hat))
             included = statically_linked(dependencies, linked.needed)
@@ -165,7 +147,10 @@ def _select(
             raise FormatError(f"cannot describe {pattern}: {function.reason}", where=where)
         names = matching(pattern, list(supported))
         if not names:
-            raise _no_match(pattern, list(supported))
+            listed = list(dict.fromkeys((*difflib.get_close_matches(pattern, supported, n=3), *supported)))
+            more = ", …" if len(listed) > 5 else ""
+            hint = f"functions that can be described: {', '.join(listed[:5]) or 'none'}{more}"
+            raise UsageError(f"unknown function {pattern!r}", hint=hint)
         selected.update(names)
         left_out.update(matching(pattern, list(unsupported)))
     return (
@@ -185,12 +170,6 @@ def _nothing_to_describe(unsupported: Sequence[UnsupportedFunction]) -> PackageE
     return PackageError(f"cannot describe any function: {reasons}", where=", ".join(places))
 
 
-def _no_match(pattern: str, names: Sequence[str]) -> UsageError:
-    listed = list(dict.fromkeys((*difflib.get_close_matches(pattern, names, n=3), *names)))
-    hint = f"functions that can be described: {', '.join(listed[:5]) or 'none'}{', …' if len(listed) > 5 else ''}"
-    return UsageError(f"unknown function {pattern!r}", hint=hint)
-
-
 def _library_names(first_object: Path, stem: str, static: bool, platform: Platform) -> list[str]:
     """The names of the libraries to make, the one that programs link with first."""
     try:
@@ -202,12 +181,3 @@ def _library_names(first_object: Path, stem: str, static: bool, platform: Platfo
         hint = "choose the platform with --target, and remove flags that choose another"
         raise LinkError(f"the compiler wrote {file} instead of an object file for {platform}", hint=hint)
     return [f"{stem}{file.static_suffix}"] if static else dynamic_names(file, stem)
-
-
-def _object_files(dependencies: Sequence[Dependency]) -> Collection[Path]:
-    files = [item.file for item in dependencies if item.file]
-    return [file.path for file in files if file.kind is LibraryKind.OBJECT]
-
-
-def _linker_flags(cflags: Sequence[str]) -> list[str]:
-    return ["-fopenmp" if flag == "/openmp" else flag for flag in cflags if flag.startswith(_LINKER_FLAGS)]

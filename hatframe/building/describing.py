@@ -73,10 +73,7 @@ _HEADING = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*\((?:[^()]|\([^()]*\))*\)\s*\Z"
 
 
 def read_functions(
-    text: str,
-    sources: Collection[str],
-    originals: Mapping[str, str] | None = None,
-    platform: Platform | None = None,
+    text: str, sources: Collection[str], originals: Mapping[str, str] | None = None, platform: Platform | None = None
 ) -> ParsedSource:
     """Describe the functions that ``text`` defines.
 

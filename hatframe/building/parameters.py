@@ -165,12 +165,7 @@ class _ParameterReader:
         )
 
     def _by_value(
-        self,
-        name: str,
-        c_type: CType,
-        annotation: ParameterAnnotation | None,
-        usage: Usage | None,
-        place: Place | None,
+        self, name: str, c_type: CType, annotation: ParameterAnnotation | None, usage: Usage | None, place: Place | None
     ) -> Parameter:
         if annotation and (annotation.extents or annotation.has_layout):
             fail(f"`{name}` is not an array in C", annotation.place, "remove its extents and layout")

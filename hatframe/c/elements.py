@@ -55,16 +55,12 @@ class ElementType(msgspec.Struct, frozen=True):
 def _dtype(kind: str, size: int) -> np.dtype[Any]:
     import numpy as np
 
-    dtype: np.dtype[Any]
     if kind == "bfloat16":
         import ml_dtypes
 
-        dtype = np.dtype(ml_dtypes.bfloat16)
-    elif kind == "bool":
-        dtype = np.dtype(np.bool_)
-    else:
-        dtype = np.dtype(f"{'float' if kind == 'float16' else kind}{8 * size}")
-    return dtype
+        bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return bfloat16
+    return np.dtype(kind if kind in ("bool", "float16") else f"{kind}{8 * size}")
 
 
 _32_BIT = frozenset(("x86", "arm", "riscv32", "wasm32"))
@@ -173,8 +169,8 @@ def parse_declared_type(text: str) -> tuple[str, int]:
 
 def same_type(first: str, second: str) -> bool:
     """Whether two C type names mean the same type on this machine; unknown names compare as text."""
-    names = [canonical_name(name) for name in (first, second)]
-    known = [_HOST_TYPES.get(name) for name in names]
-    if known[0] and known[1]:
-        return (known[0].kind, known[0].size) == (known[1].kind, known[1].size)
-    return names[0] == names[1]
+    meanings = []
+    for name in map(canonical_name, (first, second)):
+        known = _HOST_TYPES.get(name)
+        meanings.append((known.kind, known.size) if known else name)
+    return meanings[0] == meanings[1]

@@ -26,10 +26,7 @@ _ATTRIBUTES = ("attribute_specifier", "attribute_declaration", "ms_declspec_modi
 
 
 class Linkage(msgspec.Struct, frozen=True, kw_only=True):
-    """What all declarations of a function say.
-
-    ``attributes`` are their texts, and ``label`` is the symbol's name where ``__asm__`` gives another.
-    """
+    """What all declarations of a function say; ``label`` is the symbol's name where ``__asm__`` gives another."""
 
     is_external: bool
     attributes: tuple[str, ...] = ()
@@ -41,8 +38,8 @@ class Linkage(msgspec.Struct, frozen=True, kw_only=True):
         declarations: dict[str, list[Node]] = {name: [] for name in names}
         for node in nodes:
             if node.type in ("function_definition", "declaration"):
-                for name in _declared(node):
-                    if name in declarations:
+                for declarator in node.children_by_field_name("declarator"):
+                    if (name := declared_name(declarator)) in declarations:
                         declarations[name].append(node)
         return {name: _linkage(found) for name, found in declarations.items()}
 
@@ -58,16 +55,10 @@ def check_linkage(linkage: Linkage) -> None:
         raise UnsupportedDeclaration(f"its symbol has another name: {linkage.label}")
 
 
-def _declared(node: Node) -> list[str]:
-    return [
-        declared_name(declarator)
-        for declarator in node.children_by_field_name("declarator")
-        if declarator.type.endswith("declarator")
-    ]
-
-
 def _linkage(declarations: list[Node]) -> Linkage:
-    storages = [_storage(node) for node in declarations]
+    storages = [
+        {text_of(child) for child in node.children if child.type == "storage_class_specifier"} for node in declarations
+    ]
     attributes: list[str] = []
     label = ""
     for node in declarations:
@@ -84,7 +75,3 @@ def _linkage(declarations: list[Node]) -> Linkage:
     else:
         is_defined = len(inlines) < len(storages) or any("extern" in words for words in storages)
     return Linkage(is_external=is_defined and not is_static, attributes=tuple(attributes), label=label)
-
-
-def _storage(node: Node) -> set[str]:
-    return {text_of(child) for child in node.children if child.type == "storage_class_specifier"}

@@ -200,18 +200,13 @@ def _joined(comments: list[Comment]) -> list[Comment]:
     """The comments, with ``//`` comments on consecutive lines joined into one."""
     joined: list[Comment] = []
     for comment in comments:
-        before = joined[-1] if joined else None
-        if (
-            before
-            and before.is_run
-            and comment.is_run
-            and before.alone
-            and comment.alone
-            and comment.places[0] == Place(before.places[-1].file, before.places[-1].line + 1)
-        ):
-            joined[-1] = Comment(
+        before = joined[-1] if joined else comment
+        last = before.places[-1]
+        are_runs = all(each.is_run and each.alone for each in (before, comment))
+        if are_runs and comment.places[0] == Place(last.file, last.line + 1):
+            joined.pop()
+            comment = Comment(
                 before.start, comment.end, before.lines + comment.lines, before.places + comment.places, True
             )
-        else:
-            joined.append(comment)
+        joined.append(comment)
     return joined

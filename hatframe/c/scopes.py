@@ -47,18 +47,17 @@ _BUILT_IN = {
 }
 _WIDE_FLOAT = "the format has no floating-point type wider than double"
 _WIDE_INTEGER = "the format has no integer type wider than 64 bits"
-_ARGUMENT_LIST = "a va_list cannot be passed"
 _COMPLEX = "the format has no complex types; pass the real and the imaginary parts in arrays"
 _VECTOR = "the format has no SIMD vector types"
-_ATOMIC = "the format has no _Atomic types"
 _UNSUPPORTED = {
     **dict.fromkeys(("_Float128", "__float128", "__float80", "_Float64x", "__ibm128"), _WIDE_FLOAT),
     **dict.fromkeys(("__int128", "__int128_t", "__uint128_t", "_BitInt"), _WIDE_INTEGER),
-    **dict.fromkeys(("__builtin_va_list", "__gnuc_va_list", "va_list", "__builtin_ms_va_list"), _ARGUMENT_LIST),
+    **dict.fromkeys(
+        ("__builtin_va_list", "__gnuc_va_list", "va_list", "__builtin_ms_va_list"), "a va_list cannot be passed"
+    ),
     **dict.fromkeys(("_Complex", "__complex__", "__complex", "_Imaginary"), _COMPLEX),
-    **dict.fromkeys(("__m64", "__m128", "__m128i", "__m128d", "__m256", "__m256i", "__m256d"), _VECTOR),
-    **dict.fromkeys(("__m512", "__m512i", "__m512d"), _VECTOR),
-    "_Atomic": _ATOMIC,
+    **{f"__m{bits}{kind}": _VECTOR for bits in (64, 128, 256, 512) for kind in ("", "i", "d")},
+    "_Atomic": "the format has no _Atomic types",
 }
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _VECTOR_ATTRIBUTE = re.compile(r"\b_*(?:vector_size|ext_vector_type|neon_(?:poly)?vector_type)_*\b")
@@ -119,9 +118,11 @@ class Scope:
         specifier = node.child_by_field_name("type")
         if specifier is None:
             raise UnsupportedDeclaration(f"missing type in `{text_of(node)}`")
-        for child in node.children:
-            if child.type == "attribute_specifier":
-                _check_type_attributes(text_of(child))
+        for text in (text_of(child) for child in node.children if child.type == "attribute_specifier"):
+            if _VECTOR_ATTRIBUTE.search(text):
+                raise UnsupportedDeclaration(_VECTOR)
+            if match := _TYPE_ATTRIBUTE.search(text):
+                raise UnsupportedDeclaration(f"unsupported type attribute `{match.group()}`")
         return qualified(self._specified(specifier), _qualifiers(node))
 
     def declarator(
@@ -182,11 +183,9 @@ class Scope:
 
     def _sized(self, text: str) -> Scalar:
         words = [word for part in text.split() for word in _BUILT_IN.get(part, part).split()]
-        if "double" in words:
-            raise UnsupportedDeclaration(f"`{text}`: {_WIDE_FLOAT}")
         for word in words:
-            if word in _UNSUPPORTED:
-                raise UnsupportedDeclaration(f"`{text}`: {_UNSUPPORTED[word]}")
+            if reason := _WIDE_FLOAT if word == "double" else _UNSUPPORTED.get(word):
+                raise UnsupportedDeclaration(f"`{text}`: {reason}")
         element = self._types.get(canonical_name(" ".join(words)))
         if element is None:
             raise UnsupportedDeclaration(f"unsupported type `{text}`")
@@ -263,25 +262,23 @@ class Scope:
             return self._values[node.id]
         # A constant may refer to those before it …
         values = self._values[node.id] = {}
-        try:
-            self._add_enum_values(node.child_by_field_name("body"), values)
-        except UnsupportedDeclaration:
-            # … but an enum with an unsupported constant is unsupported.
-            del self._values[node.id]
-            raise
-        return values
-
-    def _add_enum_values(self, body: Node | None, values: dict[str, Extent]) -> None:
         following = 0
+        body = node.child_by_field_name("body")
         for enumerator in body.named_children if body else ():
             name = enumerator.child_by_field_name("name")
             if enumerator.type != "enumerator" or name is None:
                 continue
             if given := enumerator.child_by_field_name("value"):
-                value = evaluate(given, Lookup(self, {}))
+                try:
+                    value = evaluate(given, Lookup(self, {}))
+                except UnsupportedDeclaration:
+                    # … but an enum with an unsupported constant is unsupported.
+                    del self._values[node.id]
+                    raise
                 following = value.value if isinstance(value, Constant) else following
             values[text_of(name)] = Constant(following, 32 if abs(following) < 1 << 31 else 64)
             following += 1
+        return values
 
 
 class Lookup:
@@ -324,13 +321,6 @@ def check_supported(node: Node) -> None:
                     raise UnsupportedDeclaration(f"`{text_of(node)}`: {_UNSUPPORTED[word]}")
     if node.has_error:
         raise UnsupportedDeclaration(f"could not parse `{text_of(node)[:200]}`")
-
-
-def _check_type_attributes(text: str) -> None:
-    if _VECTOR_ATTRIBUTE.search(text):
-        raise UnsupportedDeclaration(_VECTOR)
-    if match := _TYPE_ATTRIBUTE.search(text):
-        raise UnsupportedDeclaration(f"unsupported type attribute `{match.group()}`")
 
 
 def _qualifiers(node: Node) -> tuple[str, ...]:

@@ -45,8 +45,7 @@ class SizeExpression:
             self.names = frozenset(_names(tree))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise FormatError(
-                f"invalid size expression {text!r}",
-                hint="use integers, parameter names, + - * / % and parentheses",
+                f"invalid size expression {text!r}", hint="use integers, parameter names, + - * / % and parentheses"
             ) from None
         self._factors = _factors(tree)
         self.factors = tuple(map(_simple, self._factors))

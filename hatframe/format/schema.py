@@ -78,10 +78,7 @@ def _resolved(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The definition merged over the type that it refers to."""
     if "typeof" not in definition or definition.get("type") == "collection":
         return dict(definition)
-    return {
-        **_resolved(_named(definition["typeof"])),
-        **{k: v for k, v in definition.items() if k != "typeof"},
-    }
+    return {**_resolved(_named(definition["typeof"])), **{k: v for k, v in definition.items() if k != "typeof"}}
 
 
 def _named(reference: str) -> dict[str, Any]:
@@ -101,7 +98,9 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Vi
         yield from min(results, key=lambda found: (len(found), any(each.kind is ViolationKind.TYPE for each in found)))
         return
     expected = definition["type"]
-    if not _is(value, expected):
+    # In Python, a bool is an int.
+    fits = isinstance(value, _PYTHON_TYPES[expected]) and (expected == "boolean" or not isinstance(value, bool))
+    if not fits:
         yield Violation(
             path, ViolationKind.TYPE, f"expected {_with_article(expected)}, got {_with_article(toml_type(value))}"
         )
@@ -114,7 +113,7 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Vi
     if "maxlength" in definition and len(value) > definition["maxlength"]:
         yield Violation(path, ViolationKind.VALUE, f"it has {len(value)} elements, more than {definition['maxlength']}")
     if expected == "array":
-        item = _item(definition)
+        item = _named(definition["itemtype"] if "itemtype" in definition else definition["arraytype"])
         for index, element in enumerate(value):
             yield from _check(item, element, (*path, index))
     elif expected == "collection":
@@ -129,15 +128,6 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Vi
         for key in value:
             if key not in children:
                 yield Violation((*path, key), ViolationKind.UNKNOWN, f"unknown key {key}")
-
-
-def _item(definition: Mapping[str, Any]) -> dict[str, Any]:
-    return _named(definition["itemtype"] if "itemtype" in definition else definition["arraytype"])
-
-
-def _is(value: Any, expected: str) -> bool:
-    # In Python, a bool is an int.
-    return isinstance(value, _PYTHON_TYPES[expected]) and (expected == "boolean" or not isinstance(value, bool))
 
 
 def toml_type(value: Any) -> str:

@@ -10,9 +10,7 @@ from hatframe.errors import OutsideError, PackageError
 
 # A flag of Microsoft's tools: no path of a library reads like that.
 _WINDOWS_FLAG = re.compile(r"/[A-Za-z]+\d*[-+]?(:.*)?")
-
-
-_LIBRARY_SUFFIX = re.compile(r"\.(o|obj|a|lib|so(\.\d+)*|dylib|dll|tbd)\Z", re.IGNORECASE)
+LIBRARY_SUFFIX = re.compile(r"\.(o|obj|a|lib|so(\.\d+)*|dylib|dll|tbd)\Z", re.IGNORECASE)
 # File systems take no longer ones.
 _LONGEST_NAME = 255
 
@@ -28,7 +26,7 @@ def is_path(text: str, folder: Path) -> bool:
         return False
     if "/" in text or "\\" in text:
         return True
-    looks_so = _LIBRARY_SUFFIX.search(text) and "\0" not in text and len(os.fsencode(text)) <= _LONGEST_NAME
+    looks_so = LIBRARY_SUFFIX.search(text) and "\0" not in text and len(os.fsencode(text)) <= _LONGEST_NAME
     return bool(looks_so) and (folder / text).is_file()
 
 
@@ -41,25 +39,19 @@ def confined(folder: Path, text: str, where: str, *, allow_outside: bool = False
     ``where`` is the file and the key that the text is from.
     """
     if not text or "\0" in text or any(len(os.fsencode(part)) > _LONGEST_NAME for part in Path(text).parts):
-        raise PackageError(f"{_shortened(text)!r} is no path of a file", where=where)
+        shortened = text if len(text) <= 100 else f"{text[:99]}…"
+        raise PackageError(f"{shortened!r} is no path of a file", where=where)
     path = (folder / text).absolute()
     if allow_outside:
         return path
     if os.name != "nt" and (PureWindowsPath(text).drive or text.startswith("\\\\")):
         # To this system it would be a strange name in the folder; it was meant as a place on another machine.
-        raise _outside(text, "it names a drive or a server of Windows", where)
-    real = Path(os.path.realpath(path))
-    if not real.is_relative_to(os.path.realpath(folder)):
-        raise _outside(text, f"it leads to {real}", where)
-    return path
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 100 else f"{text[:99]}…"
-
-
-def _outside(text: str, reason: str, where: str) -> OutsideError:
-    return OutsideError(
+        reason = "it names a drive or a server of Windows"
+    elif (real := Path(os.path.realpath(path))).is_relative_to(os.path.realpath(folder)):
+        return path
+    else:
+        reason = f"it leads to {real}"
+    raise OutsideError(
         f"{text!r} leaves the package's folder: {reason}",
         where=where,
         hint="put the file into the folder, or use --allow-outside (allow_outside=True in Python) if you trust it",

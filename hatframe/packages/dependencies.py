@@ -15,7 +15,7 @@ import msgspec
 
 from hatframe.binary.libraries import LibraryFile, LibraryKind, identify
 from hatframe.errors import LinkError, PackageError
-from hatframe.packages.confinement import confined, is_flag, is_path
+from hatframe.packages.confinement import LIBRARY_SUFFIX, confined, is_flag, is_path
 
 KNOWN_FLAGS = {
     "-pthread": ("-pthread", ("pthread",)),
@@ -28,7 +28,6 @@ KNOWN_FLAGS = {
 """The flags that are taken, as a linker gets them, and the libraries that they stand for."""
 
 _NAME = re.compile(r":?[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_LIBRARY_SUFFIX = re.compile(r"\.(o|obj|a|lib|so(\.\d+)*|dylib|dll|tbd)\Z", re.IGNORECASE)
 _LIBRARY_FILE_NAME = re.compile(r"lib(.+?)\.(?:so|dylib|a|tbd)\Z")
 # The file names of dynamic libraries: the prefix may be missing, and a version may follow.
 _DYNAMIC_FILE_NAME = re.compile(r"(?:lib)?(.+?)(?:\.so(?:\.\d+)*|(?:\.\d+)*\.dylib|\.dll)\Z", re.IGNORECASE)
@@ -87,7 +86,7 @@ def read_dependency(text: str, folder: Path, where: str, trust: Trust = UNTRUSTE
         return _read_file(text, folder, where, trust)
     file_name = _LIBRARY_FILE_NAME.fullmatch(text)
     name = file_name[1] if file_name else text
-    if _LIBRARY_SUFFIX.search(name):
+    if LIBRARY_SUFFIX.search(name):
         # After a colon a linker takes a whole file name.
         name = f":{name}"
     if not _NAME.fullmatch(name):
@@ -140,11 +139,7 @@ def _read_flags(text: str, where: str, trust: Trust) -> Dependency:
                 f"that you trust: --allow-link-flag={word}",
             )
     return Dependency(
-        text=text,
-        libraries=tuple(libraries),
-        folders=tuple(folders),
-        flags=tuple(flags),
-        names=frozenset(names),
+        text=text, libraries=tuple(libraries), folders=tuple(folders), flags=tuple(flags), names=frozenset(names)
     )
 
 

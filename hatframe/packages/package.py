@@ -48,8 +48,7 @@ class Package:
             for function in hat.functions.values():
                 if function.name in functions:
                     raise PackageError(
-                        f"function {function.name} is described twice",
-                        where=f"{self._files[function.name].path}",
+                        f"function {function.name} is described twice", where=f"{self._files[function.name].path}"
                     )
                 functions[function.name] = function
                 self._files[function.name] = hat
@@ -109,7 +108,7 @@ class Package:
 
         Raises :class:`PackageError` where there is none, or where the base name is that of several.
         """
-        names = [] if _is_glob(name) else matching(name, self.functions)
+        names = [] if set(name) & set("*?[") else matching(name, self.functions)
         if not names:
             raise self._unknown(name)
         if len(names) > 1:
@@ -187,13 +186,8 @@ def read_package(*paths: str | Path) -> Package:
     >>> hatframe.read_package("gemm.hat").functions["gemm"].arguments[0].shape  # doctest: +SKIP
     (256, 256)
     """
-    hats: list[HatFile] = []
-    came: Unpacked | None = None
-    for path in map(Path, paths):
-        found, unpacked = _read(path) if is_zip(path) else ([read_hat(path)], None)
-        hats += found
-        came = came or unpacked
-    return Package(hats, came)
+    read = [_read(path) if is_zip(path) else ([read_hat(path)], None) for path in map(Path, paths)]
+    return Package((hat for hats, _ in read for hat in hats), next(filter(None, (came for _, came in read)), None))
 
 
 def read_packages(paths: Iterable[str | Path]) -> list[Package]:
@@ -274,10 +268,6 @@ def _of_folder(folder: Path, where: str) -> list[HatFile]:
 
 def _hat_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.hat") if path.is_file())
-
-
-def _is_glob(name: str) -> bool:
-    return any(character in name for character in "*?[")
 
 
 def _listed(names: list[str], most: int = 5) -> str:

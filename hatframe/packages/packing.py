@@ -34,32 +34,12 @@ _OTHER_FILES = frozenset((".hat", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", 
 
 
 def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:
-    """Gather the package of a .hat file into ``output``, a folder or a file named .zip: all of it appears, or nothing.
+    """Gather a package as :meth:`hatframe.Kernel.pack` describes: all of ``output`` appears, or nothing.
 
     That is every .hat file of the same library in its folder, the library, the ``deploy_files``, the ``provider`` of
-    each device function, and what ``dependencies.dynamic`` name by a path. Names of libraries and flags stay as they
-    are. The same package gives the same .zip file, byte for byte. No code of it is run.
-
-    Parameters
-    ----------
-    output
-        A folder that is new or empty, or a .zip file, which is replaced.
-    allow_outside
-        Also take files that lie outside of the package's folder. They come to the top of the pack, and the .hat files
-        there name them so.
-
-    Raises
-    ------
-    OutsideError
-        A path leaves the folder of the package.
-    PackageError
-        A file is not there or is none, two would have one name, or the .zip file could not be unpacked everywhere.
-    FormatError
-        A .hat file in the folder cannot be read.
-    UsageError
-        ``output`` is there already, or is one of the files to pack.
-    HatError
-        It cannot be written.
+    each device function, and what ``dependencies.dynamic`` name by a path. With ``allow_outside``, files from outside
+    the folder come to the top of the pack, and the .hat files there name them so. The same package gives the same
+    .zip file, byte for byte.
     """
     gathered = _Gathered(path.parent, allow_outside)
     for hat in same_library(path).hat_files:
@@ -68,15 +48,12 @@ def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:
     check_names(entries, str(path), "rename the file, so that any system takes it")
     _check_output(output, entries)
     try:
-        if is_zip(output):
-            _write_archive(output, entries)
-        else:
-            _write_folder(output, entries)
+        (_write_archive if is_zip(output) else _write_folder)(output, entries)
     except OSError as error:
         raise HatError(
             f"cannot be packed: {error.strerror or error}", where=str(error.filename or output), hint="nothing is there"
         ) from None
-    edited = tuple(name for name, entry in entries.items() if entry.text is not None)
+    edited = tuple(name for name, entry in entries.items() if entry.data is not None)
     return Packed(path=output, files=tuple(entries), edited=edited)
 
 
@@ -84,10 +61,10 @@ def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """A file to pack, with the text that it has there where that is new."""
+    """A file to pack, with the content that it has there where that is new."""
 
     source: Path
-    text: str | None = None
+    data: bytes | None = None
 
 
 class _Gathered:
@@ -115,7 +92,7 @@ class _Gathered:
             # Without a slash it could be taken for the name of a library.
             table[key] = f"./{placed}" if key == "target_file" and "/" not in placed else placed
         changed = edit_text(text, document, str(hat.path))
-        self.entries[name] = _Entry(hat.path, None if changed == text else changed)
+        self.entries[name] = _Entry(hat.path, None if changed == text else changed.encode())
 
     def _place(self, text: str, where: str) -> str:
         """Take the file of that path into the pack, and give its name there."""
@@ -151,8 +128,7 @@ def _references(document: dict[str, Any]) -> Iterator[tuple[Any, Any, str]]:
     dependencies = document.get("dependencies", {})
     if dependencies.get("link_target"):
         yield dependencies, "link_target", "dependencies.link_target"
-    deployed = dependencies.get("deploy_files", [])
-    for index in range(len(deployed)):
+    for index in range(len(deployed := dependencies.get("deploy_files", []))):
         yield deployed, index, f"dependencies.deploy_files[{index}]"
     for index, reference in enumerate(dependencies.get("dynamic", [])):
         if reference.get("target_file"):
@@ -187,10 +163,10 @@ def _write_folder(output: Path, entries: dict[str, _Entry]) -> None:
         for name, entry in entries.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            if entry.text is None:
+            if entry.data is None:
                 shutil.copyfile(entry.source, path)
             else:
-                path.write_bytes(entry.text.encode("utf-8"))
+                path.write_bytes(entry.data)
 
 
 def _write_archive(output: Path, entries: dict[str, _Entry]) -> None:
@@ -202,9 +178,9 @@ def _write_archive(output: Path, entries: dict[str, _Entry]) -> None:
             info.create_system = 3  # Unix on every system, or the bytes would tell where it was packed
             info.external_attr = (stat.S_IFREG | 0o644) << 16
             info.compress_type = zipfile.ZIP_DEFLATED
-            if entry.text is None:
+            if entry.data is None:
                 info.file_size = entry.source.stat().st_size
                 with entry.source.open("rb") as source, archive.open(info, "w") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
             else:
-                archive.writestr(info, entry.text.encode("utf-8"))
+                archive.writestr(info, entry.data)

@@ -116,16 +116,9 @@ def kept(names: Collection[str] = ()) -> list[Entry]:
 
 
 def clear(names: Collection[str] = (), older_than: float = 0.0) -> Cleared:
-    """Remove the entries of these buckets, or of all that hatframe can rebuild.
+    """Remove the entries of these buckets, or all that hatframe can rebuild, if at least ``older_than`` seconds old.
 
-    Entries that a process uses or writes stay.
-
-    Parameters
-    ----------
-    older_than
-        Remove only entries of at least this age in seconds.
-
-    Raises :class:`UsageError` for an unknown name.
+    Entries that a process uses or writes stay. Raises :class:`UsageError` for an unknown name.
     """
     removed: list[Entry] = []
     left: list[Left] = []

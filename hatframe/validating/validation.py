@@ -207,10 +207,7 @@ class _Validator:
             if dimension is None:
                 self.error(where, f"the size refers to {name!r}, which is not an argument")
             elif dimension.logical_type is not LogicalType.ELEMENT:
-                self.error(
-                    where,
-                    f"the size refers to {name!r}, whose logical_type is {dimension.logical_type}",
-                )
+                self.error(where, f"the size refers to {name!r}, whose logical_type is {dimension.logical_type}")
 
     def _check_call(self, path: Keys, function: Function) -> None:
         """Check the return value, the calling convention, and then the whole function, as a call does."""
@@ -322,9 +319,7 @@ class _Validator:
         first_line = (value or b"").partition(b"\n")[0]
         if first_line.count(b'"') % 2 or first_line.count(b"'") % 2:
             self.warn(
-                path,
-                "C compilers warn of an unclosed quote here",
-                "open the code with '''//' and close it with //'''",
+                path, "C compilers warn of an unclosed quote here", "open the code with '''//' and close it with //'''"
             )
 
 
