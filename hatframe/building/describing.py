@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hatframe.building.comments import PACKAGE_KEYS, Annotation, Annotations, fail, read_comment
-from hatframe.building.parameters import OLD_STYLE, Signature, TypedParameter, annotated_value, read_parameters
+from hatframe.building.parameters import OLD_STYLE, Signature, annotated_value, read_parameters
 from hatframe.c.elements import DataModel
 from hatframe.c.expressions import Constant
 from hatframe.c.linkage import Linkage, check_linkage
-from hatframe.c.preprocessed import Comment, Place, TranslationUnit
+from hatframe.c.preprocessed import Place, TranslationUnit
 from hatframe.c.scopes import Lookup, Scope, check_supported
 from hatframe.c.syntax import UnsupportedDeclaration, declared_name, parameter_list
 from hatframe.c.types import (
@@ -172,7 +172,12 @@ class _Reader:
         in_parentheses = parameter_list(node.child_by_field_name("declarator"))
         signature = read_parameters(in_parentheses, self._scope, annotations)
         auxiliary = self._flops(annotations, signature)
-        _check_name_and_style(node, name)
+        if name == "main":
+            raise UnsupportedDeclaration("`main` is the entry point of a program")
+        if name in _CPP_KEYWORDS:
+            raise UnsupportedDeclaration(f"`{name}` is a keyword of C++, so C++ programs could not include the header")
+        if any(child.type == "declaration" for child in node.children):
+            raise UnsupportedDeclaration(OLD_STYLE)
         check_linkage(linkage)
         returned_type = self._returned_type(node)
         if signature.unsupported:
@@ -187,14 +192,30 @@ class _Reader:
             return_value=_return_value(returned_type, annotations),
             auxiliary=auxiliary,
         )
+        needed = set().union(*map(prerequisites, types))
         place = self._place(node)
-        has_prototype = bool(in_parentheses and in_parentheses.named_child_count)
         return FunctionDefinition(
             function=function,
-            prototype=_prototype(returned_type, name, parameters),
-            redeclaration=_redeclaration(returned_type, name, parameters, has_prototype),
+            prototype=_function_declaration(
+                returned_type,
+                name,
+                [
+                    (typed.header_type, "" if typed.parameter.name in _CPP_KEYWORDS else typed.parameter.name)
+                    for typed in parameters
+                ],
+                lambda scalar: scalar.name,
+            ),
+            redeclaration=_function_declaration(
+                returned_type,
+                name,
+                [(typed.c_type, typed.parameter.name) for typed in parameters],
+                lambda scalar: scalar.original,
+                # Compilers warn of `(void)` after a definition with `()`.
+                "void" if in_parentheses and in_parentheses.named_child_count else "",
+            ),
             sizes=tuple(dict.fromkeys((scalar.original, scalar.element.size) for scalar in scalars)),
-            prerequisites=_prerequisites(types),
+            # Includes first: the typedefs of half-precision numbers depend on them.
+            prerequisites=tuple(sorted(needed, key=lambda text: (not text.startswith("#include"), text))),
             file=place.file,
             line=place.line,
         )
@@ -233,10 +254,8 @@ class _Reader:
         for node in self._nodes:
             if node.type == "ERROR":
                 bodies += node.children
-            elif node.has_error:
-                bodies.append(node.child_by_field_name("body"))
             else:
-                bodies.append(node)
+                bodies.append(node.child_by_field_name("body") if node.has_error else node)
         for body in bodies:
             if body is None or body.type != "compound_statement":
                 continue
@@ -258,8 +277,8 @@ class _Reader:
             if annotations is None and any("@hat" in line for line in comment.lines):
                 annotations = read_comment(comment)
                 place = annotations.of_function
-                if not place and annotations.package and self._is_inside(comment):
-                    place = annotations.package[0][1].place
+                if not place and any(node.start_byte < comment.start < node.end_byte for node in self._nodes):
+                    place = next((line.place for _, line in annotations.package), None)
                 if place:
                     fail(
                         "this line is not above a function definition",
@@ -270,9 +289,6 @@ class _Reader:
             if annotations:
                 yield from annotations.package
 
-    def _is_inside(self, comment: Comment) -> bool:
-        return any(node.start_byte < comment.start < node.end_byte for node in self._nodes)
-
 
 def _unsupported(name: str, reason: str, place: Place) -> UnsupportedFunction:
     return UnsupportedFunction(name=name, reason=reason, file=place.file, line=place.line)
@@ -280,15 +296,6 @@ def _unsupported(name: str, reason: str, place: Place) -> UnsupportedFunction:
 
 def _name(definition: Node) -> str:
     return declared_name(definition.child_by_field_name("declarator"))
-
-
-def _check_name_and_style(node: Node, name: str) -> None:
-    if name == "main":
-        raise UnsupportedDeclaration("`main` is the entry point of a program")
-    if name in _CPP_KEYWORDS:
-        raise UnsupportedDeclaration(f"`{name}` is a keyword of C++, so C++ programs could not include the header")
-    if any(child.type == "declaration" for child in node.children):
-        raise UnsupportedDeclaration(OLD_STYLE)
 
 
 def _check_without_parameters(node: Node) -> None:
@@ -320,30 +327,13 @@ def _return_value(c_type: CType, annotations: Annotations) -> Parameter:
     )
 
 
-def _prototype(returns: CType, name: str, parameters: Sequence[TypedParameter]) -> str:
-    def spelling(scalar: Scalar) -> str:
-        return scalar.name
-
-    names = ["" if typed.parameter.name in _CPP_KEYWORDS else typed.parameter.name for typed in parameters]
-    declared = [declaration(typed.header_type, each, spelling) for typed, each in zip(parameters, names, strict=True)]
-    return f"{_unqualified(returns, spelling)} {name}({', '.join(declared) or 'void'});"
-
-
-def _redeclaration(returns: CType, name: str, parameters: Sequence[TypedParameter], has_prototype: bool) -> str:
-    def spelling(scalar: Scalar) -> str:
-        return scalar.original
-
-    declared = [declaration(typed.c_type, typed.parameter.name, spelling) for typed in parameters]
-    # Compilers warn of `(void)` after a definition with `()`.
-    none = "void" if has_prototype else ""
-    return f"{_unqualified(returns, spelling)} {name}({', '.join(declared) or none});"
-
-
-def _unqualified(c_type: CType, spelling: Callable[[Scalar], str]) -> str:
-    return spelling(c_type) if isinstance(c_type, Scalar) else "void"
-
-
-def _prerequisites(types: Iterable[CType]) -> tuple[str, ...]:
-    needed = set().union(*(prerequisites(c_type) for c_type in types))
-    # Includes first: the typedefs of half-precision numbers depend on them.
-    return tuple(sorted(needed, key=lambda text: (not text.startswith("#include"), text)))
+def _function_declaration(
+    returns: CType,
+    name: str,
+    parameters: Iterable[tuple[CType, str]],
+    spelling: Callable[[Scalar], str],
+    none: str = "void",
+) -> str:
+    returned = spelling(returns) if isinstance(returns, Scalar) else "void"
+    declared = ", ".join(declaration(c_type, each, spelling) for c_type, each in parameters)
+    return f"{returned} {name}({declared or none});"

@@ -124,16 +124,13 @@ def _of_parameter(error: UnsupportedDeclaration, name: str) -> UnsupportedDeclar
 
 
 def _check_names(annotations: Annotations, names: Sequence[str]) -> None:
-    commands: tuple[tuple[str, Mapping[str, DoxygenParam | ParameterAnnotation]], ...] = (
-        ("@param", annotations.doxygen),
-        ("@hat", annotations.parameters),
-    )
-    for command, by_name in commands:
-        for name, annotation in by_name.items():
-            if name not in names:
-                known = ", ".join(f"`{known}`" for known in names if known)
-                hint = f"its parameters are {known}" if known else "it has no named parameters"
-                fail(f"`{command}` for an unknown parameter `{name}`", annotation.place, hint)
+    places = [("@param", name, given.place) for name, given in annotations.doxygen.items()]
+    places += [("@hat", name, given.place) for name, given in annotations.parameters.items()]
+    for command, name, place in places:
+        if name not in names:
+            known = ", ".join(f"`{known}`" for known in names if known)
+            hint = f"its parameters are {known}" if known else "it has no named parameters"
+            fail(f"`{command}` for an unknown parameter `{name}`", place, hint)
 
 
 class _ParameterReader:
@@ -365,9 +362,7 @@ def _unsupported_element(element: CType) -> str:
         return "a `void` pointer has no element type"
     if isinstance(element, Aggregate):
         return f"it points to `{element.original}`; the format has arrays of numbers only"
-    if isinstance(element, FunctionType):
-        return _CALLBACK
-    return "it has too many pointer levels for the format"
+    return _CALLBACK if isinstance(element, FunctionType) else "it has too many pointer levels for the format"
 
 
 def _unknown_size(c_type: CType, element: Scalar, name: str, extents: Sequence[Extent | None]) -> str:

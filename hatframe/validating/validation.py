@@ -43,15 +43,12 @@ def validate(path: str | Path, runtimes: Collection[str] | None = None) -> list[
     try:
         document = parse_document(text)
     except FormatError as error:
-        return [Deviation("error", "", "", _line_of_error(error.message, text), error.message, error.hint)]
+        found = re.search(r"at line (\d+)", error.message)
+        line = int(found[1]) if found else text.count("\n") + (not text.endswith("\n"))
+        return [Deviation("error", "", "", line, error.message, error.hint)]
     validator = _Validator(path, text, document, runtimes)
     validator.validate()
     return sorted(validator.deviations, key=lambda deviation: deviation.line)
-
-
-def _line_of_error(message: str, text: str) -> int:
-    found = re.search(r"at line (\d+)", message)
-    return int(found[1]) if found else text.count("\n") + (not text.endswith("\n"))
 
 
 class _Validator:
@@ -193,16 +190,16 @@ class _Validator:
 
     def _check_size(self, path: Keys, parameter: Parameter, function: Function) -> None:
         where = (*path, "size")
-        if not parameter.size:
+        names: Collection[str] = ()
+        if parameter.size:
+            try:
+                names = SizeExpression(parameter.size).names
+            except FormatError as error:
+                self.error(where, error.message, error.hint)
+        else:
             self.error(where, "missing size of a runtime_array", "write an expression over parameters, such as 'M*K'")
-            return
-        try:
-            expression = SizeExpression(parameter.size)
-        except FormatError as error:
-            self.error(where, error.message, error.hint)
-            return
         by_name = {argument.name: argument for argument in function.arguments}
-        for name in sorted(expression.names):
+        for name in sorted(names):
             dimension = by_name.get(name)
             if dimension is None:
                 self.error(where, f"the size refers to {name!r}, which is not an argument")
@@ -264,13 +261,9 @@ class _Validator:
         where: Keys = ("dependencies", "link_target")
         if target == "" and has_host_functions:
             self.error(where, "missing link_target, the library of the host functions")
-        elif (
-            isinstance(target, str)
-            and target
-            and not self._is_outside(where, target)
-            and not (self.folder / target).is_file()
-        ):
-            self.error(where, f"library not found beside the .hat file: {target!r}")
+        elif isinstance(target, str) and target:
+            if not self._is_outside(where, target) and not (self.folder / target).is_file():
+                self.error(where, f"library not found beside the .hat file: {target!r}")
         for index, name in enumerate(_list(dependencies.get("deploy_files"))):
             where = ("dependencies", "deploy_files", index)
             if isinstance(name, str) and not self._is_outside(where, name) and not (self.folder / name).exists():
@@ -299,7 +292,11 @@ class _Validator:
         elif code.strip() and bare_code(code) == code:
             self.warn(path, "the C code is inside #ifdef TOML, so C compilers skip it")
         else:
-            self._check_quotes(path)
+            statement = self.positions.statement(path)
+            first_line = ((statement.value.text if statement else None) or b"").partition(b"\n")[0]
+            if first_line.count(b'"') % 2 or first_line.count(b"'") % 2:
+                hint = "open the code with '''//' and close it with //'''"
+                self.warn(path, "C compilers warn of an unclosed quote here", hint)
         declared = parameter_counts(bare_code(code))
         if host and not declared:
             self.warn(path, "the C code declares no functions")
@@ -312,15 +309,6 @@ class _Validator:
                     ("functions", name, "arguments"),
                     f"{len(function.arguments)} arguments here, but {count} in the C declaration of {name}",
                 )
-
-    def _check_quotes(self, path: Keys) -> None:
-        statement = self.positions.statement(path)
-        value = statement.value.text if statement else None
-        first_line = (value or b"").partition(b"\n")[0]
-        if first_line.count(b'"') % 2 or first_line.count(b"'") % 2:
-            self.warn(
-                path, "C compilers warn of an unclosed quote here", "open the code with '''//' and close it with //'''"
-            )
 
 
 def _list(value: Any) -> list[Any]:
