@@ -84,7 +84,11 @@ def check_names(names: Iterable[str], where: str, hint: str = "rename it") -> No
     no use elsewhere, or is another's but for case or the way in which Unicode writes it.
     """
     spelled: dict[str, str] = {}
+    seen: set[str] = set()
     for name in names:
+        if name in seen:
+            raise PackageError(f"{name!r} is there twice", where=where, hint=hint)
+        seen.add(name)
         parts = name.removesuffix("/").split("/")
         if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
             raise PackageError(f"the name {name!r} has control characters", where=where, hint=hint)

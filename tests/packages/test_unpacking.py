@@ -118,6 +118,12 @@ def test_names_that_clash_are_refused(tmp_path: Path, names: tuple[str, ...], me
     refused(zipped(tmp_path / "p.zip", *((name, b"") for name in names)), PackageError, message)
 
 
+def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate"):
+        path = zipped(tmp_path / "p.zip", ("a", b"1"), ("a", b"2"))
+    refused(path, PackageError, "there twice")
+
+
 def test_encrypted_entries_and_rare_compressions_are_refused(tmp_path: Path) -> None:
     path = changed(zipped(tmp_path / "p.zip", ("a", b"x")), offset=8, data=b"\1\0")
     refused(path, PackageError, "encrypted")
