@@ -36,16 +36,6 @@ def cached_dynamic_library(
 
     A static package is linked into ``folder``, by the linker that ``linker`` returns, unless the folder has a library
     of the same content by the same linker. Processes that need it at the same time link it once.
-
-    Raises
-    ------
-    PackageError
-        The package has no library that can be loaded, or it lies outside of its folder and ``trust`` does not allow
-        that.
-    TargetError
-        The library is for another platform.
-    SymbolError, LinkError
-        As :func:`hatframe.converting.linking.link`, or the cache cannot be written.
     """
     library = package_library(package, trust)
     _check_host(library)

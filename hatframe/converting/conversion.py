@@ -42,23 +42,8 @@ def convert(
 ) -> Converted:
     """Convert a package; nothing is written if it fails.
 
-    Parameters
-    ----------
-    plan
-        The package and its inputs.
-    output
-        The .hat file to write, or a folder for it.
-    names
-        Returns the names of the new libraries for the stem of the new .hat file.
-    make
-        Makes the libraries with a linker, in a temporary folder, under these names.
-
-    Raises
-    ------
-    UsageError
-        ``output`` is not a name for a .hat file, or a file would overwrite an input.
-    LinkError
-        The files cannot be written.
+    ``names`` returns the names of the new libraries for the stem of the new .hat file, and ``make`` makes them under
+    these names in a temporary folder.
     """
     hats = _output_hats(plan, output)
     libraries = names(hats[0].stem)

@@ -33,28 +33,8 @@ def link(
 ) -> tuple[Symbols, tuple[str, ...]]:
     """Link the whole library of a package, with the definitions of its .hat files, and export its functions.
 
-    Parameters
-    ----------
-    plan, linker
-        What to link, and by which linker.
-    output, import_library
-        The dynamic library, and for Windows its import library.
-    folder
-        Where intermediate files go.
-    home
-        The final folder of the library, if the files that it needs move with it.
-
-    Returns
-    -------
-    tuple
-        The symbols of the library, and those that it exports beside the functions.
-
-    Raises
-    ------
-    SymbolError
-        The library does not define a function of the package.
-    LinkError
-        The linker is for other platforms, fails, or does not export all functions.
+    Intermediate files go to ``folder``. ``home`` is the final folder of the library, if the files that it needs move
+    with it. Returns the symbols of the library, and those that it exports beside the functions.
     """
     where = str(plan.library.path)
     platform = plan.platform

@@ -65,27 +65,7 @@ def plan_link(
     trust: Trust = UNTRUSTED,
     option: str = "-l",
 ) -> LinkPlan:
-    """Read and check the inputs of a conversion.
-
-    Parameters
-    ----------
-    package
-        A package with a static library.
-    libraries, option
-        Names of libraries, or paths of object files and libraries, and the option by which the user added them.
-    library_folders
-        Where the linker looks for libraries by name.
-    trust
-        What the metadata may do beyond what is safe.
-
-    Raises
-    ------
-    PackageError
-        The package has no functions or no static library, the library is for another platform than the metadata say,
-        or a path leaves the package's folder.
-    LinkError
-        A dependency cannot be linked, or a folder does not exist.
-    """
+    """Read and check the inputs of a conversion; ``option`` is the one by which the user added ``libraries``."""
     where = str(package.path or "")
     exports = tuple(name for name, function in package.functions.items() if not function.runtime)
     if not exports:

@@ -48,30 +48,8 @@ def to_dynamic(
     - ``dependencies.auxiliary``, which names the old libraries, and the durations in the ``auxiliary`` of
       functions, which were measured with the old library. Other ``auxiliary`` values stay.
 
-    Other files that the metadata name (``deploy_files``, ``provider``) are not copied.
-
-    Parameters
-    ----------
-    package
-        The static package.
-    output
-        The .hat file to write, or a folder.
-    linker
-        A linker for the platform of the package.
-    libraries
-        Libraries to link beside the declared dependencies: names (``m``), or paths of objects and libraries.
-    library_folders
-        Where libraries are looked for by name, by the linker and by the new library.
-    trust
-        What the metadata may do beyond what is safe.
-
-    Raises
-    ------
-    UsageError
-        ``output`` is not a name for a .hat file, or a file would overwrite an input.
-    PackageError, SymbolError, LinkError
-        As :func:`hatframe.converting.plan.plan_link` and :func:`hatframe.converting.linking.link`, or the files
-        cannot be written.
+    Other files that the metadata name (``deploy_files``, ``provider``) are not copied. ``libraries`` are linked beside
+    the declared dependencies; both the linker and the new library look for libraries in ``library_folders``.
     """
     plan = plan_link(package, libraries, library_folders, trust)
     home = output.absolute() if output.is_dir() else output.absolute().parent

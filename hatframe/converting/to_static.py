@@ -30,13 +30,6 @@ def to_static(
     The archive takes the package's object or archive, all object files and static libraries that
     ``dependencies.dynamic`` gives by path, and those of ``objects``. Dependencies by name and dynamic libraries remain
     dependencies. Files are written as :func:`hatframe.converting.to_dynamic.to_dynamic` describes.
-
-    Raises
-    ------
-    UsageError
-        ``output`` is not a name for a .hat file, or a file would overwrite an input.
-    PackageError, SymbolError, LinkError
-        As :func:`hatframe.converting.plan.plan_link`; no object defines a function; or the archive cannot be made.
     """
     plan = plan_link(package, objects, trust=trust, option="--add")
     for dependency in plan.added:

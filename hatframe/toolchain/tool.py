@@ -55,21 +55,8 @@ class Job:
     ) -> ToolResult:
         """Run a tool without a shell. Its exit code is for the caller to judge (see :func:`failure`).
 
-        Parameters
-        ----------
-        command
-            The program and its arguments. Paths should be absolute.
-        folder
-            The working directory, which also takes the tool's temporary files.
-        time_limit
-            Seconds after which the tool is killed.
-        environment
-            Variables to add to those of this process.
-
-        Raises
-        ------
-        LinkError
-            The tool is missing, cannot run, or exceeds ``time_limit``.
+        Paths in ``command`` should be absolute: ``folder`` is the working directory, and takes temporary files. Raises
+        :class:`LinkError` if the tool is missing, cannot run, or runs longer than ``time_limit`` seconds.
         """
         arguments = [str(argument) for argument in command]
         tool = Path(arguments[0]).name

@@ -19,5 +19,4 @@ class Clang(UnixDriver):
 
 @hookimpl
 def hatframe_linkers() -> Iterable[Linker]:
-    """The linker ``clang``."""
     return (Clang(),)

@@ -21,5 +21,4 @@ class Gcc(UnixDriver):
 
 @hookimpl
 def hatframe_linkers() -> Iterable[Linker]:
-    """The linker ``gcc``."""
     return (Gcc(),)

@@ -70,7 +70,6 @@ class Driver(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> None:
-        """Compile a C file with ``-fPIC`` and without warnings."""
         platform = platform or Platform.host()
         pic = [] if platform.os == "windows" else ["-fPIC"]
         self._check(
@@ -89,7 +88,6 @@ class Driver(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> str:
-        """The output of ``-E``, with comments."""
         driver = self.driver(platform or Platform.host(), flags)
         with private_folder() as folder:
             output = folder / "preprocessed.i"
@@ -99,7 +97,6 @@ class Driver(ToolLinker):
             return output.read_text(encoding="utf-8", errors="replace")
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
-        """``-O``, and ``-march`` or ``-mcpu``."""
         platform = platform or Platform.host()
         check_optimization(level, processor, platform)
         if not processor:
@@ -125,7 +122,6 @@ class Driver(ToolLinker):
                 shutil.move(folder / "import.lib", library.import_library.absolute())
 
     def archive(self, objects: Sequence[Path], output: Path, *, platform: Platform | None = None) -> None:
-        """Make a static library with ``ar``, which keeps objects of the same name."""
         output = output.absolute()
         output.unlink(missing_ok=True)
         self._check([*self.archiver(), "qcs", output, *(path.absolute() for path in objects)], where=str(output))
@@ -191,7 +187,6 @@ class UnixDriver(Driver):
     """How to install it on Linux."""
 
     def availability(self) -> Availability:
-        """Whether the program is on the PATH of a Linux or macOS machine."""
         if sys.platform not in ("linux", "darwin"):
             return Availability(available=False, reason="it supports Linux and macOS only")
         if shutil.which(self.program):
@@ -200,15 +195,12 @@ class UnixDriver(Driver):
         return Availability(available=False, reason=f"{self.program} is not on the PATH", install=install)
 
     def platforms(self) -> frozenset[Platform]:
-        """The platform of this machine."""
         return frozenset((Platform.host(),))
 
     def version(self) -> str:
-        """The first line of ``--version``, by which gcc on macOS turns out to be Apple's clang."""
         return first_line(self._tool(self.program), "--version")
 
     def driver(self, platform: Platform, flags: Sequence[str] = ()) -> Words:
-        """The program, with messages in plain text; on macOS for the processor of ``platform``."""
         if not any(own.fits(platform) for own in self.platforms()):
             raise LinkError(f"{self.name} does not support {platform} here", hint="choose another linker")
         command: Words = [self._tool(self.program), "-fdiagnostics-color=never"]
@@ -218,7 +210,6 @@ class UnixDriver(Driver):
         return command
 
     def archiver(self) -> Words:
-        """The system's ``ar``."""
         return [self._tool("ar")]
 
     def _tool(self, program: str) -> str:

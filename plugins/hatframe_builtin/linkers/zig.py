@@ -41,7 +41,6 @@ class Zig(Driver):
     plain_names = ()
 
     def availability(self) -> Availability:
-        """Whether zig is installed."""
         if _program():
             return Availability()
         return Availability(
@@ -49,11 +48,9 @@ class Zig(Driver):
         )
 
     def platforms(self) -> frozenset[Platform]:
-        """The platforms for which zig has a C library, and this machine."""
         return frozenset((*_TARGETS, Platform.host()))
 
     def version(self) -> str:
-        """``zig`` and its version."""
         return f"zig {first_line(_found(), 'version')}"
 
     def environment(self, folder: Path) -> Mapping[str, str]:
@@ -88,7 +85,6 @@ class Zig(Driver):
         return library
 
     def archiver(self) -> Words:
-        """``zig ar``."""
         return [_found(), "ar"]
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
@@ -122,5 +118,4 @@ def _found() -> str:
 
 @hookimpl
 def hatframe_linkers() -> Iterable[Linker]:
-    """The linker ``zig``."""
     return (Zig(),)

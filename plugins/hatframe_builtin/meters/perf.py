@@ -101,7 +101,6 @@ class Counters(MeterSession):
         return counts
 
     def close(self) -> None:
-        """Close the counters."""
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors = {}
@@ -171,5 +170,4 @@ class PerfMeter(Meter):
 
 @hookimpl
 def hatframe_meters() -> Iterable[Meter]:
-    """The meter of hardware counters."""
     return (PerfMeter(),)

@@ -24,25 +24,21 @@ class CpuProbe(Probe):
     summary = "caches, cores, instruction sets, frequencies, temperatures and load"
 
     def availability(self) -> Availability:
-        """Linux, macOS and Windows."""
         if sys.platform in _MODULES:
             return Availability()
         return Availability(False, f"it does not support {sys.platform}")
 
     def facts(self) -> Facts:
-        """The facts of this machine's processor."""
         module: Any = importlib.import_module(f"{__package__}.{_MODULES[sys.platform]}")
         facts: Facts = module.facts()
         return facts
 
     def readings(self) -> Mapping[str, Any]:
-        """Frequencies, temperatures, governors, load, and processor times since start-up."""
         from hatframe_builtin.probes.cpu_readings import readings
 
         return readings()
 
     def disturbances(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-        """Stolen time, other programs, heat, quotas, and a governor that holds the lowest frequency."""
         from hatframe_builtin.probes.cpu_readings import disturbances
 
         return disturbances(before, after)
@@ -50,5 +46,4 @@ class CpuProbe(Probe):
 
 @hookimpl
 def hatframe_probes() -> Iterable[Probe]:
-    """The probe of the processor."""
     return (CpuProbe(),)

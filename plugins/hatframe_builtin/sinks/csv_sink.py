@@ -47,7 +47,6 @@ class CsvSink(Sink):
     )
 
     def open(self, run: RunInfo, path: Path | None) -> SinkRun:
-        """Write the header of a new file; raises :class:`SinkError` for another table, or an unwritable file."""
         by_option = self.settings.get(self.options[0].key)
         if path and by_option and path != Path(by_option):
             raise UsageError(
@@ -111,5 +110,4 @@ def _line(cells: Iterable[Cell]) -> bytes:
 
 @hookimpl
 def hatframe_sinks() -> Iterable[Sink]:
-    """The CSV sink."""
     return (CsvSink(),)

@@ -55,7 +55,6 @@ class HatSink(Sink):
     )
 
     def open(self, run: RunInfo, path: Path | None) -> SinkRun:
-        """Check that all .hat files can be written; raises :class:`SinkError` if one cannot."""
         if path:
             raise UsageError(
                 f"sink {self.name} stores in the .hat files of the packages, and takes no path ({path})",
@@ -115,5 +114,4 @@ def _keys(results: list[FunctionResult]) -> dict[str, Any]:
 
 @hookimpl
 def hatframe_sinks() -> Iterable[Sink]:
-    """The hat sink."""
     return (HatSink(),)

@@ -36,7 +36,6 @@ class JsonSink(Sink):
     summary = "writes all results, with the machine and the packages, to one document (results.json)"
 
     def open(self, run: RunInfo, path: Path | None) -> SinkRun:
-        """Check that the document can be written; raises :class:`SinkError` if another file is there."""
         path = path or Path("results.json")
         check_replaceable(path)
         if path.exists() and path.stat().st_size:
@@ -81,5 +80,4 @@ class _JsonRun(SinkRun):
 
 @hookimpl
 def hatframe_sinks() -> Iterable[Sink]:
-    """The JSON sink."""
     return (JsonSink(),)

@@ -53,7 +53,6 @@ class Msvc(ToolLinker):
     priority = 10 if sys.platform == "win32" else 0
 
     def availability(self) -> Availability:
-        """Whether the tools are installed; at most Visual Studio's locator is run, once."""
         try:
             find("aarch64" if Platform.host().architecture == "aarch64" else "x86_64")
         except LinkError:
@@ -61,11 +60,9 @@ class Msvc(ToolLinker):
         return Availability()
 
     def platforms(self) -> frozenset[Platform]:
-        """Windows on x86-64 and ARM64."""
         return frozenset(Platform("windows", architecture, "msvc") for architecture in ARCHITECTURES)
 
     def version(self) -> str:
-        """The version of the compiler and of LLVM's linker; Microsoft's linker comes with its compiler."""
         tools = find("x86_64")
         if tools.microsoft:
             return first_line(tools.compiler)
@@ -80,7 +77,6 @@ class Msvc(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> None:
-        """Compile a C file; gcc's options are translated to equivalent ones."""
         platform, tools = _for(platform)
         command = commands.compile_command(
             tools,
@@ -101,7 +97,6 @@ class Msvc(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> str:
-        """The output of ``/P``, with comments."""
         platform, tools = _for(platform)
         with private_folder() as folder:
             output = folder / "preprocessed.i"
@@ -117,7 +112,6 @@ class Msvc(ToolLinker):
             return output.read_text(encoding="utf-8-sig", errors="replace")
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
-        """``/O``, and for a processor ``/arch`` or clang's option."""
         platform, tools = _for(platform)
         check_optimization(level, processor, platform)
         if processor == "native" and tools.microsoft:
@@ -131,7 +125,6 @@ class Msvc(ToolLinker):
         return flags
 
     def link_shared(self, library: SharedLibrary) -> None:
-        """Link a DLL of whole archives, with exactly these exports and without undefined symbols."""
         platform, tools = _for(library.platform)
         with private_folder() as folder:
             # The linker writes other files beside its output, and the import library contains its name.
@@ -154,7 +147,6 @@ class Msvc(ToolLinker):
                 shutil.move(imports, library.import_library.absolute())
 
     def archive(self, objects: Sequence[Path], output: Path, *, platform: Platform | None = None) -> None:
-        """Make a static library, which keeps objects of the same name."""
         platform, tools = _for(platform)
         output = output.absolute()
         output.unlink(missing_ok=True)
@@ -236,5 +228,4 @@ def _link_failure(result: ToolResult, tools: Toolchain) -> LinkError:
 
 @hookimpl
 def hatframe_linkers() -> Iterable[Linker]:
-    """The linker ``msvc``."""
     return (Msvc(),)
