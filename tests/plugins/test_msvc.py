@@ -154,8 +154,9 @@ def test_the_compiler_gets_documented_options() -> None:
 
 
 def test_the_preprocessor_gets_documented_options() -> None:
-    words = commands.preprocess_command(
-        MICROSOFT, FOLDER / "source.c", FOLDER / "source.i", platform=X64, flags=("-include", r"C:\a b\first.h")
+    flags = ("-include", r"C:\a b\first.h")
+    words = commands.compile_command(
+        MICROSOFT, FOLDER / "source.c", FOLDER / "source.i", platform=X64, flags=flags, preprocess=True
     )
     options, inputs = read_options(words, CL)
     assert inputs == [str(FOLDER / "source.c")]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from hatframe.plugin import Linker, hookimpl
+from hatframe.plugin import hookimpl
 from hatframe_builtin.linkers.unix import UnixDriver
 
 
 class Clang(UnixDriver):
-    """The compiler driver ``clang``."""
-
     name = "clang"
     summary = "LLVM's C compiler with the system's linker, for Linux and macOS"
     program = "clang"
@@ -18,5 +14,5 @@ class Clang(UnixDriver):
 
 
 @hookimpl
-def hatframe_linkers() -> Iterable[Linker]:
-    return (Clang(),)
+def hatframe_linkers() -> list[Clang]:
+    return [Clang()]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from hatframe.plugin import Linker, hookimpl
+from hatframe.plugin import hookimpl
 from hatframe_builtin.linkers.unix import UnixDriver
 
 
 class Gcc(UnixDriver):
-    """The compiler driver ``gcc``."""
-
     name = "gcc"
     summary = "the GNU compiler and linker, for Linux and macOS"
     # The system's compiler on Linux: other software expects its libraries.
@@ -20,5 +16,5 @@ class Gcc(UnixDriver):
 
 
 @hookimpl
-def hatframe_linkers() -> Iterable[Linker]:
-    return (Gcc(),)
+def hatframe_linkers() -> list[Gcc]:
+    return [Gcc()]

@@ -32,7 +32,6 @@ _UNDEFINED = re.compile(
     r"|^\s+\"_([^\"]+)\", referenced from",
     re.MULTILINE,
 )
-_APPLE_ARCHITECTURES = {"aarch64": "arm64"}
 # Compilers for ARM take the processor by -mcpu, which is deprecated on x86.
 _BY_MCPU = frozenset(("aarch64", "arm"))
 
@@ -70,15 +69,8 @@ class Driver(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> None:
-        platform = platform or Platform.host()
-        pic = [] if platform.os == "windows" else ["-fPIC"]
-        self._check(
-            [
-                *self.driver(platform, flags),
-                *("-pipe", "-w", *pic, *flags, *_includes(include_folders)),
-                *("-c", "-o", output.absolute(), source.absolute()),
-            ]
-        )
+        pic = [] if (platform or Platform.host()).os == "windows" else ["-fPIC"]
+        self._compile(source, output, platform, include_folders, flags, "-pipe", *pic, "-c")
 
     def preprocess(
         self,
@@ -88,12 +80,9 @@ class Driver(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> str:
-        driver = self.driver(platform or Platform.host(), flags)
         with private_folder() as folder:
             output = folder / "preprocessed.i"
-            self._check(
-                [*driver, "-w", "-E", "-C", *flags, *_includes(include_folders), "-o", output, source.absolute()]
-            )
+            self._compile(source, output, platform, include_folders, flags, "-E", "-C")
             return output.read_text(encoding="utf-8", errors="replace")
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
@@ -171,6 +160,19 @@ class Driver(ToolLinker):
     def _run(self, command: Words, folder: Path) -> ToolResult:
         return self.job.run(command, folder, environment=self.environment(folder))
 
+    def _compile(
+        self,
+        source: Path,
+        output: Path,
+        platform: Platform | None,
+        include_folders: Sequence[Path],
+        flags: Sequence[str],
+        *options: str,
+    ) -> None:
+        driver = self.driver(platform or Platform.host(), flags)
+        includes = [word for folder in include_folders for word in ("-I", folder.absolute())]
+        self._check([*driver, "-w", *options, *flags, *includes, "-o", output.absolute(), source.absolute()])
+
     def _check(self, command: Words, where: str = "") -> None:
         with private_folder() as folder:
             result = self._run(command, folder)
@@ -205,8 +207,7 @@ class UnixDriver(Driver):
             raise LinkError(f"{self.name} does not support {platform} here", hint="choose another linker")
         command: Words = [self._tool(self.program), "-fdiagnostics-color=never"]
         if sys.platform == "darwin":
-            architecture = platform.architecture
-            command += ["-arch", _APPLE_ARCHITECTURES.get(architecture, architecture)]
+            command += ["-arch", "arm64" if platform.architecture == "aarch64" else platform.architecture]
         return command
 
     def archiver(self) -> Words:
@@ -234,13 +235,8 @@ def check_optimization(level: int, processor: str, platform: Platform) -> None:
 
 @functools.lru_cache
 def first_line(*command: str) -> str:
-    """The first line of a command's output."""
     with private_folder() as folder:
         return Job().run(command, folder, time_limit=30).output.partition("\n")[0].strip()
-
-
-def _includes(folders: Sequence[Path]) -> Words:
-    return [word for folder in folders for word in ("-I", folder.absolute())]
 
 
 def _inputs(library: SharedLibrary) -> Words:

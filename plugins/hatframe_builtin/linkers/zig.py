@@ -5,25 +5,24 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from hatframe import hookimpl
-from hatframe.plugin import Availability, Linker, LinkError, Platform, SharedLibrary, compiler_cache
+from hatframe.plugin import Availability, LinkError, Platform, SharedLibrary, compiler_cache
 from hatframe_builtin.linkers import macho
 from hatframe_builtin.linkers.unix import Driver, Words, check_optimization, first_line
 
 _INSTALL = "pip install hatframe[zig]"
 
 # Targets for ARM also say how floating-point numbers are passed.
-_LINUX_ABIS = ("gnu", "musl")
 _TARGETS = {
     **{
         Platform("linux", architecture, abi): f"{architecture}-linux-{abi}{'eabihf' if architecture == 'arm' else ''}"
         for architecture in ("x86_64", "aarch64", "arm", "riscv64")
-        for abi in _LINUX_ABIS
+        for abi in ("gnu", "musl")
     },
     **{Platform("windows", processor, "gnu"): f"{processor}-windows-gnu" for processor in ("x86_64", "aarch64")},
     **{Platform("macos", processor): f"{processor}-macos" for processor in ("x86_64", "aarch64")},
@@ -117,5 +116,5 @@ def _found() -> str:
 
 
 @hookimpl
-def hatframe_linkers() -> Iterable[Linker]:
-    return (Zig(),)
+def hatframe_linkers() -> list[Zig]:
+    return [Zig()]

@@ -91,8 +91,6 @@ def _unchanged(value: Any) -> Any:
 
 
 class CffiLoader(HostLoader):
-    """Host functions by cffi."""
-
     name = "cffi"
     summary = "host functions, by cffi in ABI mode: the least time in each call"
     priority = 10

@@ -76,8 +76,6 @@ def _pointer_to(array: Any) -> Any:
 
 
 class CtypesLoader(HostLoader):
-    """Host functions by ctypes."""
-
     name = "ctypes"
     summary = "host functions, by Python's own ctypes"
 

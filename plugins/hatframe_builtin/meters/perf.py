@@ -11,7 +11,7 @@ import os
 import platform
 import struct
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -87,11 +87,8 @@ class Counters(MeterSession):
         return self.figures()
 
     def figures(self) -> dict[str, float]:
-        """The events since the start.
-
-        If the processor has too few counters for all that wish to count, they take turns: the values are then scaled
-        by enabled over running time. An event that had no turn at all is left out.
-        """
+        # If the processor has too few counters for all that wish to count, they take turns: the values are then scaled
+        # by enabled over running time. An event that had no turn at all is left out.
         counts = {}
         for name, last in self._readings().items():
             first = self._before[name]
@@ -151,8 +148,6 @@ def _open(number: int, event: Event, leader: int) -> int:
 
 
 class PerfMeter(Meter):
-    """Cycles, instructions and last-level cache misses."""
-
     name = "perf"
     summary = "hardware counters: cycles, instructions and last-level cache misses (Linux)"
 
@@ -169,5 +164,5 @@ class PerfMeter(Meter):
 
 
 @hookimpl
-def hatframe_meters() -> Iterable[Meter]:
-    return (PerfMeter(),)
+def hatframe_meters() -> list[PerfMeter]:
+    return [PerfMeter()]

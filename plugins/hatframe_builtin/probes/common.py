@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from hatframe.plugin import Cache
 
@@ -29,3 +30,11 @@ def largest(caches: Iterable[Cache]) -> tuple[Cache, ...]:
         if key not in chosen or cache.size > chosen[key].size:
             chosen[key] = cache
     return tuple(chosen[key] for key in sorted(chosen))
+
+
+def file_text(path: Path) -> str:
+    """The content of a file without the white space around it; empty where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

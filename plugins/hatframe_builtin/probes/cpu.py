@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hatframe import hookimpl
@@ -45,5 +45,5 @@ class CpuProbe(Probe):
 
 
 @hookimpl
-def hatframe_probes() -> Iterable[Probe]:
-    return (CpuProbe(),)
+def hatframe_probes() -> list[CpuProbe]:
+    return [CpuProbe()]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hatframe.plugin import Cache, Facts, Platform
-from hatframe_builtin.probes.common import known_extensions, largest, names
+from hatframe_builtin.probes.common import file_text, known_extensions, largest, names
 
 _Version = tuple[int, int]
 
@@ -20,59 +20,49 @@ _Version = tuple[int, int]
 # shows (ptwrite, uintr, kl) are not asked for.
 _NEVER: _Version = (1_000_000, 0)
 
-_FLAGS: dict[str, tuple[tuple[_Version, dict[str, str]], ...]] = {
+_FLAGS: dict[str, tuple[tuple[_Version, str], ...]] = {
     "x86": (
         (
             (0, 0),
-            names(
-                "x87=fpu cx8 cmov mmx fxsr sse sse2 sse3=pni ssse3 sse4.1=sse4_1 sse4.2=sse4_2 crc32=sse4_2"
-                " sse4a popcnt cx16 movbe aes pclmul=pclmulqdq xsave avx avx2 f16c fma fma4 xop tbm lwp"
-                " bmi=bmi1 bmi2 lzcnt=abm prfchw=3dnowprefetch sahf=lahf_lm 64bit=lm rdrnd=rdrand rdseed adx"
-                " fsgsbase"
-            ),
+            "x87=fpu cx8 cmov mmx fxsr sse sse2 sse3=pni ssse3 sse4.1=sse4_1 sse4.2=sse4_2 crc32=sse4_2"
+            " sse4a popcnt cx16 movbe aes pclmul=pclmulqdq xsave avx avx2 f16c fma fma4 xop tbm lwp"
+            " bmi=bmi1 bmi2 lzcnt=abm prfchw=3dnowprefetch sahf=lahf_lm 64bit=lm rdrnd=rdrand rdseed adx"
+            " fsgsbase",
         ),
         (
             (4, 16),
-            names(
-                "avx512f avx512cd avx512er avx512pf avx512bw avx512dq avx512vl avx512ifma avx512vbmi"
-                " avx512vbmi2=avx512_vbmi2 avx512vnni=avx512_vnni avx512bitalg=avx512_bitalg"
-                " avx512vpopcntdq=avx512_vpopcntdq gfni vaes vpclmulqdq sha=sha_ni clflushopt clwb clzero"
-                " mwaitx rdpid pku=ospke xsaveopt xsavec"
-            ),
+            "avx512f avx512cd avx512er avx512pf avx512bw avx512dq avx512vl avx512ifma avx512vbmi"
+            " avx512vbmi2=avx512_vbmi2 avx512vnni=avx512_vnni avx512bitalg=avx512_bitalg"
+            " avx512vpopcntdq=avx512_vpopcntdq gfni vaes vpclmulqdq sha=sha_ni clflushopt clwb clzero"
+            " mwaitx rdpid pku=ospke xsaveopt xsavec",
         ),
         (
             (5, 16),
-            names(
-                "avx512bf16=avx512_bf16 avx512fp16=avx512_fp16 avx512vp2intersect=avx512_vp2intersect"
-                " avxvnni=avx_vnni amx-tile=amx_tile amx-int8=amx_int8 amx-bf16=amx_bf16 movdiri movdir64b"
-                " waitpkg serialize"
-            ),
+            "avx512bf16=avx512_bf16 avx512fp16=avx512_fp16 avx512vp2intersect=avx512_vp2intersect"
+            " avxvnni=avx_vnni amx-tile=amx_tile amx-int8=amx_int8 amx-bf16=amx_bf16 movdiri movdir64b"
+            " waitpkg serialize",
         ),
         (
             _NEVER,
-            names("xsaves rtm tsxldtrk sgx enqcmd shstk=user_shstk invpcid wbnoinvd pconfig cldemote"),
+            "xsaves rtm tsxldtrk sgx enqcmd shstk=user_shstk invpcid wbnoinvd pconfig cldemote",
         ),
     ),
     "aarch64": (
-        ((0, 0), names("fp-armv8=fp neon=asimd aes sha2 crc=crc32")),
+        ((0, 0), "fp-armv8=fp neon=asimd aes sha2 crc=crc32"),
         (
             (4, 16),
-            names(
-                "lse=atomics fullfp16=asimdhp rdm=asimdrdm jsconv=jscvt complxnum=fcma rcpc=lrcpc"
-                " ccpp=dcpop sha3 sm4 dotprod=asimddp fp16fml=asimdfhm sve"
-            ),
+            "lse=atomics fullfp16=asimdhp rdm=asimdrdm jsconv=jscvt complxnum=fcma rcpc=lrcpc"
+            " ccpp=dcpop sha3 sm4 dotprod=asimddp fp16fml=asimdfhm sve",
         ),
         (
             (5, 16),
-            names(
-                "dit lse2=uscat rcpc-immo=ilrcpc flagm altnzcv=flagm2 fptoint=frint ccdp=dcpodp i8mm bf16"
-                " rand=rng sve2 sve2-aes=sveaes sve2-bitperm=svebitperm sve2-sha3=svesha3 sve2-sm4=svesm4"
-                " f32mm=svef32mm f64mm=svef64mm"
-            ),
+            "dit lse2=uscat rcpc-immo=ilrcpc flagm altnzcv=flagm2 fptoint=frint ccdp=dcpodp i8mm bf16"
+            " rand=rng sve2 sve2-aes=sveaes sve2-bitperm=svebitperm sve2-sha3=svesha3 sve2-sm4=svesm4"
+            " f32mm=svef32mm f64mm=svef64mm",
         ),
-        (_NEVER, names("pauth=paca bti mte ssbs sb sme sme2 wfxt mops hbc cssc")),
+        (_NEVER, "pauth=paca bti mte ssbs sb sme sme2 wfxt mops hbc cssc"),
     ),
-    "arm": (((0, 0), names("neon vfp3=vfpv3 vfp4=vfpv4 hwdiv=idivt hwdiv-arm=idiva aes sha2 crc=crc32")),),
+    "arm": (((0, 0), "neon vfp3=vfpv3 vfp4=vfpv4 hwdiv=idivt hwdiv-arm=idiva aes sha2 crc=crc32"),),
 }
 _FLAGS["x86_64"] = _FLAGS["x86"]
 
@@ -81,9 +71,9 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 def facts(root: Path = Path("/"), architecture: str = "") -> Facts:
     """The facts in the files below ``root``, of a processor of ``architecture`` (this process's)."""
-    processors = _processors(_text(root / "proc/cpuinfo"))
+    processors = _processors(file_text(root / "proc/cpuinfo"))
     folder = root / "sys/devices/system/cpu"
-    online = _cpu_list(_text(folder / "online")) or {
+    online = _cpu_list(file_text(folder / "online")) or {
         int(processor["processor"]) for processor in processors if processor.get("processor", "").isdigit()
     }
     details: dict[str, str | int] = {}
@@ -97,7 +87,7 @@ def facts(root: Path = Path("/"), architecture: str = "") -> Facts:
             details[key] = value
     if online:
         details["logical_cores"] = len(online)
-    siblings = [_text(folder / f"cpu{cpu}/topology/thread_siblings_list") for cpu in online]
+    siblings = [file_text(folder / f"cpu{cpu}/topology/thread_siblings_list") for cpu in online]
     if siblings and all(siblings):
         details["physical_cores"] = len(set(siblings))
     return Facts(
@@ -105,18 +95,10 @@ def facts(root: Path = Path("/"), architecture: str = "") -> Facts:
         extensions=_extensions(
             processors,
             architecture or Platform.host().architecture,
-            _kernel_version(_text(root / "proc/sys/kernel/osrelease")),
+            _kernel_version(file_text(root / "proc/sys/kernel/osrelease")),
         ),
         details=details,
     )
-
-
-def _text(path: Path) -> str:
-    """The content of a file without the white space around it; empty where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def _processors(cpuinfo: str) -> list[dict[str, str]]:
@@ -137,7 +119,7 @@ def _extensions(processors: list[dict[str, str]], architecture: str, kernel: _Ve
     common = set.intersection(*sets)
     extensions: dict[str, bool] = {}
     for since, wanted in _FLAGS.get(architecture, ()):
-        extensions |= known_extensions(wanted, common, absence_counts=kernel >= since)
+        extensions |= known_extensions(names(wanted), common, absence_counts=kernel >= since)
     return extensions
 
 
@@ -159,18 +141,18 @@ def _caches(folder: Path, cpus: list[int]) -> Iterator[Cache]:
     seen: set[tuple[str, str]] = set()
     for cpu in cpus:
         for index in sorted((folder / f"cpu{cpu}/cache").glob("index*")):
-            shared = _text(index / "shared_cpu_list")
+            shared = file_text(index / "shared_cpu_list")
             # Reading each cache once and not for each core keeps this quick on machines of hundreds of cores.
             if shared and (index.name, shared) in seen:
                 continue
             seen.add((index.name, shared))
-            size = re.fullmatch(r"(\d+)([KMG]?)", _text(index / "size"))
-            level, kind = _text(index / "level"), _text(index / "type")
+            size = re.fullmatch(r"(\d+)([KMG]?)", file_text(index / "size"))
+            level, kind = file_text(index / "level"), file_text(index / "type")
             if size and level and kind:
                 yield Cache(
                     level=int(level),
                     kind=kind.lower(),
                     size=int(size[1]) * _UNITS[size[2]],
-                    line_size=int(_text(index / "coherency_line_size") or 0),
+                    line_size=int(file_text(index / "coherency_line_size") or 0),
                     shared_by=len(_cpu_list(shared)) or 1,
                 )

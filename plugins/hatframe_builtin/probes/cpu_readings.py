@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hatframe_builtin.probes.common import file_text
+
 # The ticks of processor times are 10 ms long: less than ten of them show nothing.
 _LEAST_SECONDS = 0.1
 
@@ -104,13 +106,13 @@ def _everywhere() -> dict[str, Any]:
 def _linux(root: Path) -> dict[str, Any]:
     folder = root / "sys/devices/system/cpu"
     policies = sorted((folder / "cpufreq").glob("policy*"))
-    counts = [_text(path) for path in folder.glob("cpu[0-9]*/thermal_throttle/*_throttle_count")]
+    counts = [file_text(path) for path in folder.glob("cpu[0-9]*/thermal_throttle/*_throttle_count")]
     throttled = [int(text) for text in counts if text.isdigit()]
-    huge_pages = re.search(r"\[(\w+)\]", _text(root / "sys/kernel/mm/transparent_hugepage/enabled"))
+    huge_pages = re.search(r"\[(\w+)\]", file_text(root / "sys/kernel/mm/transparent_hugepage/enabled"))
     turbo_off = _switch(folder / "intel_pstate/no_turbo")
     return {
-        "governors": sorted({_text(policy / "scaling_governor") for policy in policies} - {""}),
-        "drivers": sorted({_text(policy / "scaling_driver") for policy in policies} - {""}),
+        "governors": sorted({file_text(policy / "scaling_governor") for policy in policies} - {""}),
+        "drivers": sorted({file_text(policy / "scaling_driver") for policy in policies} - {""}),
         "turbo": _switch(folder / "cpufreq/boost") if turbo_off is None else not turbo_off,
         "smt": _switch(folder / "smt/active"),
         "virtual": _virtual(root),
@@ -122,30 +124,23 @@ def _linux(root: Path) -> dict[str, Any]:
 
 def _quota(root: Path) -> float | None:
     """The seconds of all quotas that apply: those of the process's control group and of the groups around it."""
-    group = re.search(r"^0::(/.*)$", _text(root / "proc/self/cgroup"), re.MULTILINE)
+    group = re.search(r"^0::(/.*)$", file_text(root / "proc/self/cgroup"), re.MULTILINE)
     if not group:
         return None
     inner = root / "sys/fs/cgroup" / PurePosixPath(group[1]).relative_to("/")
     around = [inner, *inner.parents][: len(PurePosixPath(group[1]).parts)]
-    found = [re.search(r"^throttled_usec (\d+)$", _text(path / "cpu.stat"), re.MULTILINE) for path in around]
+    found = [re.search(r"^throttled_usec (\d+)$", file_text(path / "cpu.stat"), re.MULTILINE) for path in around]
     times = [int(match[1]) / 1e6 for match in found if match]
     return sum(times) if times else None
 
 
 def _virtual(root: Path) -> bool | None:
     """x86 processors show a flag to the guests of hypervisors; Xen and others report in sysfs."""
-    if _text(root / "sys/hypervisor/type"):
+    if file_text(root / "sys/hypervisor/type"):
         return True
-    flags = re.search(r"^flags\s*:(.*)$", _text(root / "proc/cpuinfo"), re.MULTILINE)
+    flags = re.search(r"^flags\s*:(.*)$", file_text(root / "proc/cpuinfo"), re.MULTILINE)
     return "hypervisor" in flags[1].split() if flags else None
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-
-
 def _switch(path: Path) -> bool | None:
-    return {"0": False, "1": True}.get(_text(path))
+    return {"0": False, "1": True}.get(file_text(path))

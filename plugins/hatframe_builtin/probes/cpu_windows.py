@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from hatframe.plugin import Cache, Facts, Platform
-from hatframe_builtin.probes.common import largest
+from hatframe_builtin.probes.common import known_extensions, largest, names
 
 # LOGICAL_PROCESSOR_RELATIONSHIP and PROCESSOR_CACHE_TYPE of winnt.h; a trace cache holds instructions too,
 # decoded.
@@ -22,37 +22,16 @@ _KINDS = {0: "unified", 1: "instruction", 2: "data"}
 # so that a no counts for less rather than for more. 10240 is the first Windows 10, 22000 the first 11, 26100
 # its 24H2.
 _X86 = {
-    "cx8": (2, 0),
-    "mmx": (3, 0),
-    "sse": (6, 0),
-    "sse2": (10, 0),
-    "sse3": (13, 0),
-    "cx16": (14, 0),
-    "xsave": (17, 0),
-    "fsgsbase": (22, 10240),
-    "rdrnd": (28, 10240),
-    "rdpid": (33, 22000),
-    "mwaitx": (35, 22000),
-    "ssse3": (36, 22000),
-    "sse4.1": (37, 22000),
-    "sse4.2": (38, 22000),
-    "crc32": (38, 22000),
-    "avx": (39, 22000),
-    "avx2": (40, 22000),
-    "avx512f": (41, 22000),
-    "bmi2": (60, 26100),
+    0: names("cx8=2 mmx=3 sse=6 sse2=10 sse3=13 cx16=14 xsave=17"),
+    10240: names("fsgsbase=22 rdrnd=28"),
+    22000: names("rdpid=33 mwaitx=35 ssse3=36 sse4.1=37 sse4.2=38 crc32=38 avx=39 avx2=40 avx512f=41"),
+    26100: names("bmi2=60"),
 }
 _ARM = {
-    "neon": (19, 0),
-    "aes": (30, 10240),
-    "sha2": (30, 10240),
-    "crc": (31, 10240),
-    "lse": (34, 22000),
-    "dotprod": (43, 26100),
-    "jsconv": (44, 26100),
-    "rcpc": (45, 26100),
-    "sve": (46, 26100),
-    "sve2": (47, 26100),
+    0: names("neon=19"),
+    10240: names("aes=30 sha2=30 crc=31"),
+    22000: names("lse=34"),
+    26100: names("dotprod=43 jsconv=44 rcpc=45 sve=46 sve2=47"),
 }
 _FEATURES = {"x86_64": _X86, "x86": _X86, "aarch64": _ARM, "arm": _ARM}
 
@@ -116,11 +95,9 @@ def _processors(masks: bytes, groups: int, pointer_size: int) -> int:
 def extensions(present: Callable[[int], bool], build: int, architecture: str) -> dict[str, bool]:
     """Instruction sets by what ``present`` says on a Windows of that ``build``."""
     found: dict[str, bool] = {}
-    for llvm, (number, since) in _FEATURES.get(architecture, {}).items():
-        if present(number):
-            found[llvm] = True
-        elif build >= since:
-            found[llvm] = False
+    for since, wanted in _FEATURES.get(architecture, {}).items():
+        numbers = {number for number in wanted.values() if present(int(number))}
+        found |= known_extensions(wanted, numbers, absence_counts=build >= since)
     return found
 
 
@@ -129,41 +106,28 @@ def facts() -> Facts:
     if sys.platform != "win32":
         raise OSError("this is not Windows")
     import ctypes
+    import winreg
 
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-    kernel.GetLogicalProcessorInformationEx.argtypes = (
-        ctypes.c_int,
-        ctypes.c_void_p,
-        ctypes.POINTER(ctypes.c_uint32),
-    )
     size = ctypes.c_uint32()
     kernel.GetLogicalProcessorInformationEx(_ALL, None, ctypes.byref(size))
     buffer = ctypes.create_string_buffer(size.value)
     if not kernel.GetLogicalProcessorInformationEx(_ALL, buffer, ctypes.byref(size)):
         raise ctypes.WinError(ctypes.get_last_error())
     found = topology(buffer.raw[: size.value])
+    details: dict[str, str | int] = {
+        "logical_cores": found.logical_cores,
+        "physical_cores": found.physical_cores,
+    }
+    path = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+    # Where a Windows lacks one of these values, what was read so far counts.
+    with contextlib.suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as processor:
+        for key, name in (("model", "ProcessorNameString"), ("vendor", "VendorIdentifier")):
+            details[key] = str(winreg.QueryValueEx(processor, name)[0]).strip()
     return Facts(
         caches=largest(found.caches),
         extensions=extensions(
             kernel.IsProcessorFeaturePresent, sys.getwindowsversion().build, Platform.host().architecture
         ),
-        details={
-            **_names_in_registry(),
-            "logical_cores": found.logical_cores,
-            "physical_cores": found.physical_cores,
-        },
+        details=details,
     )
-
-
-def _names_in_registry() -> dict[str, str]:
-    if sys.platform != "win32":
-        raise OSError("this is not Windows")
-    import winreg
-
-    found = {}
-    path = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
-    # Where a Windows lacks one of these values, what was read so far counts.
-    with contextlib.suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as processor:
-        for key, name in (("model", "ProcessorNameString"), ("vendor", "VendorIdentifier")):
-            found[key] = str(winreg.QueryValueEx(processor, name)[0]).strip()
-    return found

@@ -109,5 +109,5 @@ def _line(cells: Iterable[Cell]) -> bytes:
 
 
 @hookimpl
-def hatframe_sinks() -> Iterable[Sink]:
-    return (CsvSink(),)
+def hatframe_sinks() -> list[CsvSink]:
+    return [CsvSink()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,5 +113,5 @@ def _keys(results: list[FunctionResult]) -> dict[str, Any]:
 
 
 @hookimpl
-def hatframe_sinks() -> Iterable[Sink]:
-    return (HatSink(),)
+def hatframe_sinks() -> list[HatSink]:
+    return [HatSink()]

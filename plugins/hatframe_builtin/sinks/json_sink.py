@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from hatframe import hookimpl
@@ -79,5 +78,5 @@ class _JsonRun(SinkRun):
 
 
 @hookimpl
-def hatframe_sinks() -> Iterable[Sink]:
-    return (JsonSink(),)
+def hatframe_sinks() -> list[JsonSink]:
+    return [JsonSink()]

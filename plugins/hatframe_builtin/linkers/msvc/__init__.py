@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,6 @@ import msgspec
 from hatframe import hookimpl
 from hatframe.plugin import (
     Availability,
-    Linker,
     LinkError,
     Platform,
     SharedLibrary,
@@ -77,17 +76,8 @@ class Msvc(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> None:
-        platform, tools = _for(platform)
-        command = commands.compile_command(
-            tools,
-            source.absolute(),
-            output.absolute(),
-            platform=platform,
-            include_folders=[folder.absolute() for folder in include_folders],
-            flags=flags,
-        )
         with private_folder() as folder:
-            self._compile(tools, command, folder)
+            self._compile(folder, source, output, platform, include_folders, flags)
 
     def preprocess(
         self,
@@ -97,18 +87,9 @@ class Msvc(ToolLinker):
         include_folders: Sequence[Path] = (),
         flags: Sequence[str] = (),
     ) -> str:
-        platform, tools = _for(platform)
         with private_folder() as folder:
             output = folder / "preprocessed.i"
-            command = commands.preprocess_command(
-                tools,
-                source.absolute(),
-                output,
-                platform=platform,
-                include_folders=[folder.absolute() for folder in include_folders],
-                flags=flags,
-            )
-            self._compile(tools, command, folder)
+            self._compile(folder, source, output, platform, include_folders, flags, preprocess=True)
             return output.read_text(encoding="utf-8-sig", errors="replace")
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
@@ -162,7 +143,25 @@ class Msvc(ToolLinker):
         if result.code:
             raise tool_failure(result, where=where)
 
-    def _compile(self, tools: Toolchain, command: list[str], folder: Path) -> None:
+    def _compile(
+        self,
+        folder: Path,
+        source: Path,
+        output: Path,
+        platform: Platform | None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+        preprocess: bool = False,
+    ) -> None:
+        platform, tools = _for(platform)
+        includes = [path.absolute() for path in include_folders]
+        command = commands.compile_command(
+            *(tools, source.absolute(), output.absolute()),
+            platform=platform,
+            include_folders=includes,
+            flags=flags,
+            preprocess=preprocess,
+        )
         result = self._run(tools, command, folder)
         if result.code and not tools.headers and _NO_HEADER.search(result.output):
             hint = "Windows' headers are missing: use --linker zig, which has its own, or give their folder in INCLUDE"
@@ -176,9 +175,7 @@ class Msvc(ToolLinker):
         for source in sorted(_RUNTIME.glob("*.c")):
             objects.append(folder / f"{source.stem}.obj")
             # A compiler that knows memset would compile its body to a call of memset.
-            flags = ("/O2", "-fno-builtin")
-            command = commands.compile_command(tools, source, objects[-1], platform=platform, flags=flags)
-            self._compile(tools, command, folder)
+            self._compile(folder, source, objects[-1], platform, flags=("/O2", "-fno-builtin"))
         runtime, system = folder / "runtime.lib", folder / "ucrtbase.lib"
         self._check(tools, commands.archive_command(tools, objects, runtime, platform=platform), folder)
         definitions = _RUNTIME / "ucrtbase.def"
@@ -227,5 +224,5 @@ def _link_failure(result: ToolResult, tools: Toolchain) -> LinkError:
 
 
 @hookimpl
-def hatframe_linkers() -> Iterable[Linker]:
-    return (Msvc(),)
+def hatframe_linkers() -> list[Msvc]:
+    return [Msvc()]

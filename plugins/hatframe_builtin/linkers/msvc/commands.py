@@ -54,29 +54,21 @@ def compile_command(
     platform: Platform,
     include_folders: Sequence[PurePath] = (),
     flags: Sequence[str] = (),
+    preprocess: bool = False,
 ) -> list[str]:
-    """Compile a C file, without warnings."""
+    """Compile a C file without warnings, or preprocess it with comments and line markers."""
+    target = [] if tools.microsoft else ["--driver-mode=cl", f"--target={platform.architecture}-pc-windows-msvc"]
+    # Without a C library, neither the code nor the compiler's own headers may refer to it.
+    library = ["/MD"] if tools.headers else ["/GS-", "/Zl", "/D__STDC_HOSTED__=0"]
     return [
-        *_compiler(tools, platform),
-        "/c",
-        *_words(tools, include_folders, flags),
-        f"/Fo{output}",
-        *_source(tools, source),
+        *(tools.compiler, *target, "/nologo", "/TC", "/utf-8", "/w", *library),
+        *translated(tools, flags),
+        *(f"/I{folder}" for folder in include_folders),
+        *(("/P", "/C", f"/Fi{output}") if preprocess else ("/c", f"/Fo{output}")),
+        # On other systems paths begin like options.
+        *(() if tools.microsoft else ("--",)),
+        str(source),
     ]
-
-
-def preprocess_command(
-    tools: Toolchain,
-    source: PurePath,
-    output: PurePath,
-    *,
-    platform: Platform,
-    include_folders: Sequence[PurePath] = (),
-    flags: Sequence[str] = (),
-) -> list[str]:
-    """Preprocess a C file, with comments and line markers."""
-    words = _words(tools, include_folders, flags)
-    return [*_compiler(tools, platform), "/P", "/C", *words, f"/Fi{output}", *_source(tools, source)]
 
 
 def archive_command(
@@ -175,25 +167,6 @@ def translated(tools: Toolchain, flags: Iterable[str]) -> Iterator[str]:
             yield f"/clang:{word}"
         else:
             yield word
-
-
-def _compiler(tools: Toolchain, platform: Platform) -> list[str]:
-    if tools.microsoft:
-        return [tools.compiler]
-    return [tools.compiler, "--driver-mode=cl", f"--target={platform.architecture}-pc-windows-msvc"]
-
-
-def _words(tools: Toolchain, include_folders: Sequence[PurePath], flags: Sequence[str]) -> list[str]:
-    """The options that compiling and preprocessing share."""
-    # Without a C library, neither the code nor the compiler's own headers may refer to it.
-    library = ["/MD"] if tools.headers else ["/GS-", "/Zl", "/D__STDC_HOSTED__=0"]
-    folders = [f"/I{folder}" for folder in include_folders]
-    return ["/nologo", "/TC", "/utf-8", "/w", *library, *translated(tools, flags), *folders]
-
-
-def _source(tools: Toolchain, source: PurePath) -> list[str]:
-    # On other systems paths begin like options.
-    return [str(source)] if tools.microsoft else ["--", str(source)]
 
 
 def _link_flags(tools: Toolchain, flags: Iterable[str]) -> Iterator[str]:

@@ -34,9 +34,9 @@ class Toolchain(msgspec.Struct, frozen=True):
     compiler: str
     linker: str
     librarian: str
-    microsoft: bool
-    headers: bool
-    libraries: bool
+    microsoft: bool = True
+    headers: bool = True
+    libraries: bool = True
     environment: dict[str, str] = {}
 
 
@@ -52,7 +52,6 @@ def find(architecture: str) -> Toolchain:
 
 
 def missing() -> str:
-    """What is missing, in a sentence."""
     if sys.platform == "win32":
         return "neither Visual Studio's C++ compiler nor LLVM's is installed"
     absent = [name for name in _LLVM if not _which(name)]
@@ -60,7 +59,6 @@ def missing() -> str:
 
 
 def install() -> str:
-    """What to install."""
     if sys.platform == "win32":
         return "Visual Studio's Build Tools with 'Desktop development with C++', or winget install LLVM.LLVM"
     if sys.platform == "darwin":
@@ -112,9 +110,6 @@ def _microsoft(folder: Path, environment: dict[str, str]) -> Toolchain:
         compiler=str(folder / "cl.exe"),
         linker=str(folder / "link.exe"),
         librarian=str(folder / "lib.exe"),
-        microsoft=True,
-        headers=True,
-        libraries=True,
         # hatframe reads the messages in English.
         environment={**environment, "VSLANG": "1033"},
     )
@@ -162,7 +157,6 @@ def _from_installation(architecture: str) -> Toolchain | None:
 
 
 def _kits() -> Path | None:
-    """The folder of Windows' headers and libraries."""
     if sys.platform == "win32":
         import winreg
 
