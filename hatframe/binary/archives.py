@@ -8,6 +8,7 @@ files beside the archive.
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,20 +21,15 @@ _MAGIC = b"!<arch>\n"
 _THIN_MAGIC = b"!<thin>\n"
 # Symbol tables, the table of long names, and Microsoft's tables for emulating processors.
 _SPECIAL = frozenset((b"/", b"//", b"/SYM64/", b"/<ECSYMBOLS>/", b"/<HYBRIDMAP>/", b"/<XFGHASHMAP>/"))
-_BSD_TABLES = frozenset(
-    (b"__.SYMDEF", b"__.SYMDEF SORTED", b"__.SYMDEF_64", b"__.SYMDEF_64 SORTED", b"__.SYMDEF_64_SORTED")
-)
+_BSD_TABLES = re.compile(rb"__\.SYMDEF(_64)?([ _]SORTED)?")
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A member of an archive: its name and content."""
-
     name: str
     data: bytes
 
 
 def is_archive(data: bytes | mmap.mmap) -> bool:
-    """Whether a file is an archive."""
     return data[:8] in (_MAGIC, _THIN_MAGIC)
 
 
@@ -70,7 +66,7 @@ def members(data: bytes | mmap.mmap, path: Path) -> Iterator[Member]:
             name, start, size = data[start : start + length].rstrip(b"\0"), start + length, size - length
         elif name.startswith(b"/") and name[1:].isdigit():
             name = long_names[int(name[1:]) :].split(b"\n", 1)[0].split(b"\0", 1)[0]
-        if name in _BSD_TABLES:
+        if _BSD_TABLES.fullmatch(name):
             continue
         text = name.removesuffix(b"/").decode("utf-8", "surrogateescape")
         yield Member(text, data[start : start + size] if stored else _thin_member(path, text))

@@ -130,11 +130,10 @@ def _identify_archive(path: Path, contained: list[Member]) -> LibraryFile:
         listed = sorted(f"{format_} for {', '.join(processors)}" for format_, processors in platforms)
         raise PackageError(f"this archive has objects for several platforms: {'; '.join(listed)}", where=str(path))
     format_, architectures = next(iter(platforms), ("", frozenset[str]()))
+    imports = any(header.kind is LibraryKind.IMPORT for header in objects)
     return LibraryFile(
         path=path,
-        kind=LibraryKind.IMPORT
-        if any(header.kind is LibraryKind.IMPORT for header in objects)
-        else LibraryKind.ARCHIVE,
+        kind=LibraryKind.IMPORT if imports else LibraryKind.ARCHIVE,
         format=format_,
         architectures=architectures,
         others=tuple(name for name, header in headers if header is None),
@@ -236,9 +235,8 @@ def _mach(data: bytes | mmap.mmap) -> BinaryHeader | None:
         return None
     processor, _, number = struct.unpack_from("<III" if little else ">III", data, 4)
     # Bundles (8) are loaded like dynamic libraries.
-    kind = {1: LibraryKind.OBJECT, 2: LibraryKind.EXECUTABLE, 6: LibraryKind.DYNAMIC, 8: LibraryKind.DYNAMIC}.get(
-        number
-    )
+    kinds = {1: LibraryKind.OBJECT, 2: LibraryKind.EXECUTABLE, 6: LibraryKind.DYNAMIC, 8: LibraryKind.DYNAMIC}
+    kind = kinds.get(number)
     return BinaryHeader(kind, "Mach-O", _known(_MACH_PROCESSORS.get(processor, ""))) if kind else None
 
 
@@ -280,8 +278,7 @@ def _pe(data: bytes | mmap.mmap) -> BinaryHeader | None:
     (start,) = struct.unpack_from("<I", data, 0x3C)
     if data[start : start + 4] != b"PE\0\0":
         return None
-    (machine,) = struct.unpack_from("<H", data, start + 4)
-    (characteristics,) = struct.unpack_from("<H", data, start + 22)
+    machine, characteristics = struct.unpack_from("<H16xH", data, start + 4)
     kind = LibraryKind.DYNAMIC if characteristics & 0x2000 else LibraryKind.EXECUTABLE
     return BinaryHeader(kind, "PE", _known(_PE_MACHINES.get(machine, "")))
 
@@ -296,11 +293,8 @@ def _coff(data: bytes | mmap.mmap) -> BinaryHeader | None:
     table, entries, optional = struct.unpack_from("<IIH", data, 8)
     # The machine is the only magic number, so that other fields are checked too.
     plausible = optional == 0 and table + 18 * entries <= len(data) and 20 + 40 * sections <= len(data)
-    return (
-        BinaryHeader(LibraryKind.OBJECT, "PE", _known(_PE_MACHINES[machine]))
-        if machine in _PE_MACHINES and plausible
-        else None
-    )
+    known = machine in _PE_MACHINES and plausible
+    return BinaryHeader(LibraryKind.OBJECT, "PE", _known(_PE_MACHINES[machine])) if known else None
 
 
 def _bitcode(data: bytes | mmap.mmap) -> BinaryHeader | None:

@@ -107,7 +107,6 @@ def output_hat(output: Path, name: str) -> Path:
 
 
 def _output_hats(plan: LinkPlan, output: Path) -> list[Path]:
-    """The .hat files to write, in the order of the package's."""
     first, *others = [source.path.name for source in plan.sources]
     main = output_hat(output, first)
     hats = [main, *(main.parent / name for name in others)]
@@ -140,7 +139,6 @@ def check_not_inputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
 
 
 def _edited(source: HatSource, output: Path, libraries: Sequence[str], included: frozenset[str]) -> str:
-    """The text of a new .hat file."""
     old = source.hat.document
     dependencies = {key: value for key, value in old["dependencies"].items() if key != "auxiliary"}
     dependencies["link_target"], *deployed = libraries

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hatframe.backends import Linker, SharedLibrary
-from hatframe.binary.libraries import LibraryFile, LibraryKind, extract_objects
+from hatframe.binary.libraries import LibraryKind, extract_objects
 from hatframe.binary.symbols import Symbols, read_symbols
 from hatframe.c.headers import only_aliases
 from hatframe.converting.plan import LinkPlan
@@ -46,7 +46,14 @@ def link(
             hint="choose another linker, or build the package for this machine",
         )
     dependencies = plan.dependencies
-    objects, archives = _inputs(plan.library, folder)
+    archives: list[Path] = []
+    if plan.library.kind is LibraryKind.OBJECT:
+        objects = [plan.library.path]
+    elif plan.library.others:
+        # Linkers refuse whole archives with members that are not objects, such as notes about libraries.
+        objects = extract_objects(plan.library, folder / "members")
+    else:
+        objects, archives = [], [plan.library.path]
     files = [dependency.file for dependency in dependencies if dependency.file]
     objects += [file.path for file in files if file.kind is LibraryKind.OBJECT]
     symbols = [read_symbols(path) for path in (*archives, *objects)]
@@ -130,16 +137,6 @@ def _blaming(plan: LinkPlan, folder: Path) -> Iterator[None]:
     except LinkError as error:
         message = error.message.replace(f"{folder}{os.sep}", "")
         raise LinkError(message, where=str(plan.package.path), hint=error.hint) from None
-
-
-def _inputs(library: LibraryFile, folder: Path) -> tuple[list[Path], list[Path]]:
-    """The objects and archives to link for a static library."""
-    if library.kind is LibraryKind.OBJECT:
-        return [library.path], []
-    if not library.others:
-        return [], [library.path]
-    # Linkers refuse whole archives with members that are not objects, such as notes about libraries.
-    return extract_objects(library, folder / "members"), []
 
 
 # ------------------------------------------------------------------------------- definitions in the .hat files

@@ -42,7 +42,6 @@ class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def platform(self) -> Platform:
-        """The platform of the package."""
         return platform_of(self.package, self.library)
 
     @property
@@ -53,7 +52,6 @@ class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def files(self) -> list[Path]:
-        """All input files: the .hat files, the library, and the files of dependencies."""
         linked = [dependency.file.path for dependency in self.dependencies if dependency.file]
         return [*(source.path for source in self.sources), self.library.path, *linked]
 

@@ -69,8 +69,9 @@ class Job:
             raise LinkError(f"{tool} was killed after {time_limit:g} s") from None
         finally:
             # Also after Ctrl-C: waits for the tool, and closes its pipe.
-            with process:
-                self._end(process)
+            with process, self._lock:
+                _kill(process)
+                self._running.discard(process)
         return ToolResult(tool, process.returncode, output.replace(f"{folder}{os.sep}", ""))
 
     def finish(self) -> None:
@@ -128,11 +129,6 @@ class Job:
             self._running.add(process)
             return process
 
-    def _end(self, process: subprocess.Popen[str]) -> None:
-        with self._lock:
-            _kill(process)
-            self._running.discard(process)
-
 
 def processors() -> int:
     """The number of processors that this process may use."""
@@ -171,23 +167,18 @@ _NOISE = re.compile(
     r"^\d+ (?:error|warning)s?\b.* generated|ld returned \d+ exit status|linker command failed|^\s*\d*\s*\||^\s*\^"
 )
 _HINTS = (
+    (r"recompile with -fPIC|can ?not be used (against|when making)", "compile the library with -fPIC"),
     (
-        re.compile(r"recompile with -fPIC|can ?not be used (against|when making)", re.IGNORECASE),
-        "compile the library with -fPIC",
-    ),
-    (
-        re.compile(
-            r"cannot find -l|unable to find library -l|library '?-?l?[\w.+-]+'? not found"
-            r"|unable to find dynamic system library|could not open '[^'\n]+\.lib'|LNK1104: cannot open file '.+\.lib'"
-        ),
+        r"cannot find -l|unable to find library -l|library '?-?l?[\w.+-]+'? not found"
+        r"|unable to find dynamic system library|could not open '[^'\n]+\.lib'|LNK1104: cannot open file '.+\.lib'",
         "install the library, or give its folder with -L",
     ),
     (
-        re.compile(r"\.h\w*'?:? (No such file or directory|file not found)|C1083:"),
+        r"\.h\w*'?:? (No such file or directory|file not found)|C1083:",
         "give the folder of the header with -I of hatframe build",
     ),
     (
-        re.compile(r"multiple definition|duplicate symbol", re.IGNORECASE),
+        r"multiple definition|duplicate symbol",
         "two members of the library, or the library and the .hat file, define the same symbol",
     ),
 )
@@ -198,13 +189,9 @@ def failure(result: ToolResult, where: str = "", most_lines: int = 3) -> LinkErr
     lines = [line.strip() for line in result.output.splitlines() if line.strip()]
     lines = [line for line in dict.fromkeys(lines) if not _NOISE.search(line)]
     reasons = [line for line in lines if _REASON.search(line)] or lines[-most_lines:]
-    reason = "; ".join(_shortened(line) for line in reasons[:most_lines])
+    reason = "; ".join(line if len(line) <= 300 else f"{line[:299]}…" for line in reasons[:most_lines])
     if len(reasons) > most_lines:
         reason += f"; and {len(reasons) - most_lines} more lines"
-    hint = next((hint for pattern, hint in _HINTS if pattern.search(result.output)), "")
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, result.output, re.IGNORECASE)), "")
     ending = f"was killed by signal {-result.code}" if result.code < 0 else "failed"
     return LinkError(f"{result.tool} {ending}" + (f": {reason}" if reason else ""), where=where, hint=hint)
-
-
-def _shortened(line: str, length: int = 300) -> str:
-    return line if len(line) <= length else f"{line[: length - 1]}…"

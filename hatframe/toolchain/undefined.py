@@ -8,31 +8,28 @@ from collections.abc import Iterable
 from hatframe.errors import LinkError
 
 # Patterns of symbols, and what to link for them. The first match counts.
-_KNOWN = tuple(
-    (re.compile(pattern), meaning)
-    for pattern, meaning in (
-        (r"__kmpc_|__tgt_|kmp_", "clang's OpenMP runtime: -l omp (or -l iomp5)"),
-        (r"GOMP_", "gcc's OpenMP runtime: -l gomp"),
-        (r"omp_", "an OpenMP runtime: -l gomp or -l omp"),
-        (r"cblas_|openblas_", "a BLAS library: -l openblas or -l cblas"),
-        (r"mkl_|MKL_|vml[A-Z]|vsl[A-Z]|Dfti[A-Z]", "Intel's MKL: -l mkl_rt"),
-        (r"LAPACKE_", "LAPACK: -l lapacke or -l openblas"),
-        (r"[sdcz](gemm|gemv|axpy|dot|scal|trsm|syrk|ger|nrm2|copy|asum)_\Z", "a BLAS library: -l blas"),
-        (r"pthread_|sem_(init|wait|post|destroy)", "threads: -l pthread"),
-        (r"dl(open|sym|close|error)\Z", "dynamic loading: -l dl"),
-        (r"(shm_open|shm_unlink|clock_gettime|timer_create|mq_\w+|aio_\w+)\Z", "real-time functions: -l rt"),
-        (r"_Z|__cxa_|__gxx_personality", "the C++ runtime: -l stdc++ (macOS: -l c++)"),
-        (r"_gfortran_", "the Fortran runtime: -l gfortran"),
-        (r"__svml_|__intel_|__libm_sse2|_intel_fast", "Intel's compiler runtime: -l svml -l irc"),
-        (r"__(asan|ubsan|tsan|msan)_", "a sanitizer: compile the library without -fsanitize"),
-        (r"_?mlir_", "MLIR's runner utilities: -l mlir_c_runner_utils"),
-        (r"cuda[A-Z]|__cuda", "the CUDA runtime: -l cudart"),
-        (r"cu[A-Z][a-z]\w+", "the CUDA driver: -l cuda"),
-        (r"cublas", "cuBLAS: -l cublas"),
-        (r"hip[A-Z]|__hip", "the HIP runtime: -l amdhip64"),
-        (r"cl[A-Z][a-z]\w+", "OpenCL: -l OpenCL"),
-        (r"vk[A-Z]", "Vulkan: -l vulkan"),
-    )
+_KNOWN = (
+    (r"__kmpc_|__tgt_|kmp_", "clang's OpenMP runtime: -l omp (or -l iomp5)"),
+    (r"GOMP_", "gcc's OpenMP runtime: -l gomp"),
+    (r"omp_", "an OpenMP runtime: -l gomp or -l omp"),
+    (r"cblas_|openblas_", "a BLAS library: -l openblas or -l cblas"),
+    (r"mkl_|MKL_|vml[A-Z]|vsl[A-Z]|Dfti[A-Z]", "Intel's MKL: -l mkl_rt"),
+    (r"LAPACKE_", "LAPACK: -l lapacke or -l openblas"),
+    (r"[sdcz](gemm|gemv|axpy|dot|scal|trsm|syrk|ger|nrm2|copy|asum)_\Z", "a BLAS library: -l blas"),
+    (r"pthread_|sem_(init|wait|post|destroy)", "threads: -l pthread"),
+    (r"dl(open|sym|close|error)\Z", "dynamic loading: -l dl"),
+    (r"(shm_open|shm_unlink|clock_gettime|timer_create|mq_\w+|aio_\w+)\Z", "real-time functions: -l rt"),
+    (r"_Z|__cxa_|__gxx_personality", "the C++ runtime: -l stdc++ (macOS: -l c++)"),
+    (r"_gfortran_", "the Fortran runtime: -l gfortran"),
+    (r"__svml_|__intel_|__libm_sse2|_intel_fast", "Intel's compiler runtime: -l svml -l irc"),
+    (r"__(asan|ubsan|tsan|msan)_", "a sanitizer: compile the library without -fsanitize"),
+    (r"_?mlir_", "MLIR's runner utilities: -l mlir_c_runner_utils"),
+    (r"cuda[A-Z]|__cuda", "the CUDA runtime: -l cudart"),
+    (r"cu[A-Z][a-z]\w+", "the CUDA driver: -l cuda"),
+    (r"cublas", "cuBLAS: -l cublas"),
+    (r"hip[A-Z]|__hip", "the HIP runtime: -l amdhip64"),
+    (r"cl[A-Z][a-z]\w+", "OpenCL: -l OpenCL"),
+    (r"vk[A-Z]", "Vulkan: -l vulkan"),
 )
 
 
@@ -48,4 +45,4 @@ def undefined_symbols(symbols: Iterable[str], most: int = 5) -> LinkError:
 
 
 def _meaning(symbol: str) -> str:
-    return next((meaning for pattern, meaning in _KNOWN if pattern.match(symbol)), "")
+    return next((meaning for pattern, meaning in _KNOWN if re.match(pattern, symbol)), "")

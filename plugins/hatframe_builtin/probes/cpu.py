@@ -9,6 +9,7 @@ from typing import Any
 
 from hatframe import hookimpl
 from hatframe.plugin import Availability, Facts, Probe
+from hatframe_builtin.probes import cpu_readings
 
 _MODULES = {"linux": "cpu_linux", "darwin": "cpu_macos", "win32": "cpu_windows"}
 
@@ -34,14 +35,10 @@ class CpuProbe(Probe):
         return facts
 
     def readings(self) -> Mapping[str, Any]:
-        from hatframe_builtin.probes.cpu_readings import readings
-
-        return readings()
+        return cpu_readings.readings()
 
     def disturbances(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-        from hatframe_builtin.probes.cpu_readings import disturbances
-
-        return disturbances(before, after)
+        return cpu_readings.disturbances(before, after)
 
 
 @hookimpl
