@@ -70,7 +70,7 @@ class Registry:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._plugins: dict[str, PluginReport] = {}
-        by_environment = (name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(","))
+        by_environment = map(str.strip, os.environ.get(DISABLE_VARIABLE, "").split(","))
         disabled = {*disabled, *filter(None, by_environment)}
         if entry_points:
             for entry in importlib.metadata.entry_points(group=GROUP):

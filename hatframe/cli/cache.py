@@ -12,7 +12,7 @@ from hatframe import files
 from hatframe.cli.common import log, print_json, print_table
 from hatframe.cli.options import Json
 from hatframe.cli.probe import size_text
-from hatframe.packages.store import Bucket, Cleared, Entry, buckets, clear, kept
+from hatframe.packages.store import Bucket, Entry, buckets, clear, kept
 
 _DAY = 86400.0
 _AGES = ((2 * _DAY, _DAY, "days"), (2 * 3600.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
@@ -90,7 +90,9 @@ def clear_kept(
     if json:
         print_json(cleared)
     else:
-        print(_summary(cleared))
+        numbers = Counter(entry.kind for entry in cleared.removed)
+        counted = ", ".join(f"{number} {kind if number > 1 else _singular(kind)}" for kind, number in numbers.items())
+        print(f"removed {counted} ({size_text(_size(cleared.removed))})" if counted else "removed nothing")
 
 
 def _registered() -> list[Bucket]:
@@ -101,14 +103,6 @@ def _registered() -> list[Bucket]:
     import hatframe.packages.unpacking  # noqa: F401
 
     return buckets()
-
-
-def _summary(cleared: Cleared) -> str:
-    if not cleared.removed:
-        return "removed nothing"
-    numbers = Counter(entry.kind for entry in cleared.removed)
-    listed = ", ".join(f"{number} {kind if number > 1 else _singular(kind)}" for kind, number in numbers.items())
-    return f"removed {listed} ({size_text(_size(cleared.removed))})"
 
 
 def _singular(kind: str) -> str:

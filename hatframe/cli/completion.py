@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import typer
 
@@ -24,7 +23,10 @@ def complete_functions(context: typer.Context, incomplete: str) -> list[str]:
     from hatframe.packages.package import read_packages
 
     names: set[str] = set()
-    for path in _arguments(context):
+    given = [context.params.get(each.name) for each in context.command.params if each.param_type_name == "argument"]
+    paths = [str(path) for paths in given if isinstance(paths, (list, tuple)) for path in paths]
+    # Where the option to complete still lacks its value, the parser leaves the arguments in context.args.
+    for path in (*paths, *context.args):
         try:
             packages = read_packages([path])
         except Exception:
@@ -32,12 +34,3 @@ def complete_functions(context: typer.Context, incomplete: str) -> list[str]:
         full = {name for package in packages for name in package.functions}
         names |= full | {base_name(name) for name in full}
     return sorted(name for name in names if name.startswith(incomplete))
-
-
-def _arguments(context: typer.Context) -> Iterator[str]:
-    for parameter in context.command.params:
-        value: Any = context.params.get(parameter.name)
-        if parameter.param_type_name == "argument" and isinstance(value, (list, tuple)):
-            yield from map(str, value)
-    # Where the option to complete still lacks its value, the parser leaves the arguments here.
-    yield from context.args

@@ -80,23 +80,20 @@ def disabled_plugins(tables: Sequence[Table]) -> list[str]:
 
 def defaults(command: Any, tables: Sequence[Table]) -> dict[str, Any]:
     """What click takes as the ``default_map`` of ``command``; a :class:`UsageError` for a key that it does not have."""
-    found: dict[str, Any] = {}
-    for name, child in getattr(command, "commands", {}).items():
-        found[name] = defaults(child, [table.child(name) for table in tables])
+    children = getattr(command, "commands", {})
+    found = {name: defaults(child, [table.child(name) for table in tables]) for name, child in children.items()}
     options = dict(_options(command))
     for table in tables:
         for key, value in table.values.items():
-            if key in getattr(command, "commands", {}):
+            if key in children:
                 continue
-            option = options.get(key.replace("_", "-"))
-            if option is None:
-                raise table.error(f"unknown key {key!r}", hint=_hint(command, key, options))
-            if key.replace("_", "-") in TRUST:
-                raise table.error(
-                    f"{key!r} cannot be set in a file",
-                    hint=f"use --{key.replace('_', '-')} or an environment variable: files may come with a package",
-                )
-            found[option.name] = _value(option, value, table, key)
+            name = key.replace("_", "-")
+            if name not in options:
+                raise table.error(f"unknown key {key!r}", hint=_hint(children, key, options))
+            if name in TRUST:
+                hint = f"use --{name} or an environment variable: files may come with a package"
+                raise table.error(f"{key!r} cannot be set in a file", hint=hint)
+            found[options[name].name] = _value(options[name], value, table, key)
     return found
 
 
@@ -107,12 +104,11 @@ def _options(command: Any) -> Iterator[tuple[str, Any]]:
             yield names[0], option
 
 
-def _hint(command: Any, key: str, options: dict[str, Any]) -> str:
-    known = [*options, *getattr(command, "commands", {})]
+def _hint(children: dict[str, Any], key: str, options: dict[str, Any]) -> str:
+    known = [*options, *children]
     if close := difflib.get_close_matches(key.replace("_", "-"), known, n=1):
         return f"did you mean {close[0]!r}?"
-    owners = [name for name, child in getattr(command, "commands", {}).items() if key in dict(_options(child))]
-    if owners:
+    if owners := [name for name, child in children.items() if key in dict(_options(child))]:
         return f"put it in the table of a command: {', '.join(owners)}"
     return f"known keys: {', '.join(known)}"
 

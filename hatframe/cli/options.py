@@ -154,11 +154,9 @@ class Reporting:
     def receive(self, values: dict[str, Any]) -> dict[str, Any]:
         """Apply the global options: of the command, or of ``hatframe`` itself."""
         level = values.get("log_level")
-        if level is not None and level not in LEVELS:
+        if level not in (None, *LEVELS):
             raise UsageError(f"invalid level {level!r}", where="--log-level", hint=f"choose from {', '.join(LEVELS)}")
-        if level is None:
-            level = "warning" if values.get("quiet") else "debug" if values.get("verbose") else None
-        if level is not None:
+        if level := level or ("warning" if values.get("quiet") else "debug" if values.get("verbose") else None):
             logging.getLogger("hatframe").setLevel(level.upper())
         self.debug = self.debug or bool(values.get("debug"))
         return {}

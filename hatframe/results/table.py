@@ -55,13 +55,11 @@ def columns() -> tuple[str, ...]:
 
 def row(result: FunctionResult) -> tuple[Cell, ...]:
     """The cells of one result, in the order of :func:`columns`; None if there is no value."""
-    return tuple(_cell(result, name) for name in _COLUMNS)
-
-
-def _cell(result: FunctionResult, name: str) -> Cell:
-    of_statistics = name in Statistics.__struct_fields__
-    value: Any = getattr(result.statistics, name, None) if of_statistics else getattr(result, name)
-    return pairs_text(value) if name in _PAIRS else value
+    cells: list[Any] = [
+        getattr(result.statistics, name, None) if name in Statistics.__struct_fields__ else getattr(result, name)
+        for name in _COLUMNS
+    ]
+    return tuple(pairs_text(cell) if isinstance(cell, dict) else cell for cell in cells)
 
 
 def result_of(cells: Mapping[str, str]) -> FunctionResult:
