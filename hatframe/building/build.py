@@ -137,7 +137,14 @@ def _select(
     unsupported = {function.name: function for function in contents.unsupported}
     if not patterns:
         if not supported:
-            raise _nothing_to_describe(contents.unsupported)
+            if not unsupported:
+                raise PackageError(
+                    "the sources define no functions that other files can call",
+                    hint="static and inline functions cannot be called from other files",
+                )
+            reasons = "; ".join(f"{function.name}: {function.reason}" for function in contents.unsupported)
+            places = dict.fromkeys(function.file for function in contents.unsupported)
+            raise PackageError(f"cannot describe any function: {reasons}", where=", ".join(places))
         return list(supported.values()), contents.unsupported
     selected: set[str] = set()
     left_out: set[str] = set()
@@ -157,17 +164,6 @@ def _select(
         [definition for name, definition in supported.items() if name in selected],
         tuple(function for name, function in unsupported.items() if name in left_out),
     )
-
-
-def _nothing_to_describe(unsupported: Sequence[UnsupportedFunction]) -> PackageError:
-    if not unsupported:
-        return PackageError(
-            "the sources define no functions that other files can call",
-            hint="static and inline functions cannot be called from other files",
-        )
-    reasons = "; ".join(f"{function.name}: {function.reason}" for function in unsupported)
-    places = dict.fromkeys(function.file for function in unsupported)
-    return PackageError(f"cannot describe any function: {reasons}", where=", ".join(places))
 
 
 def _library_names(first_object: Path, stem: str, static: bool, platform: Platform) -> list[str]:

@@ -75,24 +75,10 @@ _HEADING = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*\((?:[^()]|\([^()]*\))*\)\s*\Z"
 def read_functions(
     text: str, sources: Collection[str], originals: Mapping[str, str] | None = None, platform: Platform | None = None
 ) -> ParsedSource:
-    """Describe the functions that ``text`` defines.
+    """Describe the functions that preprocessed C defines, given as to :class:`TranslationUnit`.
 
-    Parameters
-    ----------
-    text
-        C after the preprocessor, with comments and line markers: the output of ``gcc -E -C`` or ``cl /E /C``.
-    sources
-        The files whose functions count, as the line markers spell their names.
-    originals
-        The texts of those files, by the same names. They distinguish an empty line, which separates a comment from
-        the function below it, from a line with a directive or a macro that expands to nothing.
-    platform
-        The platform that it is compiled for, on which the size of ``long`` depends; None is this machine.
-
-    Raises
-    ------
-    FormatError
-        A comment in one of ``sources`` is invalid or contradicts the code; ``where`` is its line.
+    The ``platform`` that it is compiled for decides on the size of ``long``; None is this machine. Raises
+    :class:`FormatError`, whose ``where`` is the line, for a comment that is invalid or contradicts the code.
     """
     return _Reader(TranslationUnit(text, sources, originals), DataModel.of(platform or Platform.host())).read()
 

@@ -21,7 +21,11 @@ def parameter_counts(code: str) -> dict[str, int | None]:
     for node in _external_declarations(TranslationUnit(code, [""]).tree.root_node):
         for declarator in node.children_by_field_name("declarator"):
             if function := _function(declarator):
-                counts[text_of(function[0])] = _count(function[1])
+                name, parameters = function
+                given = parameters.named_children
+                is_open = not given or given[-1].type == "variadic_parameter"
+                is_empty = [text_of(child) for child in given] == ["void"]
+                counts[text_of(name)] = None if is_open else 0 if is_empty else len(given)
     return counts
 
 
@@ -43,10 +47,3 @@ def _function(declarator: Node) -> tuple[Node, Node] | None:
             parameters = node.child_by_field_name("parameters")
         node = inner_declarator(node)
     return (node, parameters) if node is not None and parameters else None
-
-
-def _count(parameters: Node) -> int | None:
-    given = parameters.named_children
-    if not given or given[-1].type == "variadic_parameter":
-        return None
-    return 0 if [text_of(child) for child in given] == ["void"] else len(given)

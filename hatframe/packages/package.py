@@ -124,26 +124,22 @@ class Package:
 
         Raises :class:`PackageError` where the pattern means none, or none of those has a stored result.
         """
-        candidates = self.select([pattern])
-        stored = {function.name: stored_mean(function) for function in candidates}
-        measured = {name: seconds for name, seconds in stored.items() if seconds is not None}
+        functions = self.select([pattern])
+        measured = [(seconds, each) for each in functions if (seconds := stored_mean(each)) is not None]
         if not measured:
             raise PackageError(
                 f"no function of {pattern!r} has a stored result",
                 where=str(self.path or ""),
                 hint="store some with: hatframe bench --sink hat",
             )
-        return self.functions[min(measured, key=measured.__getitem__)]
+        return min(measured, key=lambda pair: pair[0])[1]
 
     def _unknown(self, name: str) -> UnknownFunctionError:
-        close = difflib.get_close_matches(name, self.functions, n=3, cutoff=0.5)
-        names = close or list(self.functions)
-        hint = f"it has {_listed(names)}" if names else "it has no functions"
-        return UnknownFunctionError(
-            f"there is no function {name!r}",
-            where=str(self.path or ""),
-            hint=f"did you mean {_listed(close)}?" if close else hint,
-        )
+        if close := difflib.get_close_matches(name, self.functions, n=3, cutoff=0.5):
+            hint = f"did you mean {_listed(close)}?"
+        else:
+            hint = f"it has {_listed(list(self.functions)) or 'no functions'}"
+        return UnknownFunctionError(f"there is no function {name!r}", where=str(self.path or ""), hint=hint)
 
 
 def stored_mean(function: Function) -> float | None:
@@ -197,17 +193,15 @@ def read_packages(paths: Iterable[str | Path]) -> list[Package]:
     as the folder that was packed. Raises :class:`FormatError` for a folder without .hat files,
     :class:`PackageError` where no function is left, and as :func:`read_package`.
     """
-    groups: dict[tuple[Path | None, Path], dict[Path, HatFile]] = {}
-    came: dict[tuple[Path | None, Path], Unpacked | None] = {}
+    groups: dict[tuple[Path | None, Path], tuple[dict[Path, HatFile], Unpacked | None]] = {}
     for path in map(Path, paths):
         hats, unpacked = _read(path)
         for hat in hats:
             assert hat.path is not None
             # Two .zip files of the same content are unpacked once, and are two packages all the same.
             key = (unpacked.archive.resolve() if unpacked else None, (hat.library or hat.path).resolve())
-            groups.setdefault(key, {})[hat.path.resolve()] = hat
-            came[key] = unpacked
-    return [Package(group.values(), came[key]) for key, group in groups.items()]
+            groups.setdefault(key, ({}, unpacked))[0][hat.path.resolve()] = hat
+    return [Package(group.values(), unpacked) for group, unpacked in groups.values()]
 
 
 @contextlib.contextmanager

@@ -172,7 +172,16 @@ def _remove(bucket: Bucket, entry: Entry) -> str:
     if entry.age < (_ABANDONED if _PARTIAL.fullmatch(path.name) else bucket.idle):
         return "being written"
     if bucket is LOCKS:
-        return _remove_lock(entry)
+        import filelock
+
+        if entry.age < _LOCK_UNUSED:
+            return "used within the last day"
+        try:
+            with filelock.FileLock(path, timeout=0):
+                path.unlink()
+        except filelock.Timeout:
+            return "another process holds it"
+        return ""
     with files.locked(path, timeout=0):
         if files.is_in_use(path):
             return "another process uses it"
@@ -180,17 +189,4 @@ def _remove(bucket: Bucket, entry: Entry) -> str:
             files.remove_tree(path)
         else:
             path.unlink(missing_ok=True)
-    return ""
-
-
-def _remove_lock(entry: Entry) -> str:
-    import filelock
-
-    if entry.age < _LOCK_UNUSED:
-        return "used within the last day"
-    try:
-        with filelock.FileLock(entry.path, timeout=0):
-            entry.path.unlink()
-    except filelock.Timeout:
-        return "another process holds it"
     return ""

@@ -261,9 +261,12 @@ class _Validator:
         where: Keys = ("dependencies", "link_target")
         if target == "" and has_host_functions:
             self.error(where, "missing link_target, the library of the host functions")
-        elif not isinstance(target, str) or not target or self._is_outside(where, target):
-            pass
-        elif not (self.folder / target).is_file():
+        elif (
+            isinstance(target, str)
+            and target
+            and not self._is_outside(where, target)
+            and not (self.folder / target).is_file()
+        ):
             self.error(where, f"library not found beside the .hat file: {target!r}")
         for index, name in enumerate(_list(dependencies.get("deploy_files"))):
             where = ("dependencies", "deploy_files", index)
