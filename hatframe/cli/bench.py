@@ -232,7 +232,7 @@ def _print_table(document: ResultsDocument, unit: str) -> None:
     measured = [
         (result, result.statistics, ratio)
         for result, ratio in zip(document.results, ratios, strict=True)
-        if result.statistics is not None
+        if result.statistics
     ]
     if not measured:
         return

@@ -10,7 +10,7 @@ import msgspec
 
 from hatframe.cli.common import print_json, print_table
 from hatframe.cli.options import Json, Packages
-from hatframe.format.model import Function, HatFile, LogicalType, Parameter, Target
+from hatframe.format.model import Function, LogicalType, Parameter, Target
 from hatframe.format.names import base_name
 from hatframe.packages.package import Package, read_packages, stored_mean
 from hatframe.results.text import duration
@@ -112,7 +112,12 @@ def _facts(package: Package) -> Iterator[tuple[str, str]]:
         if value := getattr(first.description, key):
             yield key.replace("_", " "), value
     yield from _target_facts(first.target)
-    yield from _dependency_facts(first)
+    for reference in first.dependencies.dynamic:
+        yield "needs library", " ".join(filter(None, (reference.name, reference.version, reference.target_file)))
+    if first.dependencies.deploy_files:
+        yield "goes along", " ".join(first.dependencies.deploy_files)
+    if built := " ".join(filter(None, (first.compiled_with.compiler, first.compiled_with.flags))):
+        yield "compiled with", built
 
 
 def _target_facts(target: Target) -> Iterator[tuple[str, str]]:
@@ -129,15 +134,6 @@ def _target_facts(target: Target) -> Iterator[tuple[str, str]]:
         yield "GPU", " ".join(filter(None, (required.gpu.model, required.gpu.runtime)))
     if target.optimized_for and target.optimized_for.cpu and target.optimized_for.cpu.name:
         yield "tuned for", target.optimized_for.cpu.name
-
-
-def _dependency_facts(hat: HatFile) -> Iterator[tuple[str, str]]:
-    for reference in hat.dependencies.dynamic:
-        yield "needs library", " ".join(filter(None, (reference.name, reference.version, reference.target_file)))
-    if hat.dependencies.deploy_files:
-        yield "goes along", " ".join(hat.dependencies.deploy_files)
-    if built := " ".join(filter(None, (hat.compiled_with.compiler, hat.compiled_with.flags))):
-        yield "compiled with", built
 
 
 def _parameters(function: Function) -> Iterator[tuple[str, Parameter]]:

@@ -67,9 +67,8 @@ def _text(deviation: Deviation) -> str:
 def _print_lines(found: Mapping[Path, Sequence[Deviation]]) -> None:
     for path, deviations in found.items():
         for deviation in deviations:
-            place = _place(deviation)
-            text = f"{place}: {_text(deviation)}" if place else _text(deviation)
-            print(f"{path}:{deviation.line}: {deviation.severity}: {text}")
+            words = filter(None, (deviation.severity, _place(deviation), _text(deviation)))
+            print(f"{path}:{deviation.line}: {': '.join(words)}")
         if not deviations:
             print(f"{path}: ok")
 

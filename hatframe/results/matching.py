@@ -151,12 +151,11 @@ def _warnings(
 
 
 def _machine_differences(a: RunInfo | None, b: RunInfo | None) -> Iterator[str]:
-    if not a or not b or a is b:
-        return
-    facts_a, facts_b = _facts(a.machine), _facts(b.machine)
-    for name, fact in facts_a.items():
-        if facts_b.get(name, fact) != fact:
-            yield f"{name} ({fact} / {facts_b[name]})"
+    if a and b and a is not b:
+        others = _facts(b.machine)
+        for name, fact in _facts(a.machine).items():
+            if others.get(name, fact) != fact:
+                yield f"{name} ({fact} / {others[name]})"
 
 
 def _facts(machine: Machine) -> dict[str, str]:

@@ -70,9 +70,7 @@ def relative_half_width(batch_means: Sequence[float]) -> float:
     the mean is not positive.
     """
     count = len(batch_means)
-    if count < 2:
-        return math.inf
-    mean = math.fsum(batch_means) / count
+    mean = math.fsum(batch_means) / count if count > 1 else 0.0
     if mean <= 0:
         return math.inf
     squares = math.fsum((time - mean) ** 2 for time in batch_means)
