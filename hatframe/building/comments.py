@@ -1,26 +1,7 @@
 r"""Comments above functions: what C cannot say of a function's parameters, and the authors of the package.
 
-The text before the first command is the function's description. Of Doxygen's commands, which begin with ``@`` or
-``\``, it reads ``@brief TEXT``, ``@param[in|out|in,out] NAME TEXT`` and ``@return TEXT``; any other command ends the
-text before it, and its own text is ignored. Lines that begin with ``@hat`` are annotations::
-
-    @hat NAME[ROWS][COLUMNS] WORD …   describes a parameter
-    @hat flops: 2*M*N*K               the floating-point operations of a call
-    @hat skip                         leaves the function out of the package
-    @hat author: NAME                 describes the package, in any comment of a source file; also
-    @hat version: TEXT                    version,
-    @hat license: URL                     license
-    @hat comment: TEXT                    and comment
-
-Extents are expressions over parameters, integers and enum constants; they may be omitted where C has them. The words
-of a parameter, in any order:
-
-- ``input``, ``output`` or ``input_output``: the function reads it, writes it, or both;
-- ``row-major`` or ``column-major``; or ``strides [80][1]``, in elements;
-- ``offset N``: the first element lies N elements after the pointer.
-
-``@hat count output`` on ``int *count`` is a pointer to a single number; ``@hat x[n] output`` on ``float **x`` is an
-array that the function allocates.
+``docs/building.md`` describes them. The text before the first command is the function's description. Doxygen's commands
+begin with ``@`` or ``\``; any other than those that it lists ends the text before it, and its own text is ignored.
 """
 
 from __future__ import annotations

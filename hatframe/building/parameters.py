@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _UNPARSED = "could not parse the parameters"
 OLD_STYLE = "old-style parameter declarations are not supported"
+_NOT_DECLARED = {"variadic_parameter": "variadic functions are not supported", "identifier": OLD_STYLE}
 _CALLBACK = "the format has no function pointers"
 
 
@@ -83,7 +84,7 @@ def read_parameters(parameters: Node | None, scope: Scope, annotations: Annotati
         name = ""
         try:
             if node.type != "parameter_declaration":
-                raise UnsupportedDeclaration(_unsupported_parameter(node))
+                raise UnsupportedDeclaration(_NOT_DECLARED.get(node.type, _UNPARSED))
             name = declared_name(node.child_by_field_name("declarator"))
             check_supported(node)
             name, c_type = scope.declared(node, types)
@@ -110,12 +111,6 @@ def read_parameters(parameters: Node | None, scope: Scope, annotations: Annotati
             except UnsupportedDeclaration as error:
                 unsupported = unsupported or _of_parameter(error, name)
     return Signature(parameters=tuple(typed), types=types, unsupported=unsupported)
-
-
-def _unsupported_parameter(node: Node) -> str:
-    if node.type == "variadic_parameter":
-        return "variadic functions are not supported"
-    return OLD_STYLE if node.type == "identifier" else _UNPARSED
 
 
 def _of_parameter(error: UnsupportedDeclaration, name: str) -> UnsupportedDeclaration:
