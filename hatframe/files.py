@@ -1,4 +1,4 @@
-"""Atomic writes, locks, and the user's folders: every file that hatframe writes goes through here."""
+"""Atomic writes, locks, and the user's folders, for every file that hatframe writes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 
 from hatframe.errors import HatError
 
-# Between the making of a mark of use and the locking of it.
+# Seconds within which a new mark of use is surely locked.
 _LOCKED_BY_NOW = 10.0
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept; ``HATFRAME_CACHE_DIR`` chooses another place."""
+    """The folder for files that can be rebuilt; ``HATFRAME_CACHE_DIR`` overrides it."""
     return _user_folder("HATFRAME_CACHE_DIR", "user_cache_path")
 
 
 def compiler_cache(name: str) -> Path:
-    """Where the compiler of a linker of that name may keep what is its own."""
+    """The folder for the own cache of the compiler that a linker of this name runs."""
     return cache_folder() / "compilers" / name
 
 
 def state_folder() -> Path:
-    """Where locks and run states are kept; ``HATFRAME_STATE_DIR`` chooses another place."""
+    """The folder for locks and interrupted runs; ``HATFRAME_STATE_DIR`` overrides it."""
     return _user_folder("HATFRAME_STATE_DIR", "user_state_path")
 
 
@@ -42,9 +42,9 @@ def _user_folder(variable: str, kind: str) -> Path:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace ``path`` by a file with ``data``: a reader or a crash sees the old file or the new one, whole.
+    """Replace the content of ``path`` atomically: readers, and a crash, leave the complete old or new file.
 
-    A link is followed, and the permissions of an existing file are kept. Raises :class:`OSError`.
+    Follows links, and keeps the permissions of an existing file. Raises :class:`OSError`.
     """
     write_together({path: data}, synced=True)
 
@@ -93,9 +93,9 @@ def _stage(path: Path, data: bytes, staged: list[tuple[Path, Path]], synced: boo
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Give a file beside ``path`` to write to, which takes its place at the end, as :func:`write_atomically` does.
+    """Yield a file to write to, which then replaces ``path`` as :func:`write_atomically` does.
 
-    It is for what is too large to hold in memory. After an exception ``path`` is as it was. Raises :class:`OSError`.
+    For content that is too large for memory. After an exception, ``path`` is unchanged. Raises :class:`OSError`.
     """
     staged: list[tuple[Path, Path]] = []
     path = Path(os.path.realpath(path))
@@ -113,9 +113,9 @@ def replaced(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_directory(folder: Path) -> Iterator[Path]:
-    """Give a new folder beside ``folder`` to fill, which takes its place at the end: all appears, or nothing.
+    """Yield a new folder to fill, which becomes ``folder`` at the end: all of it appears, or nothing.
 
-    ``folder`` must not be there, or be empty. Raises :class:`OSError`.
+    ``folder`` must not exist, or be empty. Raises :class:`OSError`.
     """
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:64]}.", suffix=".tmp"))
     try:
@@ -130,7 +130,7 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder with all in it, if it is there: at once for who looks. Links in it are removed, not followed.
+    """Remove a folder and its content, if it exists, as one step for other processes. Does not follow links.
 
     Raises :class:`OSError`.
     """
@@ -159,8 +159,8 @@ def _umask() -> int:
 def locked(path: Path, timeout: float = 60.0) -> Iterator[None]:
     """Hold the lock of ``path`` against other threads and processes of this user.
 
-    The lock file lies in :func:`state_folder`, keyed by the real path, so that the folder of ``path`` stays
-    clean. Raises :class:`HatError` where it is still held by another after ``timeout`` seconds.
+    The lock file is in :func:`state_folder`, named by the real path, so that the folder of ``path`` stays clean.
+    Raises :class:`HatError` if another holds the lock for longer than ``timeout`` seconds.
     """
     import filelock
 
@@ -172,15 +172,15 @@ def locked(path: Path, timeout: float = 60.0) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise HatError(
-            f"another process has held it for over {timeout:g} s" if timeout else "another process holds it",
+            f"another process has held its lock for {timeout:g} s" if timeout else "another process holds its lock",
             where=str(path),
-            hint="end it, or try again",
+            hint="end that process, or try again",
         ) from None
     except OSError as error:
         raise HatError(
-            f"the lock cannot be made: {error.strerror or error}",
+            f"cannot create the lock: {error.strerror or error}",
             where=str(folder),
-            hint="set HATFRAME_STATE_DIR to a folder that can be written",
+            hint="set HATFRAME_STATE_DIR to a writable folder",
         ) from None
     try:
         yield
@@ -190,9 +190,9 @@ def locked(path: Path, timeout: float = 60.0) -> Iterator[None]:
 
 @contextlib.contextmanager
 def in_use(path: Path) -> Iterator[None]:
-    """Mark ``path`` as used until the block or the process ends, so that nobody removes it; several may use it at once.
+    """Mark ``path`` as in use until the block or the process ends, so that it is not cleared; marks may overlap.
 
-    Raises :class:`OSError` where the mark cannot be made.
+    Raises :class:`OSError` if the mark cannot be created.
     """
     import filelock
 
@@ -211,7 +211,7 @@ def in_use(path: Path) -> Iterator[None]:
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether a process that still runs has marked ``path`` with :func:`in_use`."""
+    """Whether a running process has marked ``path`` with :func:`in_use`."""
     import filelock
 
     for mark in (state_folder() / "uses").glob(f"{_key(path)}.*.lock"):
@@ -219,7 +219,7 @@ def is_in_use(path: Path) -> bool:
             if time.time() - mark.stat().st_mtime < _LOCKED_BY_NOW:
                 return True
             with filelock.FileLock(mark, timeout=0):
-                pass  # its process is gone
+                pass  # its process has ended
             mark.unlink(missing_ok=True)
         except filelock.Timeout:
             return True

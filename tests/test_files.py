@@ -49,7 +49,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b"2"
 
 
-def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     with contextlib.suppress(ZeroDivisionError), files.atomic_directory(tmp_path / "new") as folder:
         (folder / "a").touch()
         raise ZeroDivisionError
@@ -63,7 +63,7 @@ def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
-def test_a_large_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_large_file_is_replaced_completely_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with contextlib.suppress(ZeroDivisionError), files.replaced(path) as temporary:

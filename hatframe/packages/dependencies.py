@@ -1,8 +1,7 @@
-"""What a package's dependencies, and the libraries that a user adds, mean to a linker.
+"""What the dependencies of a package, and the libraries that a user adds, mean to a linker.
 
-A ``target_file`` may be the path of an object file or a library in the package's folder, the name of a library, or a
-linker flag. Of flags only those are taken that name libraries: the text comes from a file, and must not tell the
-linker to do anything else. What goes beyond that is taken where the user trusts it by name.
+A ``target_file`` may be the path of an object file or library in the package's folder, the name of a library, or a
+linker flag. As metadata are untrusted, only flags that name libraries reach the linker, and those that the user allows.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ KNOWN_FLAGS = {
     "-fopenmp=libomp": ("-fopenmp=libomp", ("omp",)),
     "-fopenmp=libiomp5": ("-fopenmp=libiomp5", ("iomp5",)),
 }
-"""The flags that are taken, as a linker gets them, and the libraries that they stand for."""
+"""The accepted flags, each as the linker gets it and with the libraries that it stands for."""
 
 _NAME = re.compile(r":?[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _LIBRARY_FILE_NAME = re.compile(r"lib(.+?)\.(?:so|dylib|a|tbd)\Z")
-# The file names of dynamic libraries: the prefix may be missing, and a version may follow.
+# Names of dynamic libraries may have no prefix, and a version at the end.
 _DYNAMIC_FILE_NAME = re.compile(r"(?:lib)?(.+?)(?:\.so(?:\.\d+)*|(?:\.\d+)*\.dylib|\.dll)\Z", re.IGNORECASE)
-# What every C library needs, or is part of: it says nothing of the dependencies.
+# Libraries that any C library needs, or is part of: they show nothing about its dependencies.
 _SYSTEM = re.compile(
     r"c|m|gcc_s|pthread|dl|rt|System(\.B)?|ld-(linux|musl).*"
     r"|kernel32|ntdll|user32|advapi32|shell32|ole32|msvcrt|ucrtbase|vcruntime.*|api-ms-win-.*|ext-ms-.*",
@@ -40,10 +39,9 @@ _SYSTEM = re.compile(
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user lets the metadata of a package do beyond what is safe.
+    """What a user allows the metadata of a package beyond the safe default.
 
-    ``allow_outside`` takes paths that leave the package's folder, and ``link_flags`` are flags for the linker that
-    are passed on as they are.
+    ``allow_outside`` accepts paths outside the package's folder, and ``link_flags`` are flags for the linker.
     """
 
     allow_outside: bool = False
@@ -54,11 +52,10 @@ UNTRUSTED = Trust()
 
 
 class Dependency(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to link: a file, libraries by name, folders to look in, or a flag.
+    """One input of a link: a file, names of libraries, folders to search, or flags.
 
-    ``run_folders`` are those to look in when the library is loaded, and not before: what lies in the folder of a
-    package is linked where a path names it, and never because it has the name of a library. ``names`` are the
-    libraries, by name, that it may make the result need at run time.
+    ``run_folders`` are searched when the library is loaded, but not when it is linked: a file in a package is linked if
+    a path gives it, never because its name matches. ``names`` are the libraries that the result may need at run time.
     """
 
     text: str
@@ -71,11 +68,11 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_dependency(text: str, folder: Path, where: str, trust: Trust = UNTRUSTED) -> Dependency:
-    """Tell what ``text`` means: a path relative to ``folder``, a library's name, or flags that name some.
+    """Interpret ``text`` as a path relative to ``folder``, the name of a library, or flags that name libraries.
 
-    Raises :class:`hatframe.errors.OutsideError` for a path that leaves the folder, and :class:`LinkError` for a file
-    that is not there or is none to link, and for any other flag, unless ``trust`` takes it; ``where`` is where the text
-    is from.
+    Raises :class:`hatframe.errors.OutsideError` for a path outside the folder, and :class:`LinkError` for a file that
+    is missing or cannot be linked, and for other flags, unless ``trust`` allows them; ``where`` is the place of the
+    text.
     """
     text = text.strip()
     if text in trust.link_flags:
@@ -87,17 +84,17 @@ def read_dependency(text: str, folder: Path, where: str, trust: Trust = UNTRUSTE
     file_name = _LIBRARY_FILE_NAME.fullmatch(text)
     name = file_name[1] if file_name else text
     if LIBRARY_SUFFIX.search(name):
-        # After a colon a linker takes a whole file name.
+        # After a colon, linkers expect a complete file name.
         name = f":{name}"
     if not _NAME.fullmatch(name):
-        raise LinkError(f"{text!r} is no library", where=where, hint="name a library, or the path of one")
+        raise LinkError(f"{text!r} is not a library", where=where, hint="give the name of a library, or its path")
     return Dependency(text=text, libraries=(name,), names=frozenset((_bare(name),)))
 
 
 def _read_file(text: str, folder: Path, where: str, trust: Trust) -> Dependency:
     path = confined(folder, text, where, allow_outside=trust.allow_outside)
     if not path.is_file():
-        raise LinkError(f"the dependency {text} is not there", where=where, hint="correct its path, or build it")
+        raise LinkError(f"the dependency {text} does not exist", where=where, hint="correct its path, or build it")
     try:
         file = identify(path)
     except PackageError as error:
@@ -105,7 +102,7 @@ def _read_file(text: str, folder: Path, where: str, trust: Trust) -> Dependency:
     if file.kind is LibraryKind.EXECUTABLE:
         raise LinkError(f"the dependency {text} is a program, not a library", where=where)
     if file.kind is LibraryKind.DYNAMIC:
-        # It is looked up again at run time.
+        # The loader searches for it again.
         return Dependency(text=text, file=file, libraries=(str(path),), run_folders=(path.parent,))
     return Dependency(text=text, file=file, libraries=() if file.kind is LibraryKind.OBJECT else (str(path),))
 
@@ -133,10 +130,10 @@ def _read_flags(text: str, where: str, trust: Trust) -> Dependency:
             names.add(framework.lower())
         else:
             raise LinkError(
-                f"the flag {word!r} is not passed on to a linker",
+                f"the flag {word!r} is not allowed",
                 where=where,
-                hint="flags that may be given are -lNAME, -pthread, -fopenmp, /openmp and -framework NAME, and those "
-                f"that you trust: --allow-link-flag={word}",
+                hint="packages may use -lNAME, -pthread, -fopenmp, /openmp and -framework NAME; if you trust this "
+                f"package, pass --allow-link-flag={word}",
             )
     return Dependency(
         text=text, libraries=tuple(libraries), folders=tuple(folders), flags=tuple(flags), names=frozenset(names)
@@ -146,9 +143,9 @@ def _read_flags(text: str, where: str, trust: Trust) -> Dependency:
 def statically_linked(dependencies: Iterable[Dependency], needed: Collection[str]) -> set[str]:
     """The texts of the dependencies that the linked library holds, and so does not need at run time.
 
-    ``needed`` names the dynamic libraries that it needs. A file tells by its kind. What was found by name was
-    dynamic where the library needs one of that name; or, since the name that a library gives itself may be
-    another, where it needs one that no dependency explains.
+    ``needed`` are the dynamic libraries that it needs. Files are known by their kind. A library given by name was
+    dynamic if the result needs one of that name or, as a library may call itself differently, one that no dependency
+    explains.
     """
     dependencies = list(dependencies)
     found = {_bare(PureWindowsPath(name).name) for name in needed}
@@ -169,7 +166,7 @@ def statically_linked(dependencies: Iterable[Dependency], needed: Collection[str
 def _bare(name: str) -> str:
     """The name of a library without what its file name has around it: ``gomp`` of ``libgomp.so.1``.
 
-    Windows does not tell names by their case, and no two libraries of other systems differ by that alone.
+    In lower case, as Windows ignores case, and libraries of other systems do not differ by case alone.
     """
     name = name.removeprefix(":")
     whole = _DYNAMIC_FILE_NAME.fullmatch(name) or _LIBRARY_FILE_NAME.fullmatch(name)

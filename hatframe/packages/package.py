@@ -17,20 +17,20 @@ from hatframe.format.names import matching
 from hatframe.format.reading import read_hat
 
 STORED_MEAN_KEYS = ("mean_duration_in_sec", "duration_in_sec")
-"""The keys of a function's ``auxiliary`` that existing tools keep its mean duration in, in seconds."""
+"""The keys of a function's ``auxiliary`` in which existing tools store its mean duration in seconds."""
 
 
 class Unpacked(msgspec.Struct, frozen=True):
-    """A .zip file, and the folder that what it holds was unpacked to."""
+    """A .zip file, and the folder that it was unpacked to."""
 
     archive: Path
     folder: Path
 
 
 class Package:
-    """The .hat files of one library, as one mapping of functions; ``unpacked`` where they came in a .zip file.
+    """The .hat files of one library, with their functions in one mapping; ``unpacked`` if they come from a .zip file.
 
-    Raises :class:`PackageError` where the files are not of one library, or two of them describe one function.
+    Raises :class:`PackageError` if the files name different libraries, or two of them describe one function.
     """
 
     def __init__(self, hat_files: Iterable[HatFile], unpacked: Unpacked | None = None) -> None:
@@ -41,7 +41,7 @@ class Package:
         libraries = {hat.library for hat in self.hat_files}
         if len(libraries) > 1:
             listed = ", ".join(str(library or "none") for library in libraries)
-            raise PackageError(f"the .hat files are of different libraries: {listed}")
+            raise PackageError(f"the .hat files name different libraries: {listed}")
         functions: dict[str, Function] = {}
         self._files: dict[str, HatFile] = {}
         for hat in self.hat_files:
@@ -61,7 +61,7 @@ class Package:
 
     @property
     def library(self) -> Path | None:
-        """The path of the library, or None where ``link_target`` is empty; it need not exist."""
+        """The path of the library, which may not exist; None if ``link_target`` is empty."""
         return self.hat_files[0].library
 
     @property
@@ -75,7 +75,7 @@ class Package:
         return tuple(dict.fromkeys(paths))
 
     def shown(self, path: Path | None) -> str:
-        """A path of the package as users know it: ``FILE.zip/name.hat`` where it came in a .zip file."""
+        """A path of the package as users know it: ``FILE.zip/name.hat`` for a file that was unpacked."""
         if path is None:
             return ""
         folder = self.hat_files[0].folder
@@ -91,9 +91,9 @@ class Package:
         return f"<Package {self.path}: {len(self.functions)} functions>"
 
     def select(self, patterns: Iterable[str]) -> list[Function]:
-        """The functions that names, base names or globs mean, each once, in the order of the package.
+        """The functions that match names, base names or globs, each once, in the order of the package.
 
-        Raises :class:`PackageError` for a pattern that means none.
+        Raises :class:`PackageError` for a pattern that matches none.
         """
         chosen: set[str] = set()
         for pattern in patterns:
@@ -104,25 +104,25 @@ class Package:
         return [function for name, function in self.functions.items() if name in chosen]
 
     def find(self, name: str) -> Function:
-        """The one function of that name or base name.
+        """The one function with this name or base name.
 
-        Raises :class:`PackageError` where there is none, or where the base name is that of several.
+        Raises :class:`PackageError` if no function has it, or several share the base name.
         """
         names = [] if set(name) & set("*?[") else matching(name, self.functions)
         if not names:
             raise self._unknown(name)
         if len(names) > 1:
             raise PackageError(
-                f"{name!r} is the base name of {len(names)} functions",
+                f"{len(names)} functions have the base name {name!r}",
                 where=str(self.path or ""),
                 hint=f"choose one of {_listed(names)}",
             )
         return self.functions[names[0]]
 
     def fastest(self, pattern: str = "*") -> Function:
-        """The function with the best stored mean duration among those of that name, base name or glob.
+        """The function with the shortest stored mean duration among those that match a name, base name or glob.
 
-        Raises :class:`PackageError` where the pattern means none, or none of those has a stored result.
+        Raises :class:`PackageError` if the pattern matches no function, or none of them has a stored result.
         """
         functions = self.select([pattern])
         measured = [(seconds, each) for each in functions if (seconds := stored_mean(each)) is not None]
@@ -130,7 +130,7 @@ class Package:
             raise PackageError(
                 f"no function of {pattern!r} has a stored result",
                 where=str(self.path or ""),
-                hint="store some with: hatframe bench --sink hat",
+                hint="store results with: hatframe bench --sink hat",
             )
         return min(measured, key=lambda pair: pair[0])[1]
 
@@ -139,11 +139,11 @@ class Package:
             hint = f"did you mean {_listed(close)}?"
         else:
             hint = f"it has {_listed(list(self.functions)) or 'no functions'}"
-        return UnknownFunctionError(f"there is no function {name!r}", where=str(self.path or ""), hint=hint)
+        return UnknownFunctionError(f"unknown function {name!r}", where=str(self.path or ""), hint=hint)
 
 
 def stored_mean(function: Function) -> float | None:
-    """The mean duration in seconds that a former run stored in the function's ``auxiliary``, or None."""
+    """The mean duration in seconds that an earlier run stored in the function's ``auxiliary``, or None."""
     for key in STORED_MEAN_KEYS:
         value = function.auxiliary.get(key)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
@@ -152,7 +152,7 @@ def stored_mean(function: Function) -> float | None:
 
 
 def is_zip(path: str | Path) -> bool:
-    """Whether a path is given as that of a .zip file; it need not be there, and may be none."""
+    """Whether a path has the suffix .zip and is not a folder; the file may not exist."""
     return Path(path).suffix.lower() == ".zip" and not Path(path).is_dir()
 
 
@@ -187,18 +187,18 @@ def read_package(*paths: str | Path) -> Package:
 
 
 def read_packages(paths: Iterable[str | Path]) -> list[Package]:
-    """Read the packages that files and folders hold, the .hat files of one library together.
+    """Read the packages in files and folders; the .hat files of one library are one package.
 
-    Of a folder every .hat file directly in it counts, but those without functions are passed over; a .zip file is
-    as the folder that was packed. Raises :class:`FormatError` for a folder without .hat files,
-    :class:`PackageError` where no function is left, and as :func:`read_package`.
+    A folder, also one packed as a .zip file, stands for the .hat files directly in it that have functions. Raises
+    :class:`FormatError` for a folder without .hat files, :class:`PackageError` if none of them has functions, and as
+    :func:`read_package`.
     """
     groups: dict[tuple[Path | None, Path], tuple[dict[Path, HatFile], Unpacked | None]] = {}
     for path in map(Path, paths):
         hats, unpacked = _read(path)
         for hat in hats:
             assert hat.path is not None
-            # Two .zip files of the same content are unpacked once, and are two packages all the same.
+            # Two .zip files with the same content are unpacked once, but are two packages.
             key = (unpacked.archive.resolve() if unpacked else None, (hat.library or hat.path).resolve())
             groups.setdefault(key, ({}, unpacked))[0][hat.path.resolve()] = hat
     return [Package(group.values(), unpacked) for group, unpacked in groups.values()]
@@ -206,20 +206,20 @@ def read_packages(paths: Iterable[str | Path]) -> list[Package]:
 
 @contextlib.contextmanager
 def protect_unpacked(packages: list[Package]) -> Iterator[list[Package]]:
-    """Keep those that were unpacked into the cache from being cleared, until the block ends."""
+    """Keep packages that were unpacked into the cache from being cleared, until the block ends."""
     with contextlib.ExitStack() as stack:
         for folder in {package.unpacked.folder for package in packages if package.unpacked}:
-            # What cannot be marked can be used all the same.
+            # A package is usable without its mark.
             with contextlib.suppress(OSError):
                 stack.enter_context(files.in_use(folder))
         yield packages
 
 
 def same_library(path: Path) -> Package:
-    """The package of a .hat file and all those in its folder that are of the same library.
+    """The package of a .hat file, with the others in its folder that name the same library.
 
-    Raises :class:`FormatError` where a .hat file of the folder cannot be read, and :class:`PackageError` where two
-    of them describe one function.
+    Raises :class:`FormatError` if a .hat file in the folder cannot be read, and :class:`PackageError` if two of them
+    describe one function.
     """
     hat = read_hat(path)
     others = (read_hat(other) for other in _hat_files(path.parent) if not other.samefile(path))
@@ -227,7 +227,7 @@ def same_library(path: Path) -> Package:
 
 
 def _read(path: Path) -> tuple[list[HatFile], Unpacked | None]:
-    """The .hat files that a path means: itself, those of a folder, or those that a .zip file holds."""
+    """The .hat files that a path stands for: itself, or those in a folder or .zip file."""
     if is_zip(path):
         from hatframe.packages.unpacking import unpacked
 
@@ -237,14 +237,14 @@ def _read(path: Path) -> tuple[list[HatFile], Unpacked | None]:
 
 
 def hat_folder(archive: Path) -> Path:
-    """The folder that the .hat files of a .zip file were unpacked to; raises as :func:`read_package`."""
+    """The folder with the unpacked .hat files of a .zip file; raises as :func:`read_package`."""
     from hatframe.packages.unpacking import unpacked
 
     return _inner(unpacked(archive))
 
 
 def _inner(folder: Path) -> Path:
-    """The folder itself, or the one that is all it holds: some pack the folder, others what is in it."""
+    """The folder itself, or its only subfolder: some people pack a folder, others its content."""
     inside = list(folder.iterdir())
     return _inner(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
 
@@ -253,7 +253,7 @@ def _of_folder(folder: Path, where: str) -> list[HatFile]:
     what = "folder" if folder == Path(where) else "file"
     hats = [read_hat(path) for path in _hat_files(folder)]
     if not hats:
-        raise FormatError(f"there is no .hat file in this {what}", where=where)
+        raise FormatError(f"this {what} has no .hat files", where=where)
     with_functions = [hat for hat in hats if hat.functions]
     if not with_functions:
         raise PackageError(f"no .hat file in this {what} has functions", where=where)

@@ -1,7 +1,7 @@
-"""Gathering a package into one folder or .zip file, so that it can be moved: it is the same package there.
+"""Packing a package into one folder or .zip file, so that it can be moved.
 
-The files keep their places relative to the .hat files, and the .hat files every byte. Only a path that would mean
-something else in another place, for it is absolute or goes by a parent folder, is written anew.
+Files keep their places relative to the .hat files, which stay the same byte for byte. Only paths that would change
+their meaning, as they are absolute or go through a parent folder, are rewritten.
 """
 
 from __future__ import annotations
@@ -26,32 +26,34 @@ from hatframe.packages.confinement import confined, is_path
 from hatframe.packages.package import is_zip, same_library
 from hatframe.packages.unpacking import check_names, check_size
 
-# The earliest that a .zip file can tell: the same package gives the same bytes, whenever it is packed.
+# The earliest time in a .zip file: the same package gives the same bytes, whenever it is packed.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
-# A folder of such a name would only be a slip.
+# An output with such a suffix is a mistake.
 _OTHER_FILES = frozenset((".hat", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", ".7z", ".rar"))
 
 
 def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:
-    """Gather a package as :meth:`hatframe.Kernel.pack` describes: all of ``output`` appears, or nothing.
+    """Pack a package as :meth:`hatframe.Kernel.pack` describes: all of ``output`` appears, or nothing.
 
-    That is every .hat file of the same library in its folder, the library, the ``deploy_files``, the ``provider`` of
-    each device function, and what ``dependencies.dynamic`` name by a path. With ``allow_outside``, files from outside
-    the folder come to the top of the pack, and the .hat files there name them so. The same package gives the same
-    .zip file, byte for byte.
+    A pack has every .hat file in the folder that names the same library, the library, the ``deploy_files``, the
+    ``provider`` of each device function, and the dependencies that are given by path. With ``allow_outside``, files
+    from outside the folder go to the top of the pack, and its .hat files name them there. The same package always gives
+    the same .zip file.
     """
     gathered = _Gathered(path.parent, allow_outside)
     for hat in same_library(path).hat_files:
         gathered.add(hat)
     entries = dict(sorted(gathered.entries.items()))
-    check_names(entries, str(path), "rename the file, so that any system takes it")
+    check_names(entries, str(path), "rename the file, so that all systems accept it")
     _check_output(output, entries)
     try:
         (_write_archive if is_zip(output) else _write_folder)(output, entries)
     except OSError as error:
         raise HatError(
-            f"cannot be packed: {error.strerror or error}", where=str(error.filename or output), hint="nothing is there"
+            f"cannot be packed: {error.strerror or error}",
+            where=str(error.filename or output),
+            hint="nothing was written",
         ) from None
     edited = tuple(name for name, entry in entries.items() if entry.data is not None)
     return Packed(path=output, files=tuple(entries), edited=edited)
@@ -61,14 +63,14 @@ def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """A file to pack, with the content that it has there where that is new."""
+    """A file to pack, with its content in the pack if that differs."""
 
     source: Path
     data: bytes | None = None
 
 
 class _Gathered:
-    """The files of a package by their names in the pack."""
+    """The files of a package, by their names in the pack."""
 
     def __init__(self, folder: Path, allow_outside: bool) -> None:
         self.entries: dict[str, _Entry] = {}
@@ -77,7 +79,7 @@ class _Gathered:
         self._allow_outside = allow_outside
 
     def add(self, hat: HatFile) -> None:
-        """Add a .hat file of the folder, and all files that it names."""
+        """Add a .hat file of the folder, and the files that it names."""
         assert hat.path is not None
         text = read_text(hat.path)
         document = parse_document(text, str(hat.path))
@@ -89,18 +91,18 @@ class _Gathered:
             placed = self._place(given, f"{hat.path}: {place}")
             if _stays(given):
                 continue
-            # Without a slash it could be taken for the name of a library.
+            # Without a slash it could be the name of a library.
             table[key] = f"./{placed}" if key == "target_file" and "/" not in placed else placed
         changed = edit_text(text, document, str(hat.path))
         self.entries[name] = _Entry(hat.path, None if changed == text else changed.encode())
 
     def _place(self, text: str, where: str) -> str:
-        """Take the file of that path into the pack, and give its name there."""
-        # A package for Windows is packed anywhere.
+        """Add the file at this path to the pack; returns its name there."""
+        # A package for Windows can be packed on any system.
         text = text.replace("\\", "/")
         path = confined(self._folder, text, where, allow_outside=self._allow_outside)
         if not path.is_file():
-            what = "is no file" if path.exists() else "is not there"
+            what = "is not a file" if path.exists() else "does not exist"
             raise PackageError(f"{text} {what}", where=where, hint="correct the path, or build the file")
         real = Path(os.path.realpath(path))
         if _stays(text):
@@ -112,19 +114,21 @@ class _Gathered:
         former = self.entries.setdefault(name, _Entry(path))
         if not former.source.samefile(path):
             raise PackageError(
-                f"two files would be {name} in the pack: {former.source} and {path}", where=where, hint="rename one"
+                f"two files would have the name {name} in the pack: {former.source} and {path}",
+                where=where,
+                hint="rename one",
             )
         return name
 
 
 def _stays(text: str) -> bool:
-    """Whether a path means the same file wherever the folder is."""
+    """Whether a path means the same file after the folder moved."""
     path = Path(text.replace("\\", "/"))
     return not path.anchor and ".." not in path.parts
 
 
 def _references(document: dict[str, Any]) -> Iterator[tuple[Any, Any, str]]:
-    """What names files: the table or list, the key in it, and where that is."""
+    """The values that name files: the table or list, the key in it, and its path."""
     dependencies = document.get("dependencies", {})
     if dependencies.get("link_target"):
         yield dependencies, "link_target", "dependencies.link_target"
@@ -144,18 +148,18 @@ def _references(document: dict[str, Any]) -> Iterator[tuple[Any, Any, str]]:
 
 def _check_output(output: Path, entries: dict[str, _Entry]) -> None:
     if not output.absolute().parent.is_dir():
-        raise UsageError("there is no such folder", where=str(output.absolute().parent), hint="make it first")
+        raise UsageError("this folder does not exist", where=str(output.absolute().parent), hint="create it first")
     if output.suffix.lower() in _OTHER_FILES:
-        raise UsageError("a package is packed into a folder or a .zip file", where=str(output), hint="name one")
+        raise UsageError("the output must be a folder or a .zip file", where=str(output))
     if output.is_dir():
         if output.suffix.lower() == ".zip":
-            raise UsageError("this is a folder, where a .zip file would be written", where=str(output))
+            raise UsageError("this is a folder, not a .zip file", where=str(output))
         if any(output.iterdir()):
-            raise UsageError("this folder is not empty", where=str(output), hint="name a new one, or a .zip file")
+            raise UsageError("this folder is not empty", where=str(output), hint="choose a new folder, or a .zip file")
     elif output.exists() and not is_zip(output):
-        raise UsageError("this is a file, where a folder would be made", where=str(output), hint="name another")
+        raise UsageError("this is a file, not a folder", where=str(output), hint="choose another name")
     elif output.exists() and any(entry.source.samefile(output) for entry in entries.values()):
-        raise UsageError("this is a file of the package, and would be overwritten", where=str(output))
+        raise UsageError("packing would overwrite this file of the package", where=str(output))
 
 
 def _write_folder(output: Path, entries: dict[str, _Entry]) -> None:
@@ -175,7 +179,7 @@ def _write_archive(output: Path, entries: dict[str, _Entry]) -> None:
     with files.replaced(output) as path, zipfile.ZipFile(path, "w") as archive:
         for name, entry in entries.items():
             info = zipfile.ZipInfo(name, _NO_TIME)
-            info.create_system = 3  # Unix on every system, or the bytes would tell where it was packed
+            info.create_system = 3  # Unix on every system, as the bytes must not depend on it
             info.external_attr = (stat.S_IFREG | 0o644) << 16
             info.compress_type = zipfile.ZIP_DEFLATED
             if entry.data is None:

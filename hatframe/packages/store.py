@@ -23,7 +23,7 @@ from hatframe.errors import HatError, UsageError
 KEY = "[0-9a-f]{32}"
 """A pattern for names that are the first half of a SHA-256."""
 
-# A temporary file of this age is what a crash left: nothing takes so long to write.
+# A temporary file of this age is left from a crash: no write takes that long.
 _ABANDONED = 3600.0
 # Another process may be opening a lock that is about to be removed, and would then lock a file without a name.
 _LOCK_UNUSED = 86400.0

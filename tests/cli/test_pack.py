@@ -59,7 +59,6 @@ def test_files_outside_the_folder_are_refused_unless_allowed(hat: Path, tmp_path
     shutil.move(hat.parent / "package.a", tmp_path / "package.a")
     hat.write_text(hat.read_text().replace('"package.a"', '"../package.a"'))
     done = run("pack", hat, "-o", "out", folder=tmp_path, status=1)
-    assert "leaves the package's folder" in done.stderr
     assert "--allow-outside" in done.stderr
     done = run("pack", hat, "-o", "out", "--allow-outside", folder=tmp_path)
     assert "package.hat" in done.stderr

@@ -263,7 +263,7 @@ def _stays(old: Any, new: Any, path: Keys) -> bool:
 
 
 @given(styled())
-def test_no_change_is_no_byte(case: tuple[str, dict[str, Any]]) -> None:
+def test_an_unchanged_document_changes_no_byte(case: tuple[str, dict[str, Any]]) -> None:
     text, document = case
     assert same(tomli.loads(text.removeprefix("\ufeff")), document)
     assert edit_text(text, document) == text

@@ -169,7 +169,7 @@ def _leaves(value: Any, path: Keys = ()) -> Iterator[tuple[Keys, Any]]:
 
 
 def _numbered(value: Any, numbers: Iterator[int]) -> Any:
-    """The value with a number of its own for each leaf, so that its line can be told by it."""
+    """The value with a different number for each leaf, which identifies its line."""
     if isinstance(value, dict):
         return {key: _numbered(item, numbers) for key, item in value.items()}
     if isinstance(value, list):

@@ -25,7 +25,7 @@ DATA = Path(__file__).parent.parent / "data"
 
 
 @pytest.mark.parametrize("name", ["gemm_static", "scale_runtime", "gemm_cuda", "vadd_Globals"])
-def test_real_files_are_read_whole(name: str) -> None:
+def test_real_files_are_read_completely(name: str) -> None:
     path = DATA / f"{name}.hat"
     hat = read_hat(path)
     document = tomli.loads(path.read_text())

@@ -57,7 +57,7 @@ COMPILERS = [
 
 
 def compile_strictly(source: str, compiler: str, language: str, standard: str, folder: Path) -> str:
-    """What the compiler says of the source; the test is skipped where there is no such compiler."""
+    """The output of the compiler for the source; skips the test without the compiler."""
     if not shutil.which(compiler):
         pytest.skip(f"no {compiler} on this machine")
     command = [compiler, "-Wall", "-Wextra", "-pedantic", f"-std={standard}", "-x", language, "-fsyntax-only", "-I"]

@@ -193,7 +193,7 @@ def test_a_real_device_package_strays_in_its_calling_convention() -> None:
         ("target.optimized_for", {"CPU": {"clock_frequency": -1.5}}, ViolationKind.VALUE),
     ],
 )
-def test_each_way_to_stray_is_told_with_its_path(path: str, value: Any, kind: ViolationKind) -> None:
+def test_each_violation_has_its_path_and_kind(path: str, value: Any, kind: ViolationKind) -> None:
     found = strays(change(path, value))
     assert [k for _, k in found] == [kind]
     assert found[0][0].startswith(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_an_absolute_path_of_the_folder_is_taken(folder: Path) -> None:
     ["../secret.o", "sub/../../secret.o", "link.o", "up/secret.o", "/etc/passwd", "C:\\x.lib", "\\\\server\\x", "D:x"],
 )
 def test_what_leaves_is_refused_unless_the_user_allows_it(folder: Path, text: str) -> None:
-    with pytest.raises(OutsideError, match="leaves the package's folder") as caught:
+    with pytest.raises(OutsideError, match=re.escape(repr(text))) as caught:
         confined(folder, text, "here")
     assert caught.value.where == "here"
     assert "--allow-outside" in caught.value.hint
@@ -49,9 +50,9 @@ def test_what_leaves_is_refused_unless_the_user_allows_it(folder: Path, text: st
 
 
 @pytest.mark.parametrize("text", ["", "a\0b"])
-def test_what_is_no_path_is_refused(folder: Path, text: str) -> None:
+def test_an_invalid_path_is_refused(folder: Path, text: str) -> None:
     for allow in (False, True):
-        with pytest.raises(PackageError, match="is no path"):
+        with pytest.raises(PackageError, match=re.escape(repr(text))):
             confined(folder, text, "here", allow_outside=allow)
 
 
@@ -65,6 +66,6 @@ def test_no_spelling_leaves(text: str) -> None:
     assert path.resolve().is_relative_to(folder)
 
 
-def test_flags_are_told_from_paths() -> None:
+def test_flags_differ_from_paths() -> None:
     assert all(map(is_flag, ["-lm", "@file", "/openmp", "/OUT:x.dll", "/W4", "/GS-"]))
     assert not any(map(is_flag, ["m", "sub/x.o", "/usr/lib/x.so", "./-x", "x.o", ""]))

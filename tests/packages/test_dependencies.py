@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -84,15 +85,15 @@ def test_what_the_user_trusts_is_passed_on() -> None:
     ],
 )
 def test_other_flags_are_refused_by_name(text: str) -> None:
-    with pytest.raises(LinkError, match="is not passed on to a linker") as caught:
+    with pytest.raises(LinkError, match="flag") as caught:
         read(text)
     assert text.split()[0] in str(caught.value)
     assert "dependencies.dynamic[0].target_file" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["a b", "name;rm", "$(x)", "a,b", "=x", "é"])
-def test_what_is_no_name_is_refused(text: str) -> None:
-    with pytest.raises(LinkError, match="is no library"):
+def test_an_invalid_name_is_refused(text: str) -> None:
+    with pytest.raises(LinkError, match=re.escape(repr(text))):
         read(text)
 
 
@@ -109,7 +110,7 @@ def test_no_text_smuggles_a_flag(text: str) -> None:
     assert [flag for flag in others if not flag.isidentifier()] == []
 
 
-def test_files_are_told_by_their_content(tmp_path: Path) -> None:
+def test_files_are_identified_by_their_content(tmp_path: Path) -> None:
     made, archive, dynamic = compiled(tmp_path, "x.o"), linked(tmp_path, "x.a"), linked(tmp_path, "x.so")
     for text in ("x.o", str(made)):
         file = read(text, tmp_path).file
@@ -122,7 +123,7 @@ def test_files_are_told_by_their_content(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_there_or_no_libraries_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(LinkError, match=r"gone/x\.o is not there"):
+    with pytest.raises(LinkError, match=r"gone/x\.o"):
         read("gone/x.o", tmp_path)
     (tmp_path / "x.o").write_text("text")
     with pytest.raises(PackageError, match="not a library: it is text"):
@@ -163,5 +164,5 @@ def test_names_are_inside_unless_the_library_needs_them(needed: list[str], gone:
         ("foo", ["libc.so.6", "ld-musl-x86_64.so.1"], False),
     ],
 )
-def test_what_a_library_needs_is_told_on_every_system(text: str, needed: list[str], stays: bool) -> None:
+def test_needed_libraries_are_recognized_on_every_system(text: str, needed: list[str], stays: bool) -> None:
     assert statically_linked([read(text)], needed) == (set() if stays else {text})

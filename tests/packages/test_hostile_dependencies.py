@@ -246,7 +246,7 @@ def test_a_script_of_a_linker_is_not_found_by_the_name_of_a_library(package: Pat
 
 
 @pytest.mark.parametrize("change", [{"link_target": "a" * 300}, target("./" + "a" * 300), target("b" * 300 + ".o")])
-def test_names_that_no_file_can_have_are_told(package: Path, change: dict[str, Any]) -> None:
+def test_names_that_no_file_can_have_are_refused(package: Path, change: dict[str, Any]) -> None:
     with_table(package, change)
     with pytest.raises(HatError):
         Kernel().to_dynamic(package, package.parent / "new.hat")

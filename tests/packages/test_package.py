@@ -43,7 +43,7 @@ def test_hat_files_of_different_libraries_are_no_package(tmp_path: Path) -> None
 
 
 def test_a_function_described_twice_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match="function f is described twice"):
+    with pytest.raises(PackageError, match="function f "):
         read_package(write(tmp_path, "a", {"f": plain()}), write(tmp_path, "b", {"f": plain()}))
 
 
@@ -91,7 +91,7 @@ def test_folders_without_packages_are_errors(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"no \.hat file"):
         read_packages([tmp_path])
     write(tmp_path, "globals", {})
-    with pytest.raises(PackageError, match="has functions"):
+    with pytest.raises(PackageError, match="functions"):
         read_packages([tmp_path])
 
 
@@ -99,18 +99,18 @@ def test_functions_are_found_by_name_and_by_base_name(tmp_path: Path) -> None:
     package = read_package(write(tmp_path, "a", {f"gemm_{HASH}": plain(), f"gemm_{HASH[::-1]}": plain(), "f": plain()}))
     assert package.find("f").name == "f"
     assert package.find(f"gemm_{HASH}").name == f"gemm_{HASH}"
-    with pytest.raises(PackageError, match=f"base name of 2 functions.*gemm_{HASH}, gemm_{HASH[::-1]}"):
+    with pytest.raises(PackageError, match=f"gemm_{HASH}, gemm_{HASH[::-1]}"):
         package.find("gemm")
     with pytest.raises(PackageError, match="did you mean"):
         package.find(f"gem_{HASH}")
-    with pytest.raises(PackageError, match="no function 'g\\*'"):
+    with pytest.raises(PackageError, match=r"'g\*'"):
         package.find("g*")
 
 
 def test_selected_functions_come_once_and_in_the_order_of_the_package(tmp_path: Path) -> None:
     package = read_package(write(tmp_path, "a", {"a": plain(), "b": plain(), "c": plain()}))
     assert [function.name for function in package.select(["c", "[ac]", "a"])] == ["a", "c"]
-    with pytest.raises(PackageError, match="no function 'd'"):
+    with pytest.raises(PackageError, match="'d'"):
         package.select(["a", "d"])
 
 
@@ -119,7 +119,7 @@ def test_the_fastest_is_that_with_the_best_stored_mean(tmp_path: Path) -> None:
     package = read_package(write(tmp_path, "a", functions))
     assert package.fastest("f*").name == "f_2"
     assert package.fastest().name == "g"
-    with pytest.raises(PackageError, match="no function of 'f_3' has a stored result"):
+    with pytest.raises(PackageError, match="'f_3'"):
         package.fastest("f_3")
 
 

@@ -191,16 +191,16 @@ def test_paths_as_windows_writes_them_are_found(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_named_with_its_key(tmp_path: Path) -> None:
     path = write(tmp_path / "in", deploy_files=["p.a", "gone.dll"])
-    with pytest.raises(PackageError, match=r"p\.hat: dependencies\.link_target: p\.a is not there"):
+    with pytest.raises(PackageError, match=r"p\.hat: dependencies\.link_target: p\.a"):
         pack(path, tmp_path / "out")
     fill(path.parent, "p.a")
-    with pytest.raises(PackageError, match=r"deploy_files\[1\]: gone\.dll is not there"):
+    with pytest.raises(PackageError, match=r"deploy_files\[1\]: gone\.dll"):
         pack(path, tmp_path / "out")
     (path.parent / "gone.dll").mkdir()
-    with pytest.raises(PackageError, match=r"gone\.dll is no file"):
+    with pytest.raises(PackageError, match=r"gone\.dll"):
         pack(path, tmp_path / "out")
     path = write(tmp_path / "in", dynamic=targets("./x.o"))
-    with pytest.raises(PackageError, match=r"dynamic\[0\]\.target_file: \./x\.o is not there"):
+    with pytest.raises(PackageError, match=r"dynamic\[0\]\.target_file: \./x\.o"):
         pack(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -209,27 +209,27 @@ def test_two_files_of_one_name_are_an_error(tmp_path: Path) -> None:
     fill(tmp_path, "one/x.o", "two/x.o")
     path = write(tmp_path / "in", dynamic=targets("../one/x.o", "../two/x.o"))
     fill(path.parent, "p.a")
-    with pytest.raises(PackageError, match=r"two files would be x\.o in the pack"):
+    with pytest.raises(PackageError, match=r"x\.o in the pack"):
         pack(path, tmp_path / "out", allow_outside=True)
     path = write(tmp_path / "in", deploy_files=["a", "A"])
     fill(path.parent, "a", "A")
-    with pytest.raises(PackageError, match="one name on some systems; rename the file"):
+    with pytest.raises(PackageError, match="'A' and 'a'"):
         pack(path, tmp_path / "out")
 
 
-def test_nothing_is_overwritten_that_is_no_pack(tmp_path: Path) -> None:
+def test_only_a_pack_is_overwritten(tmp_path: Path) -> None:
     path = write(tmp_path / "in", deploy_files=["data.zip"])
     fill(path.parent, "p.a", "data.zip")
     before = tree(tmp_path)
-    for output, message in (
-        (path.parent, "not empty"),
-        (path.parent / "data.zip", "is a file of the package"),
-        (path.parent / "p.a", "where a folder would be made"),
-        (path, "a folder or a .zip file"),
-        (tmp_path / "p.tar.gz", "a folder or a .zip file"),
-        (tmp_path / "no" / "out", "no such folder"),
+    for output, named in (
+        (path.parent, path.parent),
+        (path.parent / "data.zip", path.parent / "data.zip"),
+        (path.parent / "p.a", path.parent / "p.a"),
+        (path, path),
+        (tmp_path / "p.tar.gz", tmp_path / "p.tar.gz"),
+        (tmp_path / "no" / "out", tmp_path / "no"),
     ):
-        with pytest.raises(UsageError, match=message):
+        with pytest.raises(UsageError, match=f"^{named}: "):
             pack(path, output)
     (tmp_path / "folder.zip").mkdir()
     with pytest.raises(UsageError, match="this is a folder"):

@@ -87,7 +87,7 @@ def hold(elsewhere: list[subprocess.Popen[str]], what: str, path: Path) -> subpr
     return process
 
 
-def test_all_that_is_kept_is_told_with_size_and_age(all_kinds: dict[str, Path]) -> None:
+def test_entries_have_a_size_and_an_age(all_kinds: dict[str, Path]) -> None:
     kept = cache.kept()
     assert {entry.kind: entry.path for entry in kept} == all_kinds
     assert {entry.kind: entry.size for entry in kept} == {
@@ -139,7 +139,7 @@ def test_all_that_a_benchmark_leaves_is_known(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------- what is not touched
 
 
-def test_whatever_else_lies_there_is_not_touched(all_kinds: dict[str, Path]) -> None:
+def test_other_files_are_not_touched(all_kinds: dict[str, Path]) -> None:
     """As where HATFRAME_CACHE_DIR is a home folder."""
     kept, state = files.cache_folder(), files.state_folder()
     mine = [
@@ -192,7 +192,7 @@ def test_what_is_locked_is_left(all_kinds: dict[str, Path], elsewhere: list[subp
     hold(elsewhere, "locked", all_kinds["packages"])
     cleared = cache.clear()
     assert [(left.kept.kind, left.reason) for left in cleared.left] == [
-        (kind, "another process holds it") for kind in ("libraries", "packages", "timers")
+        (kind, "another process holds its lock") for kind in ("libraries", "packages", "timers")
     ]
     assert all(all_kinds[kind].exists() for kind in ("libraries", "timers", "packages"))
     assert not all_kinds["compilers"].exists()

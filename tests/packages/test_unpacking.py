@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import unicodedata
 import zipfile
@@ -69,95 +70,83 @@ def test_files_and_folders_are_unpacked_without_their_permissions(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["../a.hat", "a/../../b", "/etc/a", "C:/a", "C:a", ".."])
 def test_names_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
-    refused(zipped(tmp_path / "p.zip", (name, b"x")), OutsideError, "would be written outside")
+    refused(zipped(tmp_path / "p.zip", (name, b"x")), OutsideError, re.escape(repr(name)))
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("a\\b", "backslash"),
-        ("..\\b", "backslash"),
-        ("a\nb", "control characters"),
-        ("a\x1b[2Jb", "control characters"),
-        ("a//b", "no plain path"),
-        ("./a", "no plain path"),
-        ("ab:stream", "something else on Windows"),
-        ("nul.hat", "something else on Windows"),
-        ("a./b", "something else on Windows"),
-        ("a ", "something else on Windows"),
-    ],
+    "name", ["a\\b", "..\\b", "a\nb", "a\x1b[2Jb", "a//b", "./a", "ab:stream", "nul.hat", "a./b", "a "]
 )
-def test_names_that_are_no_plain_ones_are_refused(tmp_path: Path, name: str, message: str) -> None:
-    refused(zipped(tmp_path / "p.zip", (name, b"x")), PackageError, message)
+def test_names_that_are_invalid_on_some_system_are_refused(tmp_path: Path, name: str) -> None:
+    refused(zipped(tmp_path / "p.zip", (name, b"x")), PackageError, re.escape(repr(name)))
 
 
-def test_a_name_that_ends_at_a_nul_for_some_is_refused(tmp_path: Path) -> None:
+def test_a_name_with_a_nul_is_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "p.zip", ("a.hatXb", b"x"))
     path.write_bytes(path.read_bytes().replace(b"a.hatXb", b"a.hat\0b"))
-    refused(path, PackageError, "control characters")
+    refused(path, PackageError, r"a\.hat\\x00b")
 
 
 def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "p.zip", (info("a", stat.S_IFLNK | 0o777), b"/etc/passwd"))
-    refused(path, PackageError, "symbolic link")
+    refused(path, PackageError, "link")
 
 
 @pytest.mark.parametrize(
-    ("names", "message"),
+    ("names", "clash"),
     [
-        (("a.hat", "A.hat"), "one name on some systems"),
-        (("dir/a", "DIR/b"), "one name on some systems"),
-        (("stra\u00dfe", "strasse"), "one name on some systems"),
-        ((NFC, NFD), "one name on some systems"),
-        (("a", "a/b"), "one name on some systems"),
-        (("a/b", "a"), "one name on some systems"),
-        (("a/", "a"), "one name on some systems"),
+        (("a.hat", "A.hat"), "'a.hat' and 'A.hat'"),
+        (("dir/a", "DIR/b"), "'dir/' and 'DIR/'"),
+        (("stra\u00dfe", "strasse"), "'stra\u00dfe' and 'strasse'"),
+        ((NFC, NFD), f"{NFC!r} and {NFD!r}"),
+        (("a", "a/b"), "'a'"),
+        (("a/b", "a"), "'a'"),
+        (("a/", "a"), "'a'"),
     ],
 )
-def test_names_that_clash_are_refused(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
-    refused(zipped(tmp_path / "p.zip", *((name, b"") for name in names)), PackageError, message)
+def test_names_that_clash_are_refused(tmp_path: Path, names: tuple[str, ...], clash: str) -> None:
+    refused(zipped(tmp_path / "p.zip", *((name, b"") for name in names)), PackageError, clash)
 
 
-def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+def test_a_repeated_name_is_refused(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate"):
         path = zipped(tmp_path / "p.zip", ("a", b"1"), ("a", b"2"))
-    refused(path, PackageError, "there twice")
+    refused(path, PackageError, "'a'")
 
 
 def test_encrypted_entries_and_rare_compressions_are_refused(tmp_path: Path) -> None:
     path = changed(zipped(tmp_path / "p.zip", ("a", b"x")), offset=8, data=b"\1\0")
-    refused(path, PackageError, "encrypted")
-    refused(zipped(path, ("a", b"x"), method=zipfile.ZIP_BZIP2), PackageError, "compressed by method 12")
-    refused(zipped(path, ("a", b"x"), method=zipfile.ZIP_LZMA), PackageError, "compressed by method 14")
+    refused(path, PackageError, "'a'.*password")
+    refused(zipped(path, ("a", b"x"), method=zipfile.ZIP_BZIP2), PackageError, "method 12")
+    refused(zipped(path, ("a", b"x"), method=zipfile.ZIP_LZMA), PackageError, "method 14")
 
 
 # ----------------------------------------------------------------------------------------------------- damage
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\3\4" + b"x" * 100, b"PK\5\6" + b"\xff" * 18])
-def test_what_is_no_zip_file_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_zip_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "p.zip"
     path.write_bytes(content)
-    refused(path, FormatError, "no .zip file|damaged")
+    refused(path, FormatError, r"p\.zip")
 
 
-def test_what_is_not_there_or_no_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="no such file"):
+def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"\.zip"):
         unpacked(tmp_path / "p.zip")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.zip")
-        with pytest.raises(FormatError, match="no such file"):
+        with pytest.raises(FormatError, match=r"\.zip"):
             unpacked(tmp_path / "pipe.zip")
 
 
 @pytest.mark.parametrize("position", [0.3, 0.5, 0.7, 0.9])
-def test_a_file_that_was_cut_off_is_told(tmp_path: Path, position: float) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path, position: float) -> None:
     path = zipped(tmp_path / "p.zip", ("a", os.urandom(1000)), ("b", os.urandom(1000)))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * position)])
-    refused(path, FormatError, "no .zip file|damaged")
+    refused(path, FormatError, r"p\.zip")
 
 
-def test_every_byte_that_is_flipped_is_told_or_does_no_harm(tmp_path: Path) -> None:
+def test_a_flipped_byte_is_refused_or_harmless(tmp_path: Path) -> None:
     path = zipped(tmp_path / "p.zip", ("a.hat", b"some text"), ("d/b", b"more" * 20))
     whole = path.read_bytes()
     for position in range(len(whole)):
@@ -170,9 +159,9 @@ def test_every_byte_that_is_flipped_is_told_or_does_no_harm(tmp_path: Path) -> N
             assert kept in ([b"more" * 20, b"some text"], [b"some text"], [b"more" * 20], [])
 
 
-def test_a_wrong_checksum_is_told(tmp_path: Path) -> None:
+def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     path = changed(zipped(tmp_path / "p.zip", ("a", b"x" * 50)), offset=16, data=b"\0\0\0\0")
-    refused(path, FormatError, "damaged: Bad CRC")
+    refused(path, FormatError, "Bad CRC")
 
 
 # ------------------------------------------------------------------------------------------------------ bombs
@@ -183,17 +172,17 @@ def test_a_small_file_may_pack_very_well(tmp_path: Path) -> None:
     assert (folder / "a").stat().st_size == 1 << 20
 
 
-def test_more_than_a_package_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_bytes_than_a_package_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = zipped(tmp_path / "p.zip", ("a", os.urandom(900)), ("b", os.urandom(200)))
     monkeypatch.setattr(unpacking, "MOST_BYTES", 1000)
-    refused(path, PackageError, "1100 bytes, and 1000 at most")
+    refused(path, PackageError, "1100 .* 1000")
     path = changed(zipped(path, ("a", b"x")), offset=24, data=b"\xfe\xff\xff\xff")
-    refused(path, PackageError, "4294967294 bytes")
+    refused(path, PackageError, "4294967294")
 
 
 def test_too_many_entries_are_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "p.zip", *((f"{number}", b"") for number in range(unpacking.MOST_ENTRIES + 1)))
-    refused(path, PackageError, "10001 files, and 10000 at most")
+    refused(path, PackageError, "10001 .* 10000")
 
 
 # ------------------------------------------------------------------------------------------------ in the cache
@@ -224,7 +213,7 @@ def more(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [spoiled, incomplete, more])
-def test_what_is_no_longer_as_in_the_file_is_unpacked_anew(tmp_path: Path, change: Callable[[Path], None]) -> None:
+def test_a_changed_folder_is_unpacked_again(tmp_path: Path, change: Callable[[Path], None]) -> None:
     path = zipped(tmp_path / "p.zip", ("a", b"1"), ("sub/b", b"2"))
     folder = unpacked(path)
     change(folder)
@@ -233,8 +222,8 @@ def test_what_is_no_longer_as_in_the_file_is_unpacked_anew(tmp_path: Path, chang
     assert found == {"a": b"1", "sub/b": b"2"}
 
 
-def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_cache_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("HATFRAME_CACHE_DIR", str(tmp_path / "file"))
-    with pytest.raises(HatError, match="set HATFRAME_CACHE_DIR"):
+    with pytest.raises(HatError, match="HATFRAME_CACHE_DIR"):
         unpacked(zipped(tmp_path / "p.zip", ("a", b"1")))
