@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from hatframe.backends import Availability, Backend, Option
@@ -56,6 +57,13 @@ class Contract:
         except Exception as error:
             raise self.broken(clause, _raised(error)) from error
         raise self.broken(clause, f"no error, and {returned!r} was returned")
+
+
+def require_finite(contract: Contract, clause: str, figures: Mapping[str, float]) -> None:
+    """Require that ``figures`` are finite numbers by name."""
+    for name, value in figures.items():
+        finite = isinstance(name, str) and name and isinstance(value, (int, float)) and math.isfinite(value)
+        contract.require(finite, clause, f"{name!r}: {value!r}")
 
 
 def _raised(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -54,26 +55,20 @@ def check_function(
     check_workload(contract, bound, dict(sizes or {}))
 
 
+@dataclasses.dataclass
 class _Case:
     """A function, with arguments that can be put back to what they were."""
 
-    def __init__(
-        self,
-        contract: Contract,
-        bound: BoundFunction,
-        arguments: Sequence[Any],
-        expected: Mapping[str, Any],
-        returns: Any,
-        tolerance: float,
-    ) -> None:
-        self.contract = contract
-        self.bound = bound
-        self.parameters = bound.function.arguments
-        self.arguments = list(arguments)
-        self.before = [_copied(value) for value in arguments]
-        self.expected = expected
-        self.returns = returns
-        self.tolerance = tolerance
+    contract: Contract
+    bound: BoundFunction
+    arguments: Sequence[Any]
+    expected: Mapping[str, Any]
+    returns: Any
+    tolerance: float
+
+    def __post_init__(self) -> None:
+        self.parameters = self.bound.function.arguments
+        self.before = [_copied(value) for value in self.arguments]
 
     def arrays(self) -> list[tuple[int, Parameter, np.ndarray[Any, Any]]]:
         """The positions, parameters and values of the arguments that are arrays."""
@@ -104,8 +99,7 @@ class _Case:
             self._check_results("what prepare_call() returns makes the same call again and again", call)
         for position, parameter, value in self.arrays():
             if parameter.usage is not Usage.OUTPUT and value.size:
-                wrong = [*self.arguments]
-                wrong[position] = value.astype(np.complex128)
+                wrong = self._replaced(position, value.astype(np.complex128))
                 self._refused("prepare_call() refuses what a call refuses", wrong, self.bound.prepare_call)
         if all(_copied(value).strides == value.strides for _, _, value in self.arrays()):
             kept = self.bound.prepare_call(*map(_copied, self.arguments))
@@ -132,11 +126,14 @@ class _Case:
                 locked.flags.writeable = False
                 wrong[f"a read-only array for {label}, which the function writes, {before}"] = locked
             for clause, replacement in wrong.items():
-                self._refused(clause, [*self.arguments[:position], replacement, *self.arguments[position + 1 :]])
+                self._refused(clause, self._replaced(position, replacement))
         for position, value in enumerate(self.arguments):
             if not isinstance(value, np.ndarray):
-                wrong_number = [*self.arguments[:position], "text", *self.arguments[position + 1 :]]
-                self._refused(f"text instead of a number for argument {position} {before}", wrong_number)
+                clause = f"text instead of a number for argument {position} {before}"
+                self._refused(clause, self._replaced(position, "text"))
+
+    def _replaced(self, position: int, value: Any) -> list[Any]:
+        return [*self.arguments[:position], value, *self.arguments[position + 1 :]]
 
     def _refused(self, clause: str, values: Sequence[Any], call: Callable[..., Any] | None = None) -> None:
         self.reset()

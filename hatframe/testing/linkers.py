@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hatframe.backends import Linker, SharedLibrary
 from hatframe.binary.libraries import LibraryFile, LibraryKind, identify
@@ -77,33 +79,29 @@ def _check_identity(contract: Contract, linker: Linker, platform: Platform) -> N
     contract.require(version == linker.version(), "version() says the same of the same tool", repr(linker.version()))
 
 
+@dataclasses.dataclass
 class _Workshop:
     """The folder that everything is made in, and what was made in it."""
 
-    def __init__(self, contract: Contract, linker: Linker, platform: Platform, folder: Path, headers: Path) -> None:
-        self.contract = contract
-        self.linker = linker
-        self.platform = platform
-        self.folder = folder
-        self.headers = headers
-        self.made = {path.name for path in folder.iterdir()}
+    contract: Contract
+    linker: Linker
+    platform: Platform
+    folder: Path
+    headers: Path
+
+    def __post_init__(self) -> None:
+        self.made = {path.name for path in self.folder.iterdir()}
 
     def check_compile(self) -> None:
         for name in ("first", "second", "outer", "dangling"):
             output = self.path(f"{name}.o")
-            self.contract.works(
-                "compile(source, output) compiles C with its headers and flags, also where paths have spaces",
-                self.compile,
-                name,
-                output,
-            )
+            clause = "compile(source, output) compiles C with its headers and flags, also where paths have spaces"
+            self.contract.works(clause, self.compile, name, output)
             found = self.identify("compile(source, output) makes the output", output)
-            self.contract.require(
-                found.kind is LibraryKind.OBJECT, "compile(source, output) makes an object file", found
-            )
-            self.contract.require(
-                found.suits(self.platform), f"compile(source, output) compiles for {self.platform}", found
-            )
+            is_object = found.kind is LibraryKind.OBJECT
+            self.contract.require(is_object, "compile(source, output) makes an object file", found)
+            clause = f"compile(source, output) compiles for {self.platform}"
+            self.contract.require(found.suits(self.platform), clause, found)
         clause = "compile(source, output) raises LinkError with what the compiler said"
         error = self.contract.refuses(clause, LinkError, self.compile, "broken", self.path("broken.o"))
         self.contract.require("no_such_name_here" in str(error), clause, error)
@@ -118,24 +116,19 @@ class _Workshop:
             self.contract.works(clause, self.compile, "second", output, flags)
 
     def check_preprocess(self) -> None:
-        text = self.contract.works(
-            "preprocess(source) reads C with its headers and flags, also where paths have spaces",
-            self.preprocess,
-            "plain",
-        )
+        clause = "preprocess(source) reads C with its headers and flags, also where paths have spaces"
+        text = self.contract.works(clause, self.preprocess, "plain")
         self.contract.require(isinstance(text, str), "preprocess(source) returns text", type(text).__name__)
         without_spaces = re.sub(r"\s", "", text)
-        self.contract.require(
-            "enum{FROM_HEADER=3};" in without_spaces, "preprocess(source) puts the headers in", text[-300:]
-        )
-        self.contract.require(
-            "intplain=((FROM_HEADER)+(FROM_HEADER))+4;" in without_spaces,
-            "preprocess(source) puts macros in, also those of the flags",
-            text[-300:],
-        )
-        self.contract.require("said of it" in text, "preprocess(source) keeps comments", text[-300:])
+        with_macros = "intplain=((FROM_HEADER)+(FROM_HEADER))+4;" in without_spaces
         marked = re.search(r"^#(?:line)? *\d+ +\"[^\"\n]*plain\.c\"", text, re.MULTILINE)
-        self.contract.require(marked, "preprocess(source) has line markers that name the file", text[-300:])
+        for holds, does in (
+            ("enum{FROM_HEADER=3};" in without_spaces, "puts the headers in"),
+            (with_macros, "puts macros in, also those of the flags"),
+            ("said of it" in text, "keeps comments"),
+            (marked, "has line markers that name the file"),
+        ):
+            self.contract.require(holds, f"preprocess(source) {does}", text[-300:])
         clause = "preprocess(source) raises LinkError with what the preprocessor said"
         error = self.contract.refuses(clause, LinkError, self.preprocess, "refused")
         self.contract.require("no_such_thing_here" in str(error), clause, error)
@@ -150,57 +143,32 @@ class _Workshop:
         found = self.identify(clause, output)
         self.contract.require(found.kind is LibraryKind.ARCHIVE, clause, found)
         defined = read_symbols(output).defined
-        self.contract.require(
-            {"first", "second", "inner"} <= defined, "archive(objects, output) puts all objects in", sorted(defined)
-        )
-        self.contract.require(
-            "outer" not in defined, "archive(objects, output) leaves nothing of a former archive", sorted(defined)
-        )
+        complete = {"first", "second", "inner"} <= defined
+        self.contract.require(complete, "archive(objects, output) puts all objects in", sorted(defined))
+        clause = "archive(objects, output) leaves nothing of a former archive"
+        self.contract.require("outer" not in defined, clause, sorted(defined))
 
     def check_link(self) -> None:
         exports = ("outer", "second")
-        output = self.path(f"linked library{self.suffix}")
-        library = SharedLibrary(
-            output=output,
-            platform=self.platform,
-            objects=(self.folder / "outer.o",),
-            archives=(self.folder / "library.a",),
-            exports=exports,
-        )
-        self.contract.works(
-            "link_shared(library) links objects and archives, also where paths have spaces",
-            self.linker.link_shared,
-            library,
-        )
-        found = self.identify("link_shared(library) makes the output", output)
+        objects, archives = (self.folder / "outer.o",), (self.folder / "library.a",)
+        library = self.library("linked library", objects=objects, archives=archives, exports=exports)
+        clause = "link_shared(library) links objects and archives, also where paths have spaces"
+        self.contract.works(clause, self.linker.link_shared, library)
+        found = self.identify("link_shared(library) makes the output", library.output)
         self.contract.require(found.kind is LibraryKind.DYNAMIC, "link_shared(library) makes a dynamic library", found)
         self.contract.require(found.suits(self.platform), f"link_shared(library) links for {self.platform}", found)
-        defined = read_symbols(output).defined
-        self.contract.require(
-            "second" in defined,
-            "link_shared(library) links every member of an archive, whether anything refers to it or not",
-            f"it exports {sorted(defined)}",
-        )
-        self.contract.require(
-            set(exports) <= defined,
-            "link_shared(library) exports all of library.exports",
-            f"it exports {sorted(defined)}",
-        )
-        self.contract.require(
-            not {"first", "inner"} & defined,
-            "link_shared(library) exports nothing but library.exports",
-            f"it exports {sorted(defined)}",
-        )
+        defined = read_symbols(library.output).defined
+        for holds, does in (
+            ("second" in defined, "links every member of an archive, whether anything refers to it or not"),
+            (set(exports) <= defined, "exports all of library.exports"),
+            (not {"first", "inner"} & defined, "exports nothing but library.exports"),
+        ):
+            self.contract.require(holds, f"link_shared(library) {does}", f"it exports {sorted(defined)}")
 
     def check_import_library(self) -> None:
         imports = self.folder / "import library.lib"
-        library = SharedLibrary(
-            output=self.path(f"with imports{self.suffix}"),
-            platform=self.platform,
-            archives=(self.folder / "library.a",),
-            exports=("second",),
-            import_library=imports,
-        )
+        archives = (self.folder / "library.a",)
+        library = self.library("with imports", archives=archives, exports=("second",), import_library=imports)
         clause = "link_shared(library) makes the import library of a library for Windows"
         self.contract.works(clause, self.linker.link_shared, library)
         if self.platform.os == "windows":
@@ -216,12 +184,7 @@ class _Workshop:
 
     def check_undefined(self) -> None:
         clause = "link_shared(library) raises LinkError that names a symbol that stays undefined"
-        library = SharedLibrary(
-            output=self.path(f"dangling{self.suffix}"),
-            platform=self.platform,
-            objects=(self.folder / "dangling.o",),
-            exports=("dangling",),
-        )
+        library = self.library("dangling", objects=(self.folder / "dangling.o",), exports=("dangling",))
         error = self.contract.refuses(clause, LinkError, self.linker.link_shared, library)
         self.contract.require("nowhere_defined" in str(error), clause, error)
 
@@ -232,10 +195,9 @@ class _Workshop:
             [path.name for path in self.headers.iterdir()] == ["sizes.h"], "nothing is left beside the headers"
         )
 
-    @property
-    def suffix(self) -> str:
-        """What the name of a dynamic library ends with."""
-        return identify(self.folder / "outer.o").dynamic_suffix
+    def library(self, name: str, **contents: Any) -> SharedLibrary:
+        output = self.path(name + identify(self.folder / "outer.o").dynamic_suffix)
+        return SharedLibrary(output=output, platform=self.platform, **contents)
 
     def compile(self, name: str, output: Path, flags: Sequence[str] = ()) -> None:
         self.linker.compile(

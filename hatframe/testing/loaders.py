@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hatframe.backends import BoundFunction, Library, Linker, LoadContext, Loade
 from hatframe.errors import HatError, SymbolError, UsageError
 from hatframe.format.model import Function, Required, RequiredGpu
 from hatframe.machine import Machine, Platform
-from hatframe.packages.package import Package, read_package
+from hatframe.packages.package import read_package
 from hatframe.testing.contract import Contract, check_backend
 from hatframe.testing.functions import check_function
 from hatframe.testing.sample import FUNCTIONS, make_sample, write_sample
@@ -65,7 +66,14 @@ def check_loader(
         )
     configured = loader.configured(options or {})
     with private_folder() as folder:
-        context = _context(folder / "cache", linker, machine or Machine(platform=Platform.host()))
+        cache = folder / "cache"
+        cache.mkdir()
+        context = LoadContext(
+            machine=machine or Machine(platform=Platform.host()),
+            cache_folder=cache,
+            dynamic_library=operator.attrgetter("library"),
+            linker=lambda: linker,
+        )
         opened = read_package(package) if package else make_sample(folder, linker)
         library = contract.works("open(package, context) opens a package", configured.open, opened, context)
         contract.require(isinstance(library, Library), "open(package, context) returns a Library", repr(library))
@@ -108,21 +116,6 @@ def _check_requirements(contract: Contract, loader: Loader) -> None:
             "unmet_requirements(required) returns a list of sentences",
             repr(unmet),
         )
-
-
-def _context(cache: Path, linker: Linker, machine: Machine) -> LoadContext:
-    cache.mkdir()
-
-    def dynamic_library(package: Package) -> Path:
-        assert package.library is not None
-        return package.library
-
-    return LoadContext(
-        machine=machine,
-        cache_folder=cache,
-        dynamic_library=dynamic_library,
-        linker=lambda: linker,
-    )
 
 
 def _bind(contract: Contract, library: Library, function: Function) -> BoundFunction:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from hatframe.backends import Meter, MeterSession
-from hatframe.testing.contract import check_backend
+from hatframe.testing.contract import check_backend, require_finite
 
 
 def check_meter(meter: Meter) -> None:
@@ -21,12 +19,7 @@ def check_meter(meter: Meter) -> None:
     for _ in range(2):
         contract.works("start() raises nothing", session.start)
         figures = contract.works("stop() raises nothing", session.stop)
-        for name, value in figures.items():
-            contract.require(
-                isinstance(name, str) and name and isinstance(value, (int, float)) and math.isfinite(value),
-                "figures are finite numbers by name",
-                f"{name!r}: {value!r}",
-            )
+        require_finite(contract, "figures are finite numbers by name", figures)
         names.append(sorted(figures))
     contract.require(names[0] == names[1], "every batch has the same figures", names)
     contract.works("close() raises nothing", session.close)

@@ -27,17 +27,9 @@ def check_observer(observer: Observer) -> None:
         name = result.function_name
         contract.works("function_started(name) raises nothing", observer.function_started, name)
         for fraction in (0.0, 0.5, 1.0) if result.status == "ok" else ():
-            contract.works(
-                "progress(name, fraction) raises nothing",
-                observer.progress,
-                name,
-                fraction,
-            )
-        contract.works(
-            "function_finished(result) raises nothing, whether the function was measured or failed",
-            observer.function_finished,
-            result,
-        )
+            contract.works("progress(name, fraction) raises nothing", observer.progress, name, fraction)
+        clause = "function_finished(result) raises nothing, whether the function was measured or failed"
+        contract.works(clause, observer.function_finished, result)
     contract.works("run_finished(document) raises nothing", observer.run_finished, document)
     nothing = msgspec.structs.replace(document, results=(), complete=False)
     contract.works("a run of no functions can start", observer.run_started, run, 0)

@@ -47,14 +47,14 @@ def check_plugin(plugin: Any) -> Kernel:
         contract.require(len(same) == 1, "its backends of one kind have names of their own", report.name)
     for loader in registry.loaders.all():
         check_runtimes(check_backend(loader, Loader), loader)
-    for linker in registry.linkers.all():
-        check_backend(linker, Linker)
-    for sink in registry.sinks.all():
-        check_backend(sink, Sink)
-    for probe in registry.probes.all():
-        check_backend(probe, Probe)
-    for meter in registry.meters.all():
-        check_backend(meter, Meter)
+    for kind, backends in (
+        (Linker, registry.linkers.all()),
+        (Sink, registry.sinks.all()),
+        (Probe, registry.probes.all()),
+        (Meter, registry.meters.all()),
+    ):
+        for backend in backends:
+            check_backend(backend, kind)
     for observer in observers:
         check_observer(observer)
     _check_command_line(contract, kernel)

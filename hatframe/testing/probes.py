@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hatframe.backends import Probe
 from hatframe.machine import Cache, Facts
@@ -31,7 +32,11 @@ def check_probe(probe: Probe) -> None:
             repr(name),
         )
         contract.require(isinstance(there, bool), "an extension is True or False, or left out", f"{name}: {there!r}")
-    _check_details(contract, facts)
+    contract.require(
+        isinstance(facts.details, dict) and _is_json(facts.details),
+        "details are JSON: objects with text as keys, arrays as lists, text, finite numbers, booleans and null",
+        facts.details,
+    )
     _check_readings(contract, probe)
     again = contract.works("facts() can be asked again", probe.facts)
     contract.require(
@@ -43,11 +48,7 @@ def check_probe(probe: Probe) -> None:
 
 def _check_readings(contract: Contract, probe: Probe) -> None:
     first = contract.works("readings() leaves out what it does not know, and raises nothing", probe.readings)
-    try:
-        same = json.loads(json.dumps(first, allow_nan=False)) == first
-    except (TypeError, ValueError):
-        same = False
-    contract.require(same, "readings are JSON", first)
+    contract.require(_is_json(first), "readings are JSON", first)
     second = contract.works("readings() can be asked for again", probe.readings)
     found = contract.works("disturbances(before, after) raises nothing", probe.disturbances, first, second)
     contract.require(
@@ -72,13 +73,8 @@ def _check_cache(contract: Contract, cache: Cache) -> None:
     contract.require(cache.shared_by >= 1, "a cache is shared by at least one logical core", cache)
 
 
-def _check_details(contract: Contract, facts: Facts) -> None:
+def _is_json(value: Any) -> bool:
     try:
-        same = json.loads(json.dumps(facts.details, allow_nan=False)) == facts.details
+        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
     except (TypeError, ValueError):
-        same = False
-    contract.require(
-        isinstance(facts.details, dict) and same,
-        "details are JSON: objects with text as keys, arrays as lists, text, finite numbers, booleans and null",
-        facts.details,
-    )
+        return False

@@ -40,63 +40,40 @@ void work(int *counter) { volatile int spin = 3000000; while (spin) spin--; for 
 _C_TYPES = {"float": "float", "double": "double", "int32_t": "int"}
 
 
-def _affine(name: str, shape: tuple[int, ...], element: str, usage: Usage, column_major: bool = False) -> Parameter:
-    strides, step = [], 1
-    for extent in shape if column_major else reversed(shape):
-        strides.append(step)
-        step *= extent
+def _parameter(
+    name: str, element: str, usage: Usage, kind: LogicalType, pointer: str = "*", **described: Any
+) -> Parameter:
+    declared = f"{_C_TYPES[element]}{pointer}"
     return Parameter(
-        logical_type=LogicalType.AFFINE_ARRAY,
-        name=name,
-        declared_type=f"{_C_TYPES[element]}*",
-        element_type=element,
-        usage=usage,
-        shape=shape,
-        affine_map=tuple(strides if column_major else reversed(strides)),
+        logical_type=kind, name=name, declared_type=declared, element_type=element, usage=usage, **described
     )
 
 
-def _runtime(name: str, size: str, usage: Usage) -> Parameter:
-    return Parameter(
-        logical_type=LogicalType.RUNTIME_ARRAY,
-        name=name,
-        declared_type="float*",
-        element_type="float",
-        usage=usage,
-        size=size,
-    )
-
-
-def _element(name: str, element: str, usage: Usage = Usage.INPUT, pointer: str = "") -> Parameter:
-    return Parameter(
-        logical_type=LogicalType.ELEMENT,
-        name=name,
-        declared_type=f"{_C_TYPES[element]}{pointer}",
-        element_type=element,
-        usage=usage,
-    )
+def _affine(name: str, shape: tuple[int, ...], strides: tuple[int, ...], element: str, usage: Usage) -> Parameter:
+    return _parameter(name, element, usage, LogicalType.AFFINE_ARRAY, shape=shape, affine_map=strides)
 
 
 def _functions() -> dict[str, Function]:
     read, write, both = Usage.INPUT, Usage.OUTPUT, Usage.INPUT_OUTPUT
+    number, runtime = LogicalType.ELEMENT, LogicalType.RUNTIME_ARRAY
     signatures: Mapping[str, tuple[Parameter, ...]] = {
-        "add": tuple(_affine(name, (3, 4), "float", write if name == "c" else read) for name in "abc"),
-        "column": tuple(_affine(name, (3, 4), "double", write if name == "b" else read, True) for name in "ab"),
+        "add": tuple(_affine(name, (3, 4), (4, 1), "float", write if name == "c" else read) for name in "abc"),
+        "column": tuple(_affine(name, (3, 4), (1, 3), "double", write if name == "b" else read) for name in "ab"),
         "scale": (
-            _element("n", "int32_t"),
-            _element("factor", "float"),
-            _runtime("x", "n", read),
-            _runtime("y", "n", write),
+            _parameter("n", "int32_t", read, number, ""),
+            _parameter("factor", "float", read, number, ""),
+            _parameter("x", "float", read, runtime, size="n"),
+            _parameter("y", "float", write, runtime, size="n"),
         ),
-        "total": (_affine("x", (12,), "float", read),),
-        "next": (_element("x", "int32_t"), _element("y", "int32_t", write, "*")),
-        "grow": (_affine("x", (16,), "float", both),),
-        "step": (_affine("counter", (16,), "int32_t", both),),
-        "work": (_affine("counter", (16,), "int32_t", both),),
+        "total": (_affine("x", (12,), (1,), "float", read),),
+        "next": (_parameter("x", "int32_t", read, number, ""), _parameter("y", "int32_t", write, number)),
+        "grow": (_affine("x", (16,), (1,), "float", both),),
+        "step": (_affine("counter", (16,), (1,), "int32_t", both),),
+        "work": (_affine("counter", (16,), (1,), "int32_t", both),),
     }
     functions = {name: Function(name=name, arguments=arguments) for name, arguments in signatures.items()}
     functions["total"] = Function(
-        name="total", arguments=signatures["total"], return_value=_element("", "float", Usage.OUTPUT)
+        name="total", arguments=signatures["total"], return_value=_parameter("", "float", write, number, "")
     )
     return functions
 

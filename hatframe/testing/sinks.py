@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -55,13 +56,12 @@ def check_sink(sink: Sink, folder: Path, *, takes_path: bool = True, options: Ma
     trial.check_two_at_once(folder if takes_path else None, results)
 
 
-class _Trial:
+class _Trial(NamedTuple):
     """A sink with a run, opened again and again."""
 
-    def __init__(self, contract: Contract, sink: Sink, run: RunInfo) -> None:
-        self.contract = contract
-        self.sink = sink
-        self.run = run
+    contract: Contract
+    sink: Sink
+    run: RunInfo
 
     def check_run(self, path: Path | None, results: tuple[FunctionResult, ...], complete: bool = True) -> None:
         opened = self.open(path)

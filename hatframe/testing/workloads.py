@@ -10,7 +10,7 @@ import numpy as np
 
 from hatframe.backends import BoundFunction, Measurement, Memory, Workload, WorkloadSpec
 from hatframe.format.model import LogicalType, Usage
-from hatframe.testing.contract import Contract
+from hatframe.testing.contract import Contract, require_finite
 
 ALIGNMENT = 64
 """Bytes that arrays in the host's memory are aligned to."""
@@ -119,12 +119,7 @@ def check_batch(contract: Contract, workload: Workload, calls: int = 3) -> float
         "run(calls) measures a positive number of seconds, unless the overhead is subtracted",
         repr(measured.seconds),
     )
-    for name, value in measured.counters.items():
-        contract.require(
-            isinstance(name, str) and name and isinstance(value, (int, float)) and math.isfinite(value),
-            "counters are finite numbers by name",
-            f"{name!r}: {value!r}",
-        )
+    require_finite(contract, "counters are finite numbers by name", measured.counters)
     contract.require(
         measured.seconds <= elapsed,
         "run(calls) measures seconds: no more than passed while it ran",
