@@ -23,8 +23,4 @@ class Addresses(Conversions):
         return address_of(array) - before
 
     def number(self, c_type: str) -> Callable[[Any], Any]:
-        return _unchanged
-
-
-def _unchanged(value: Any) -> Any:
-    return value
+        return lambda value: value

@@ -96,14 +96,9 @@ class ArrayFunction(BoundFunction):
         return self._prepare(args, kwargs)()
 
     def prepare_call(self, *args: Any, **kwargs: Any) -> Callable[[], Any]:
-        """Check and convert the arguments once; the returned callable makes the same call again and again.
-
-        The arrays stay alive as long as it does, and their contents may change between calls.
-        """
         return self._prepare(args, kwargs)
 
     def workload(self, spec: WorkloadSpec) -> Workload:
-        """A workload in the memory of the function."""
         return ArrayWorkload(self.plan, spec, self._memory, self.timer)
 
     @abc.abstractmethod
@@ -153,7 +148,7 @@ class ArrayFunction(BoundFunction):
 
         return call_n
 
-    def _prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[[], Any]:
+    def _prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call | functools.partial[Any]:
         """Everything before the call; the returned callable makes it."""
         c_function = self._open_function()
         values = self._bind(args, kwargs)
@@ -198,7 +193,6 @@ class ArrayFunction(BoundFunction):
         return c_arguments, outputs
 
     def _filled_in(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Any:
-        """The value of an argument that was omitted."""
         if argument.passing is PassingMode.VALUE:
             return sizes[argument.name]
         if argument.passing is PassingMode.ALLOCATED:
@@ -295,11 +289,8 @@ class ArrayFunction(BoundFunction):
 
     def _usage(self) -> str:
         name = base_name(self.name)
-        listed = ", ".join(argument.name for argument in self.plan.arguments)
-        usage = f"call {name}({listed})"
-        if len(self.plan.needed) != len(self.plan.arguments):
-            usage += f" or {name}({', '.join(argument.name for argument in self.plan.needed)})"
-        return usage
+        full, short = (", ".join(plan.name for plan in plans) for plans in (self.plan.arguments, self.plan.needed))
+        return f"call {name}({full})" if full == short else f"call {name}({full}) or {name}({short})"
 
 
 class Call:
@@ -309,7 +300,8 @@ class Call:
         self, function: ArrayFunction, c_arguments: list[Any], values: list[Any], outputs: dict[int, Array]
     ) -> None:
         self._function = function
-        self._c_call = functools.partial(function._open_function(), *c_arguments)
+        self.args = tuple(c_arguments)
+        self._c_function = function._open_function()
         self._library = function._library
         self._values = values
         self._outputs = outputs
@@ -317,14 +309,15 @@ class Call:
         names = [plan.arguments[position].name for position in outputs]
         if plan.returns:
             names.insert(0, plan.function.return_value.name or "returned")
+        name = base_name(plan.function.name)
         self._several = (
-            collections.namedtuple(_identifier(base_name(plan.function.name)), names, rename=True)
+            collections.namedtuple(name if name.isidentifier() else "Result", names, rename=True)
             if len(names) > 1
             else None
         )
 
     def __call__(self) -> Any:
-        returned = self._c_call()
+        returned = self._c_function(*self.args)
         function = self._function
         results = [self._output(position, cell) for position, cell in self._outputs.items()]
         if function.plan.returns:
@@ -333,35 +326,22 @@ class Call:
             return self._several(*results)
         return results[0] if results else None
 
-    def calling(self, c_function: Callable[..., Any]) -> Callable[[], Any]:
-        """The same call of another function, without the results."""
-        return functools.partial(c_function, *self._c_call.args)
-
     def _output(self, position: int, cell: Array) -> Any:
         plan = self._function.plan.arguments[position]
         if plan.passing is not PassingMode.ALLOCATED:
             return cell[0].item()
-        if plan.size is not None:
-            sizes = {name: self._size(name) for name in plan.size.names}
-            shape = plan.size.factor_values(sizes)
-        else:
-            assert plan.layout is not None
+        if plan.layout:
             shape = plan.layout.shape
+        else:
+            assert plan.size is not None
+            shape = plan.size.factor_values({name: self._size(name) for name in plan.size.names})
         address = int(cell[0])
         cell[0] = 0
         if any(extent < 0 for extent in shape) or (not address and 0 not in shape):
             problem = "set it to no array" if not address else f"gave it the negative shape {shape}"
-            raise CallError(
-                f"the function {problem}",
-                where=f"{self._function.name}: argument {plan.position} ({plan.name})",
-            )
+            raise self._function._checker.error(plan, f"the function {problem}")
         return owned_array(address, shape, plan.element.dtype)
 
     def _size(self, name: str) -> int:
         position = self._function._positions[name]
-        value = self._values[position]
-        return int(value.reshape(-1)[0]) if isinstance(value, np.ndarray) else int(value)
-
-
-def _identifier(name: str) -> str:
-    return name if name.isidentifier() else "Result"
+        return int(np.reshape(self._values[position], -1)[0])

@@ -94,11 +94,8 @@ class Checker:
         if not layout.fits(strides) or any(step % itemsize for step in array.strides if array.size > 1):
             expected = tuple(step * itemsize for step in layout.strides)
             hint = "numpy.ascontiguousarray(...)" if layout.row_major else "BoundFunction.empty(name)"
-            raise self.error(
-                plan,
-                f"expected strides {expected} in bytes, received {array.strides}",
-                hint=f"make it with {hint}",
-            )
+            problem = f"expected strides {expected} in bytes, received {array.strides}"
+            raise self.error(plan, problem, hint=f"make it with {hint}")
         return array
 
     def runtime_array(self, plan: ArgumentPlan, values: dict[str, int], value: Array) -> None:
@@ -140,11 +137,8 @@ class Checker:
                 raise self.error(plan, f"expected an array of {expected}, received {_kind_of(value)}")
             value = shared
         if value.dtype != expected:
-            raise self.error(
-                plan,
-                f"expected dtype {expected}, received {value.dtype}",
-                hint=f"its C type is {plan.element.name}",
-            )
+            problem = f"expected dtype {expected}, received {value.dtype}"
+            raise self.error(plan, problem, hint=f"its C type is {plan.element.name}")
         if plan.written and not value.flags.writeable:
             raise self.error(plan, f"the array is read-only, and the function writes to it ({plan.usage})")
         if not value.flags.aligned:
@@ -192,7 +186,9 @@ class Checker:
                 return wrap(value if type(value) is float else self.number(plan, value))
 
             return convert_float
-        return lambda value: wrap(to_bits(element, self.number(plan, value)))
+        if element.kind == "bool":
+            return lambda value: wrap(int(self.number(plan, value)))
+        return lambda value: wrap(int(np.array(self.number(plan, value), element.dtype).view(np.uint16)))
 
     def number(self, plan: ArgumentPlan, value: Any) -> Any:
         """The Python number of a value for a by-value argument: int, float or bool."""
@@ -240,18 +236,13 @@ class Checker:
 
         An input may be a plain number; what the function writes must be an array of one element.
         """
-        if not isinstance(value, np.ndarray):
-            shared = self._shared(plan, value)
-            if shared is None and plan.written:
-                raise self.error(
-                    plan,
-                    f"expected an array of one {plan.element.dtype} to write to, received {_kind_of(value)}",
-                    hint=f"use numpy.zeros(1, numpy.{plan.element.dtype})",
-                )
-            if shared is None:
-                return np.array(self.number(plan, value), plan.element.dtype)
-            value = shared
-        array = self._array_of_dtype(plan, value)
+        shared = value if isinstance(value, np.ndarray) else self._shared(plan, value)
+        if shared is None and plan.written:
+            problem = f"expected an array of one {plan.element.dtype} to write to, received {_kind_of(value)}"
+            raise self.error(plan, problem, hint=f"use numpy.zeros(1, numpy.{plan.element.dtype})")
+        if shared is None:
+            return np.array(self.number(plan, value), plan.element.dtype)
+        array = self._array_of_dtype(plan, shared)
         if array.size != 1:
             raise self.error(plan, f"expected an array of one element, received shape {array.shape}")
         return array
@@ -270,13 +261,6 @@ class Checker:
     def error(self, plan: ArgumentPlan, message: str, hint: str = "") -> CallError:
         """An error that names the function and the argument."""
         return CallError(message, where=f"{self._function}: argument {plan.position} ({plan.name})", hint=hint)
-
-
-def to_bits(element: ElementType, value: float) -> int:
-    """The 16 bits of a half-precision number; 0 or 1 of a bool."""
-    if element.kind == "bool":
-        return int(value)
-    return int(np.array(value, element.dtype).view(np.uint16))
 
 
 def from_bits(element: ElementType, bits: int) -> Any:

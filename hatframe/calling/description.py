@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import keyword
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,14 @@ def python_name(name: str) -> str:
 def signature(plan: CallPlan) -> inspect.Signature:
     """The call with as few arguments as possible; those that may be omitted are keywords."""
     parameters = [
-        inspect.Parameter(python_name(argument.name), kind, default=default, annotation=_annotation(argument))
+        inspect.Parameter(
+            python_name(argument.name),
+            kind,
+            default=default,
+            annotation=_NUMBERS.get(argument.element.kind, float)
+            if argument.passing is PassingMode.VALUE
+            else np.ndarray,
+        )
         for omitted, kind, default in (
             (False, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty),
             (True, inspect.Parameter.KEYWORD_ONLY, None),
@@ -79,9 +85,3 @@ def _described(argument: ArgumentPlan) -> str:
         strides = "" if argument.layout.row_major else f" and strides {argument.layout.strides} (in elements)"
         return f"{dtype} array of shape {argument.layout.shape}{strides}"
     return f"{dtype} array of {argument.size.text if argument.size else '?'} elements"
-
-
-def _annotation(argument: ArgumentPlan) -> Any:
-    if argument.passing is PassingMode.VALUE:
-        return _NUMBERS.get(argument.element.kind, float)
-    return np.ndarray

@@ -33,8 +33,9 @@ class DriftWatch:
     """
 
     def __init__(self, read: Sequence[Callable[[], np.ndarray[Any, Any]]]) -> None:
-        readers = [(reader, array) for reader in read if _is_float((array := reader()).dtype)]
-        floats = [array for _, array in readers]
+        present = ((reader, reader()) for reader in read)
+        found = [pair for pair in present if pair[1].dtype.kind == "f" or pair[1].dtype.name == "bfloat16"]
+        floats = [array for _, array in found]
         indices = [_sample(array.shape) for array in floats]
         samples = [array[index] for array, index in zip(floats, indices, strict=True)]
         sizes = [sample.size for sample in samples]
@@ -43,14 +44,15 @@ class DriftWatch:
         places = np.split(self._values, np.cumsum(sizes)[:-1]) if sizes else []
         self._gathered = [
             (reader, index, place.reshape(sample.shape))
-            for (reader, _), index, sample, place in zip(readers, indices, samples, places, strict=True)
+            for (reader, _), index, sample, place in zip(found, indices, samples, places, strict=True)
             if sample.size
         ]
-        self._lowest = np.repeat([_smallest_normal(array.dtype) for array in floats], sizes)
-        self._highest = np.repeat([_largest(array.dtype) for array in floats], sizes)
+        limits = [_limits(array.dtype) for array in floats]
+        self._lowest = np.repeat([float(limit.smallest_normal) for limit in limits], sizes)
+        self._highest = np.repeat([float(limit.max) for limit in limits], sizes)
         self._watched = np.ones(self._values.shape, np.bool_)
         self._watched = ~self._strange()
-        bounds = [_bound(array.dtype, place[np.isfinite(place)]) for array, place in zip(floats, places, strict=True)]
+        bounds = [_bound(float(limit.max), place) for limit, place in zip(limits, places, strict=True)]
         self._highest = np.repeat(bounds, sizes)
 
     @property
@@ -79,10 +81,6 @@ class DriftWatch:
         return ~ordinary & self._watched
 
 
-def _is_float(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind == "f" or dtype.name == "bfloat16"
-
-
 def _limits(dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
         return np.finfo(dtype)
@@ -91,18 +89,9 @@ def _limits(dtype: np.dtype[Any]) -> Any:
     return ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
 
 
-def _smallest_normal(dtype: np.dtype[Any]) -> float:
-    return float(_limits(dtype).smallest_normal)
-
-
-def _largest(dtype: np.dtype[Any]) -> float:
-    return float(_limits(dtype).max)
-
-
-def _bound(dtype: np.dtype[Any], magnitudes: np.ndarray[Any, Any]) -> float:
-    """The largest magnitude that is still ordinary, for an array whose finite elements are ``magnitudes`` at first."""
-    largest = max(1.0, float(magnitudes.max(initial=0.0)))
-    highest = _largest(dtype)
+def _bound(highest: float, magnitudes: np.ndarray[Any, Any]) -> float:
+    """The largest magnitude that is still ordinary, for an array that has ``magnitudes`` at first."""
+    largest = max(1.0, float(magnitudes[np.isfinite(magnitudes)].max(initial=0.0)))
     return min(max(min(MAX_GROWTH * largest, highest / 4), 2 * largest), highest)
 
 

@@ -40,7 +40,6 @@ class HostLoader(Loader):
         """A new foreign function interface, for one library."""
 
     def open(self, package: Package, context: LoadContext) -> Library:
-        """Open the library; raises :class:`PackageError` with the system's reason."""
         from hatframe.calling.libraries import OpenLibrary
         from hatframe.calling.timers import Timers
 
@@ -73,7 +72,6 @@ class HostLibrary(Library):
         self._timers = timers
 
     def bind(self, function: Function) -> BoundFunction:
-        """Find a function; raises :class:`SymbolError` if the library does not export it."""
         from hatframe.calling.host_function import HostFunction, signature
         from hatframe.calling.plans import check_host_convention, plan_call
 
@@ -94,7 +92,6 @@ class HostLibrary(Library):
         return bound
 
     def close(self) -> None:
-        """Unload the library, unless prepared calls still use it; its functions cannot be called any more."""
         for function in self._functions:
             function.close()
         self._library = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from hatframe.backends import Memory, Timer
 from hatframe.calling.addresses import Addresses
-from hatframe.calling.bound import ArrayFunction, Call
+from hatframe.calling.bound import ArrayFunction
 from hatframe.calling.buffers import free
 from hatframe.calling.checks import Array
 from hatframe.calling.interface import POINTER, ForeignInterface
@@ -47,21 +47,19 @@ class HostFunction(ArrayFunction):
 
         It is a loop in C if one can be compiled, and a loop in Python otherwise or if the user asks for it.
         """
-        timer = self._native_timer(argument_sets) if self._timers else None
-        timer = timer or self._python_timer(argument_sets)
+        native = self._timers and self._native_timer(self._timers, argument_sets)
+        timer = native or self._python_timer(argument_sets)
         timer.keeps_alive = self._library
         return timer
 
-    def _native_timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer | None:
-        assert self._timers is not None
-
+    def _native_timer(self, timers: Timers, argument_sets: Sequence[Sequence[Any]]) -> Timer | None:
         def rows() -> tuple[list[list[Any]], object]:
             addresses = Addresses()
             checker, convert = self._conversion(addresses)
             converted = [self._converted(self._bind(values, {}), checker, convert)[0] for values in argument_sets]
             return converted, addresses
 
-        return self._timers.native(
+        return timers.native(
             LoopSignature(*signature(self.plan), receivers=self._allocated),
             self.pointer,
             self._interface.address_of(self._interface.noop_function(*signature(self.plan))),
@@ -74,23 +72,15 @@ class HostFunction(ArrayFunction):
         for arguments in argument_sets:
             prepared = self._prepare(arguments, {})
             calls.append(prepared)
-            empty.append(prepared.calling(nothing) if isinstance(prepared, Call) else _rebound(prepared, nothing))
-            if receivers := self._receivers(arguments):
+            empty.append(functools.partial(nothing, *prepared.args))
+            if receivers := [arguments[position] for position in self._allocated]:
                 clean_ups.append(functools.partial(_free_received, receivers))
         return PythonTimer(calls, empty, clean_ups)
-
-    def _receivers(self, arguments: Sequence[Any]) -> list[Array]:
-        return [arguments[position] for position in self._allocated]
 
     @property
     def _allocated(self) -> tuple[int, ...]:
         """The positions of arguments that the function sets to arrays that it allocates."""
         return tuple(plan.position for plan in self.plan.arguments if plan.passing is PassingMode.ALLOCATED)
-
-
-def _rebound(call: Callable[[], Any], c_function: Callable[..., Any]) -> Callable[[], Any]:
-    assert isinstance(call, functools.partial)
-    return functools.partial(c_function, *call.args)
 
 
 def _free_received(receivers: Sequence[Array]) -> None:

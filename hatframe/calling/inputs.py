@@ -43,25 +43,25 @@ class InputData:
             self._fill_random(array)
         elif self._kind in INPUT_DATA:
             array[...] = 0 if self._kind == "zeros" else 1
-        else:
-            self._fill_given(name, array)
-
-    def _fill_given(self, name: str, array: Array) -> None:
-        value = self._given.get(name)
-        if value is None:
+        elif (value := self._given.get(name)) is None:
             raise BenchmarkError(
                 f"no array {name!r} in this file", where=self._kind, hint=f"it has {', '.join(sorted(self._given))}"
             )
-        if value.dtype != array.dtype or value.size != array.size or value.ndim not in (1, array.ndim):
+        elif value.dtype != array.dtype or value.size != array.size or value.ndim not in (1, array.ndim):
             raise BenchmarkError(
                 f"array {name!r} is {value.dtype} of shape {value.shape}; "
                 f"{array.dtype} of shape {array.shape} is needed",
                 where=self._kind,
             )
-        array[...] = value.reshape(array.shape)
+        else:
+            array[...] = value.reshape(array.shape)
 
     def _fill_random(self, array: Array) -> None:
-        pool = self._pool(array.dtype)
+        if array.dtype not in self._pools:
+            self._pools[array.dtype] = self._draw(array.dtype, _POOL_BYTES // max(1, array.dtype.itemsize))
+        pool = self._pools[array.dtype]
+        # The position may come from a pool of more elements.
+        self.position %= pool.size
         flat = array if array.flags.c_contiguous else np.empty(array.shape, array.dtype)
         target = flat.reshape(-1)
         filled = 0
@@ -72,13 +72,6 @@ class InputData:
             self.position = (self.position + chunk) % pool.size
         if flat is not array:
             array[...] = flat
-
-    def _pool(self, dtype: np.dtype[Any]) -> Array:
-        if dtype not in self._pools:
-            self._pools[dtype] = self._draw(dtype, _POOL_BYTES // max(1, dtype.itemsize))
-        # The position may come from a pool of more elements.
-        self.position %= self._pools[dtype].size
-        return self._pools[dtype]
 
     def _draw(self, dtype: np.dtype[Any], count: int) -> Array:
         random = np.random.default_rng(self._seed)

@@ -237,7 +237,6 @@ class NativeTimer(Timer):
         self.overhead = min(loop.seconds(nothing, table, 0, 10_000) for _ in range(5)) / 10_000
 
     def run(self, calls: int) -> Measurement:
-        """Make ``calls`` calls and measure them as one batch; the sets continue where it last stopped."""
         seconds = self._loop.seconds(self._address, self._table, self._first, calls)
         self._first = (self._first + calls) % len(self._table)
         return Measurement(seconds)

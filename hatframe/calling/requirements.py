@@ -11,19 +11,7 @@ from hatframe.machine import Machine, normal_architecture, normal_os
 
 _OPERATING_SYSTEMS = frozenset({"linux", "macos", "windows"})
 _ARCHITECTURES = frozenset(
-    {
-        "x86",
-        "x86_64",
-        "arm",
-        "aarch64",
-        "riscv32",
-        "riscv64",
-        "ppc64",
-        "ppc64le",
-        "s390x",
-        "loongarch64",
-        "wasm32",
-    }
+    ("x86", "x86_64", "arm", "aarch64", "riscv32", "riscv64", "ppc64", "ppc64le", "s390x", "loongarch64", "wasm32")
 )
 
 # Names that compilers and operating systems have for LLVM's features, without their punctuation.

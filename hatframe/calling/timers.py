@@ -38,10 +38,7 @@ class Timers:
 
     @classmethod
     def of(cls, context: LoadContext, choice: str) -> Timers | None:
-        """The native timers for a choice of ``auto``, ``native`` or ``python``; None for the loop in Python.
-
-        Raises :class:`UsageError` for any other word.
-        """
+        """The native timers for a choice of :data:`CHOICES`; None for the loop in Python."""
         if choice not in CHOICES:
             raise UsageError(f"invalid timer {choice!r}", where="--timer", hint=f"choose one of {', '.join(CHOICES)}")
         if choice == "python":
@@ -69,7 +66,8 @@ class Timers:
     def _table(self, signature: LoopSignature, arguments: ArgumentTable) -> _Table:
         """The table of the arguments, which functions with the same parameters and argument sets share."""
         for table in self._tables:
-            if arguments.is_as(table.arguments) and table.signature == signature:
+            same = table.arguments.sets is arguments.sets and table.arguments.parameters == arguments.parameters
+            if same and table.signature == signature:
                 return table
         rows, kept = arguments.rows()
         slots, cells = signature.table(rows)
@@ -87,10 +85,6 @@ class ArgumentTable(NamedTuple):
     sets: Sequence[Sequence[Any]]
     parameters: tuple[Parameter, ...]
     rows: Callable[[], tuple[list[list[Any]], object]]
-
-    def is_as(self, other: ArgumentTable) -> bool:
-        """Whether it holds the very same arguments, for the same parameters."""
-        return self.sets is other.sets and self.parameters == other.parameters
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -51,7 +51,6 @@ class PythonTimer(Timer):
         self.overhead = min(measure(empty, _OVERHEAD_CALLS) for _ in range(_OVERHEAD_RUNS)) / _OVERHEAD_CALLS
 
     def run(self, calls: int) -> Measurement:
-        """Make ``calls`` calls and measure them as one batch; the argument sets continue where it last stopped."""
         seconds = self._measure(self._sequence, calls)
         # A function that takes less than the loop's own variation would come out as nothing, or less.
         return Measurement(max(seconds - calls * self.overhead, calls * SHORTEST_CALL))

@@ -54,11 +54,17 @@ class ArrayWorkload(Workload):
         self._timer: Timer | None = None
 
     def allocate(self, sets: int, like: Workload | None = None) -> None:
-        """Make ``sets`` argument sets, or use those of ``like``; raises :class:`BenchmarkError` if memory is short."""
         if isinstance(like, ArrayWorkload) and like._argument_sets:
             self._argument_sets = like._argument_sets
         else:
-            self._check_memory(sets)
+            available = self.memory.available()
+            if available is not None and sets * self.set_bytes > available:
+                raise BenchmarkError(
+                    f"{sets} input sets of {self.set_bytes / 1e6:,.1f} MB each do not fit in the "
+                    f"{available / 1e6:,.1f} MB that are available ({self.memory.name} memory)",
+                    where=self._plan.function.name,
+                    hint="choose smaller ones with --size, or fewer with --cache hot or --input-sets-size",
+                )
             self._argument_sets = _ArgumentSets(self._plan, self._spec, self.memory, sets)
         self.sets = len(self._argument_sets.placed)
         self._timer = self._make_timer(self._argument_sets.placed)
@@ -66,35 +72,21 @@ class ArrayWorkload(Workload):
         self.overhead_subtracted = self._timer.subtracts_overhead
 
     def run(self, calls: int) -> Measurement:
-        """Make ``calls`` calls and measure them; the sets continue where the last run stopped."""
         assert self._timer is not None, "run() before allocate()"
         return self._timer.run(calls)
 
     def restore(self) -> bool:
-        """Write the first values back if those that the function reads and writes drifted; returns whether it did."""
         assert self._argument_sets is not None, "restore() before allocate()"
         return self._argument_sets.restore()
 
     def values(self, index: int) -> list[Any]:
-        """The present arguments of set ``index``, in declared order."""
         assert self._argument_sets is not None, "values() before allocate()"
         return self._argument_sets.values(index)
 
     def release(self) -> None:
-        """Free the argument sets."""
         if self._argument_sets:
             self._argument_sets.free()
         self._argument_sets = self._timer = None
-
-    def _check_memory(self, sets: int) -> None:
-        available = self.memory.available()
-        if available is not None and sets * self.set_bytes > available:
-            raise BenchmarkError(
-                f"{sets} input sets of {self.set_bytes / 1e6:,.1f} MB each do not fit in the "
-                f"{available / 1e6:,.1f} MB that are available ({self.memory.name} memory)",
-                where=self._plan.function.name,
-                hint="choose smaller ones with --size, or fewer with --cache hot or --input-sets-size",
-            )
 
 
 class _ArgumentSets:
