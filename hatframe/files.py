@@ -61,10 +61,9 @@ def write_together(contents: Mapping[Path, bytes], *, synced: bool = False) -> N
     try:
         for path, data in contents.items():
             _stage(Path(os.path.realpath(path)), data, staged, synced)
-        for path, temporary in staged[:-1]:
-            before.append((path, path.read_bytes() if path.exists() else None))
-            temporary.replace(path)
-        for path, temporary in staged[-1:]:
+        for path, temporary in staged:
+            if temporary != staged[-1][1]:
+                before.append((path, path.read_bytes() if path.exists() else None))
             temporary.replace(path)
     except BaseException:
         for path, data_before in before:
@@ -88,7 +87,7 @@ def _stage(path: Path, data: bytes, staged: list[tuple[Path, Path]], synced: boo
         if synced or path.exists():
             file.flush()
             os.fsync(file.fileno())
-    temporary.chmod(_permissions(path))
+    temporary.chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
 
 
 @contextlib.contextmanager
@@ -140,13 +139,6 @@ def remove_tree(folder: Path) -> None:
             folder.rename(temporary / "removed")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _permissions(path: Path) -> int:
-    try:
-        return path.stat().st_mode & 0o7777
-    except FileNotFoundError:
-        return 0o666 & ~_umask()
 
 
 def _umask() -> int:

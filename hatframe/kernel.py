@@ -124,15 +124,6 @@ class Kernel(BackendSelection):
             check_target(package.hat_files, chosen.unmet_requirements, force)
             return chosen
 
-        same: dict[str, Any] = {"loader": loader, "force": force, "allow_outside": allow_outside, **settings}
-        return LoadedPackage(
-            package,
-            select=select,
-            context=self._load_context(allow_outside),
-            reopen=functools.partial(self.load, *_sources(package), **same),
-        )
-
-    def _load_context(self, allow_outside: bool) -> LoadContext:
         def dynamic_library(package: Package) -> Path:
             from hatframe.converting.cached import LIBRARIES, cached_dynamic_library
             from hatframe.packages.dependencies import Trust
@@ -140,12 +131,15 @@ class Kernel(BackendSelection):
             folder, trust = LIBRARIES.folder, Trust(allow_outside=allow_outside)
             return cached_dynamic_library(package, self.linker, folder, trust)
 
-        return LoadContext(
+        context = LoadContext(
             machine=self.machine,
             cache_folder=files.cache_folder(),
             dynamic_library=dynamic_library,
             linker=self.linker,
         )
+        same: dict[str, Any] = {"loader": loader, "force": force, "allow_outside": allow_outside, **settings}
+        reopen = functools.partial(self.load, *_sources(package), **same)
+        return LoadedPackage(package, select=select, context=context, reopen=reopen)
 
     def build(
         self,
@@ -304,19 +298,12 @@ class Kernel(BackendSelection):
 
         Parameters
         ----------
-        package, output
-            The .hat file of the package, and the one to write, or a folder to write it to. The library is written
-            beside it.
-        linker
-            The linker; the default is the first that can produce for the package's platform.
+        package, output, linker
+            As for :meth:`to_dynamic`.
         add
             More object files and static libraries to put into the library.
-        all_hats
-            Convert every .hat file of the same library in the folder.
-        allow_outside, allow_link_flag
-            Accept files outside the package's folder, and these linker flags, in the package's metadata.
-        **options
-            Options of linkers; ``hatframe to-static --help`` lists them.
+        all_hats, allow_outside, allow_link_flag, **options
+            As for :meth:`to_dynamic`.
 
         Returns
         -------
@@ -474,10 +461,8 @@ class Kernel(BackendSelection):
             The processor to run the functions on; the default is any.
         resume
             Continue an interrupted run of the same packages and options.
-        force
-            Measure packages even if this machine does not meet their requirements.
-        allow_outside
-            Accept libraries and dependencies outside the packages' folders.
+        force, allow_outside
+            As for :meth:`load`.
         observers
             Observers of this run, in addition to those of plugins.
         **options
@@ -541,7 +526,7 @@ class Kernel(BackendSelection):
                 backends=RunBackends(self, run_options),
                 isolated=self._is_portable(),
                 sinks=sinks,
-                observers=[*self.registry.observers(), *as_tuple(observers)],
+                observers=[*registry.observers(), *as_tuple(observers)],
             )
 
     def compare(
@@ -565,7 +550,7 @@ class Kernel(BackendSelection):
             Functions that are slower than in the first source by more than this fraction (0.05), with the whole 95 %
             interval, or that two sources share but one has no figures of, are in the result's ``failed``.
         allow_outside
-            Accept libraries and dependencies outside the packages' folders.
+            As for :meth:`load`.
         **options
             Options of loaders, for packages that are measured.
 

@@ -14,16 +14,10 @@ import msgspec
 
 from hatframe.errors import UsageError
 
-_OS_NAMES = {"linux": "linux", "darwin": "macos", "win32": "windows", "cygwin": "windows"}
+_OS_NAMES = {"darwin": "macos", "osx": "macos", "win32": "windows"}
 _ARCHITECTURES = {
-    "amd64": "x86_64",
-    "x64": "x86_64",
-    "x86-64": "x86_64",
-    "i386": "x86",
-    "i486": "x86",
-    "i586": "x86",
-    "i686": "x86",
-    "pentium": "x86",
+    **dict.fromkeys(("amd64", "x64", "x86-64"), "x86_64"),
+    **dict.fromkeys(("i386", "i486", "i586", "i686", "pentium"), "x86"),
     "arm64": "aarch64",
 }
 
@@ -34,7 +28,7 @@ _VENDORS = frozenset(("pc", "unknown", "none", "apple", "w64"))
 def normal_os(name: str) -> str:
     """The name that .hat files use for an operating system (``linux``, ``macos``, ``windows``)."""
     name = name.strip().lower()
-    return {"darwin": "macos", "osx": "macos", "win32": "windows"}.get(name, name)
+    return _OS_NAMES.get(name, name)
 
 
 def normal_architecture(name: str) -> str:
@@ -79,7 +73,7 @@ class Platform(msgspec.Struct, frozen=True, order=True):
     @classmethod
     def host(cls) -> Platform:
         """The platform that this process runs on."""
-        system = _OS_NAMES.get(sys.platform, sys.platform)
+        system = "windows" if sys.platform == "cygwin" else normal_os(sys.platform)
         return cls(os=system, architecture=normal_architecture(platform.machine()), abi=_host_abi(system))
 
     @classmethod
@@ -93,11 +87,7 @@ class Platform(msgspec.Struct, frozen=True, order=True):
             raise UsageError(
                 f"invalid platform {text!r}", hint="write ARCHITECTURE-OS, such as x86_64-windows or aarch64-linux-musl"
             )
-        return cls(
-            os=normal_os(parts[1]),
-            architecture=normal_architecture(parts[0]),
-            abi=parts[2] if len(parts) == 3 else "",
-        )
+        return cls(normal_os(parts[1]), normal_architecture(parts[0]), *parts[2:])
 
 
 class Cache(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,14 +133,13 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, found: Iterable[tuple[str, Facts]]) -> Machine:
         """Put the facts of several probes together, given with the probes' names; the first to know counts."""
-        caches: tuple[Cache, ...] = ()
-        extensions: dict[str, bool] = {}
-        details: dict[str, dict[str, Any]] = {}
-        for name, facts in found:
-            caches = caches or facts.caches
-            extensions = {**facts.extensions, **extensions}
-            details[name] = facts.details
-        return cls(platform=Platform.host(), caches=caches, extensions=extensions, details=details)
+        found = list(found)
+        return cls(
+            platform=Platform.host(),
+            caches=next((facts.caches for _, facts in found if facts.caches), ()),
+            extensions={name: has for _, facts in reversed(found) for name, has in facts.extensions.items()},
+            details={name: facts.details for name, facts in found},
+        )
 
     @property
     def last_level_cache(self) -> Cache | None:

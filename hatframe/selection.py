@@ -25,11 +25,7 @@ class BackendSelection:
     """The plugins of a kernel, and which of their backends it uses. The parameters are those of :class:`Kernel`."""
 
     def __init__(
-        self,
-        plugins: Iterable[Any] = (),
-        *,
-        entry_points: bool = True,
-        disabled: Collection[str] = (),
+        self, plugins: Iterable[Any] = (), *, entry_points: bool = True, disabled: Collection[str] = ()
     ) -> None:
         self._plugins = tuple(plugins)
         self._entry_points = entry_points
@@ -60,32 +56,29 @@ class BackendSelection:
 
         Raises :class:`PluginError` if there is none.
         """
+        installed = self.registry.loaders
         if runtime:
-            return self._runtime_loader(runtime)
+            serving = [loader for loader in installed.all() if runtime.lower() in loader.runtimes]
+            if len(serving) == 1:
+                return serving[0]
+            if serving:
+                names = ", ".join(loader.name for loader in serving)
+                raise PluginError(f"several loaders serve runtime {runtime}: {names}", hint="disable all but one")
+            raise PluginError(
+                f"no installed loader serves runtime {runtime}",
+                hint="install a plugin that does; hatframe plugins lists those installed and whether they work here",
+            )
         if name is not None:
-            loader = self.registry.loaders.get(name)
+            loader = installed.get(name)
             if loader.runtimes:
                 raise PluginError(
                     f"loader {name!r} serves {', '.join(sorted(loader.runtimes))}, not host functions",
                     hint="hatframe selects it for functions of that runtime; choose another for host functions",
                 )
             return loader
-        for loader in self.registry.loaders.all():
-            if not loader.runtimes:
-                return loader
+        if first := installed.first(lambda loader: not loader.runtimes):
+            return first
         raise PluginError("no loader for host functions is available", hint="see: hatframe plugins")
-
-    def _runtime_loader(self, runtime: str) -> Loader:
-        serving = [loader for loader in self.registry.loaders.all() if runtime.lower() in loader.runtimes]
-        if len(serving) > 1:
-            names = ", ".join(loader.name for loader in serving)
-            raise PluginError(f"several loaders serve runtime {runtime}: {names}", hint="disable all but one")
-        if serving:
-            return serving[0]
-        raise PluginError(
-            f"no installed loader serves runtime {runtime}",
-            hint="install a plugin that does; hatframe plugins lists those installed and whether they work here",
-        )
 
     def linker(self, name: str | None = None, platform: Platform | None = None) -> Linker:
         """The linker called ``name``, or the first that works here and produces for ``platform`` (this machine).
