@@ -35,14 +35,9 @@ def make_arguments(plan: CallPlan, sizes: Mapping[str, int], fill: Callable[[str
             values.append(np.zeros(1, np.uintp))
             continue
         array = make_array(plan, argument, sizes)
-        if argument.is_array:
-            if argument.read:
-                fill(argument.name, array)
-            values.append(array)
-            continue
-        if argument.element.kind in ("int", "uint"):
+        if not argument.is_array and argument.element.kind in ("int", "uint"):
             array[0] = sizes.get(argument.name, 1)
-        else:
+        elif not argument.is_array or argument.read:
             fill(argument.name, array)
         values.append(array[0].item() if argument.passing is PassingMode.VALUE else array)
     return values

@@ -90,9 +90,7 @@ class LoadedPackage(Mapping[str, BoundFunction]):
         return self._bound[function.name]
 
     def __getitem__(self, name: str) -> BoundFunction:
-        if name in self._bound:
-            return self._bound[name]
-        return self.find(name)
+        return self._bound.get(name) or self.find(name)
 
     def __getattr__(self, name: str) -> BoundFunction:
         if name.startswith("_") or name == "package":

@@ -89,13 +89,22 @@ def check_loader(
             bound = _bind(contract, library, opened.functions[name])
             check_function(bound, case.arguments, case.expected, returns=case.returns, sizes=case.sizes)
         if not loader.runtimes:
-            _check_left_out(contract, library)
+            x, y = np.arange(5, dtype=np.float32), np.zeros(5, np.float32)
+            clause = "a dimension that the shape of an array gives may be omitted"
+            contract.works(clause, library.bind(FUNCTIONS["scale"]), 2.0, x, y)
+            contract.require((y == 2 * x).all(), clause, y)
             check_restoring(contract, _bind(contract, library, FUNCTIONS["grow"]))
             check_seconds(contract, _bind(contract, library, FUNCTIONS["work"]))
         contract.works("close() raises nothing", library.close)
         if not loader.runtimes:
             _check_no_library(contract, configured, context, folder)
-    _check_requirements(contract, loader)
+    for required in (Required(), Required(gpu=RequiredGpu(runtime="UNKNOWN", min_global_memory_KB=1 << 60))):
+        unmet = contract.works("unmet_requirements(required) raises nothing", loader.unmet_requirements, required)
+        contract.require(
+            isinstance(unmet, list) and all(isinstance(sentence, str) and sentence for sentence in unmet),
+            "unmet_requirements(required) returns a list of sentences",
+            repr(unmet),
+        )
 
 
 def check_runtimes(contract: Contract, loader: Loader) -> None:
@@ -106,16 +115,6 @@ def check_runtimes(contract: Contract, loader: Loader) -> None:
         "its runtimes are a frozenset of names in lower case",
         repr(loader.runtimes),
     )
-
-
-def _check_requirements(contract: Contract, loader: Loader) -> None:
-    for required in (Required(), Required(gpu=RequiredGpu(runtime="UNKNOWN", min_global_memory_KB=1 << 60))):
-        unmet = contract.works("unmet_requirements(required) raises nothing", loader.unmet_requirements, required)
-        contract.require(
-            isinstance(unmet, list) and all(isinstance(sentence, str) and sentence for sentence in unmet),
-            "unmet_requirements(required) returns a list of sentences",
-            repr(unmet),
-        )
 
 
 def _bind(contract: Contract, library: Library, function: Function) -> BoundFunction:
@@ -141,14 +140,6 @@ def _sample_cases() -> dict[str, Case]:
         "next": Case(arguments=[41, np.zeros(1, np.int32)], expected={"y": [42]}),
         "step": Case(arguments=[np.arange(16, dtype=np.int32)], expected={"counter": np.arange(1, 17)}),
     }
-
-
-def _check_left_out(contract: Contract, library: Library) -> None:
-    x = np.arange(5, dtype=np.float32)
-    y = np.zeros(5, np.float32)
-    clause = "a dimension that the shape of an array gives may be omitted"
-    contract.works(clause, library.bind(FUNCTIONS["scale"]), 2.0, x, y)
-    contract.require((y == 2 * x).all(), clause, y)
 
 
 def _check_no_library(contract: Contract, loader: Loader, context: LoadContext, folder: Path) -> None:

@@ -44,13 +44,8 @@ def check_sink(sink: Sink, folder: Path, *, takes_path: bool = True, options: Ma
         trial.check_path(folder, results)
         trial.check_refused_path(folder)
     else:
-        contract.refuses(
-            "a sink that takes no path refuses one with a HatError when it is opened",
-            HatError,
-            trial.sink.open,
-            trial.run,
-            folder / "results",
-        )
+        clause = "a sink that takes no path refuses one with a HatError when it is opened"
+        contract.refuses(clause, HatError, trial.sink.open, trial.run, folder / "results")
         trial.check_run(None, results)
     trial.check_short_runs(folder / "short" if takes_path else None, results)
     trial.check_two_at_once(folder if takes_path else None, results)
@@ -86,16 +81,10 @@ class _Trial(NamedTuple):
     def check_refused_path(self, folder: Path) -> None:
         blocked = folder / "a file"
         blocked.write_text("not a folder")
-        self.contract.refuses(
-            "a path that cannot be written to is refused with SinkError when it is opened, not after the run",
-            SinkError,
-            self.sink.open,
-            self.run,
-            blocked / "results",
-        )
-        self.contract.require(
-            blocked.read_text() == "not a folder", "a path that is refused leaves everything as it was"
-        )
+        clause = "a path that cannot be written to is refused with SinkError when it is opened, not after the run"
+        self.contract.refuses(clause, SinkError, self.sink.open, self.run, blocked / "results")
+        same = blocked.read_text() == "not a folder"
+        self.contract.require(same, "a path that is refused leaves everything as it was")
 
     def check_short_runs(self, folder: Path | None, results: tuple[FunctionResult, ...]) -> None:
         """Runs that ended before their end: without a result, with none that is ok, and in the middle."""
@@ -121,17 +110,14 @@ class _Trial(NamedTuple):
         return opened
 
     def add(self, opened: SinkRun, result: FunctionResult) -> None:
-        clause = f"add(result) takes a result whose status is {result.status}"
-        self.contract.works(clause, opened.add, result)
+        self.contract.works(f"add(result) takes a result whose status is {result.status}", opened.add, result)
 
     def close(self, opened: SinkRun, results: tuple[FunctionResult, ...], complete: bool = True) -> None:
         document = ResultsDocument(run=self.run, results=results, complete=complete)
         clause = "close(document) ends any run" if results else "close(document) ends a run without results too"
         before = msgspec.json.encode(document)
         said = self.contract.works(clause, opened.close, document)
-        self.contract.require(
-            isinstance(said, str) and "\n" not in said, "close(document) returns a line for the user", repr(said)
-        )
-        self.contract.require(
-            msgspec.json.encode(document) == before, "close(document) leaves the document as it is", document
-        )
+        is_line = isinstance(said, str) and "\n" not in said
+        self.contract.require(is_line, "close(document) returns a line for the user", repr(said))
+        same = msgspec.json.encode(document) == before
+        self.contract.require(same, "close(document) leaves the document as it is", document)

@@ -27,11 +27,9 @@ def check_workload(contract: Contract, bound: BoundFunction, sizes: dict[str, in
     workload = _workload(contract, bound, sizes)
     contract.require(isinstance(workload.memory, Memory), "a workload names its memory", repr(workload.memory))
     available = contract.works("the available memory can be asked for", workload.memory.available)
-    contract.require(
-        available is None or (type(available) is int and available >= 0),
-        "the available memory is a number of bytes, or None if unknown",
-        repr(available),
-    )
+    known = type(available) is int and available >= 0
+    clause = "the available memory is a number of bytes, or None if unknown"
+    contract.require(available is None or known, clause, repr(available))
     same = _workload(contract, bound, sizes).key == workload.key
     contract.require(same, "workloads of one function and one spec have the same key", workload.key)
     _allocate(contract, workload)
@@ -138,23 +136,19 @@ def check_counting(contract: Contract, bound: BoundFunction) -> None:
 
     contract.require(sum(counts()) == 0, "allocate(sets) makes no calls", f"{sum(counts())} calls")
     check_batch(contract, workload, _CALLS)
+    made = counts()
     contract.require(
-        sum(counts()) == _CALLS, "run(calls) makes exactly that many calls", f"{sum(counts())} instead of {_CALLS}"
+        sum(made) == _CALLS, "run(calls) makes exactly that many calls", f"{sum(made)} instead of {_CALLS}"
     )
     in_turn = sorted(_CALLS // _SETS + (index < _CALLS % _SETS) for index in range(_SETS))
-    contract.require(
-        sorted(counts()) == in_turn,
-        "run(calls) goes through the argument sets in turn and round again",
-        f"calls with each set: {counts()}",
-    )
+    clause = "run(calls) goes through the argument sets in turn and round again"
+    contract.require(sorted(made) == in_turn, clause, f"calls with each set: {made}")
     other = _workload(contract, bound, {}, "zeros")
     other.allocate(_SETS, workload)
     contract.works("a workload that shares its sets can run", other.run, _SETS)
-    contract.require(
-        sum(counts()) == _CALLS + _SETS,
-        "workloads that share argument sets call with the same arrays",
-        f"{sum(counts()) - _CALLS} calls instead of {_SETS}",
-    )
+    made_since = sum(counts()) - _CALLS
+    clause = "workloads that share argument sets call with the same arrays"
+    contract.require(made_since == _SETS, clause, f"{made_since} calls instead of {_SETS}")
 
 
 def check_seconds(contract: Contract, bound: BoundFunction) -> None:
