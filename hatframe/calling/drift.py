@@ -24,12 +24,8 @@ class DriftWatch:
 
     It watches a sample of at most :data:`MAX_SAMPLES` elements of each floating-point array (any layout, 0-d too;
     ``bfloat16`` of ml_dtypes too), chosen once. Integers never drift: to wrap around costs nothing. Elements that are
-    not ordinary at first are not watched: restoring them would not help.
-
-    Parameters
-    ----------
-    read
-        One function for each array; it returns the present values, as the array itself or a copy.
+    not ordinary at first are not watched: restoring them would not help. Each of ``read`` returns the present values
+    of one array, as the array itself or a copy.
     """
 
     def __init__(self, read: Sequence[Callable[[], np.ndarray[Any, Any]]]) -> None:

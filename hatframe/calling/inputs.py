@@ -22,11 +22,8 @@ _POOL_BYTES = 1 << 22
 class InputData:
     """Fills arrays with values; the same seed and the same arrays give the same values.
 
-    Parameters
-    ----------
-    kind
-        ``random``: floating-point values in [0, 1), integers of their type's whole range; ``zeros``; ``ones``; or the
-        path of an .npz file with an array of the right dtype and shape for each parameter that is read, by name.
+    ``kind`` is ``random`` (floating-point values in [0, 1), integers of their type's whole range), ``zeros``, ``ones``,
+    or the path of an .npz file with an array of the right dtype and shape for each parameter that is read, by name.
     """
 
     def __init__(self, seed: int, kind: str = "random") -> None:

@@ -35,8 +35,8 @@ _opened: dict[str, tuple[int, int]] = {}
 def _spelled_anew(path: Path) -> str:
     """A spelling of ``path`` under which the system opens the file that is there now.
 
-    The system does not open a path again while a library of that path is loaded, even if another file has replaced it
-    since, as building a package again does. It takes another spelling of the same path for another library.
+    While a library of a path is loaded, the system does not open the path again, even if another file has replaced it.
+    It takes another spelling of the same path for another library.
     """
     status = path.stat()
     file = (status.st_dev, status.st_ino)

@@ -20,12 +20,8 @@ class LoadedPackage(Mapping[str, BoundFunction]):
     A base name that several functions share is an error that lists them. Use it in a ``with`` statement, or call
     :meth:`close`, to unload the library. It pickles by the paths of its files.
 
-    Parameters
-    ----------
-    select
-        Returns the loader for a ``runtime``, or for host functions if that is empty.
-    reopen
-        Opens the same package again; called in the process in which a pickle is loaded.
+    ``select`` returns the loader for a ``runtime``, or for host functions if that is empty. ``reopen`` opens the same
+    package again, in the process in which a pickle is loaded.
     """
 
     def __init__(

@@ -171,10 +171,9 @@ class NativeLoop:
 
 
 def native_loop(signature: LoopSignature, linker: Linker, folder: Path) -> NativeLoop:
-    """The loop for a signature, compiled into ``folder`` unless it is there already.
+    """The loop for a signature, compiled into ``folder`` unless it is there, once for all processes.
 
-    Two processes that need it at once compile it once. Raises :class:`hatframe.errors.LinkError` where the linker
-    cannot make it, or the folder cannot keep it.
+    Raises :class:`hatframe.errors.LinkError` where the linker cannot make it, or the folder cannot keep it.
     """
     source = signature.source()
     key = hashlib.sha256("\0".join((linker.name, linker.version(), str(Platform.host()), source)).encode()).hexdigest()[
@@ -209,18 +208,9 @@ def _compile(source: str, linker: Linker, library: Path) -> None:
 
 
 class NativeTimer(Timer):
-    """Measures with a loop in C.
+    """Measures with a loop in C; calling the C function at ``nothing``, which does next to nothing, is its overhead.
 
-    Parameters
-    ----------
-    loop, address
-        The loop for the function's signature, and the function.
-    table
-        The arguments of all sets, as :meth:`LoopSignature.table` makes it.
-    nothing
-        The address of a C function that does next to nothing: what calling it costs is the ``overhead``.
-    keeps_alive
-        What the addresses in the table point into.
+    ``table`` is what :meth:`LoopSignature.table` makes, and ``keeps_alive`` what its addresses point into.
     """
 
     name: ClassVar[str] = "native"

@@ -20,16 +20,10 @@ SHORTEST_CALL = 1e-10
 
 
 class PythonTimer(Timer):
-    """A loop in Python over prepared calls; it subtracts its own cost from what it measures.
+    """A loop in Python over prepared calls, one per argument set; it subtracts its own cost from what it measures.
 
-    Parameters
-    ----------
-    calls
-        One prepared call for each argument set.
-    empty_calls
-        The same calls of a C function that does nothing; their time is the ``overhead``.
-    clean_ups
-        What to do after each of ``calls``, outside the clock; nothing for most functions.
+    That is the time of ``empty_calls``, the same calls of a C function that does nothing. ``clean_ups`` run after each
+    of ``calls``, outside the clock.
     """
 
     name = "python"

@@ -114,11 +114,8 @@ def _check_options(contract: Contract, backend: Backend) -> None:
             "an option is spelled as --store-in-hat is, its main name first",
             option.names,
         )
-        contract.require(
-            option.key.isidentifier() and option.key == option.key.lower(),
-            "the main name of an option makes a key in snake case",
-            repr(option.key),
-        )
+        in_snake_case = option.key.isidentifier() and option.key == option.key.lower()
+        contract.require(in_snake_case, "the main name of an option makes a key in snake case", repr(option.key))
         contract.require(option.help.strip(), f"option {option.names[0]} has a help text")
         contract.require(option.metavar.strip(), f"option {option.names[0]} has a metavar")
         spellings += option.names
@@ -133,16 +130,13 @@ def _availability(contract: Contract, backend: Backend) -> Availability:
         return time.perf_counter() - started
 
     availability = contract.works("availability() raises nothing", backend.availability)
-    contract.require(
-        isinstance(availability, Availability), "availability() returns an Availability", repr(availability)
-    )
+    is_one = isinstance(availability, Availability)
+    contract.require(is_one, "availability() returns an Availability", repr(availability))
     # The first call may have found the machine busy.
     seconds = min(ask() for _ in range(2))
     contract.require(seconds < _CHEAP, f"availability() is cheap, under {_CHEAP} s", f"{seconds:.2f} s")
     if not availability:
-        contract.require(
-            availability.reason and "\n" not in availability.reason,
-            "a backend that is not available says why in one line",
-            repr(availability.reason),
-        )
+        reason = availability.reason
+        clause = "a backend that is not available says why in one line"
+        contract.require(reason and "\n" not in reason, clause, repr(reason))
     return availability

@@ -39,11 +39,8 @@ def check_probe(probe: Probe) -> None:
     )
     _check_readings(contract, probe)
     again = contract.works("facts() can be asked again", probe.facts)
-    contract.require(
-        (again.caches, again.extensions) == (facts.caches, facts.extensions),
-        "facts() returns the same caches and extensions again",
-        again,
-    )
+    same = (again.caches, again.extensions) == (facts.caches, facts.extensions)
+    contract.require(same, "facts() returns the same caches and extensions again", again)
 
 
 def _check_readings(contract: Contract, probe: Probe) -> None:
@@ -62,14 +59,10 @@ def _check_cache(contract: Contract, cache: Cache) -> None:
     contract.require(isinstance(cache, Cache), "every cache is a Cache", repr(cache))
     contract.require(cache.level >= 1, "the level of a cache is 1 or more", cache)
     contract.require(cache.kind in _KINDS, f"the kind of a cache is one of {', '.join(_KINDS)}", cache)
-    contract.require(
-        type(cache.size) is int and cache.size > 0, "the size of a cache is a positive number of bytes", cache
-    )
-    contract.require(
-        type(cache.line_size) is int and 0 <= cache.line_size <= cache.size,
-        "the line size of a cache is a number of bytes, 0 where it is not known",
-        cache,
-    )
+    has_size = type(cache.size) is int and cache.size > 0
+    contract.require(has_size, "the size of a cache is a positive number of bytes", cache)
+    has_lines = type(cache.line_size) is int and 0 <= cache.line_size <= cache.size
+    contract.require(has_lines, "the line size of a cache is a number of bytes, 0 where it is not known", cache)
     contract.require(cache.shared_by >= 1, "a cache is shared by at least one logical core", cache)
 
 

@@ -97,33 +97,25 @@ def check_batch(contract: Contract, workload: Workload, calls: int = 3) -> float
         "its overhead is a number of seconds, 0 if unknown",
         repr(workload.overhead),
     )
-    contract.require(
-        type(workload.overhead_subtracted) is bool,
-        "a workload says whether it subtracts its overhead",
-        workload.overhead_subtracted,
-    )
+    subtracted = workload.overhead_subtracted
+    contract.require(type(subtracted) is bool, "a workload says whether it subtracts its overhead", subtracted)
     started = time.perf_counter()
     measured = contract.works("run(calls) makes the calls", workload.run, calls)
     elapsed = time.perf_counter() - started
     contract.require(isinstance(measured, Measurement), "run(calls) returns a Measurement", repr(measured))
-    contract.require(
-        isinstance(measured.seconds, float) and math.isfinite(measured.seconds),
-        "run(calls) measures a finite number of seconds",
-        repr(measured.seconds),
-    )
+    seconds = measured.seconds
+    finite = isinstance(seconds, float) and math.isfinite(seconds)
+    contract.require(finite, "run(calls) measures a finite number of seconds", repr(seconds))
     # Of the shortest functions nothing may be left.
     contract.require(
-        measured.seconds > 0 or workload.overhead_subtracted,
+        seconds > 0 or subtracted,
         "run(calls) measures a positive number of seconds, unless the overhead is subtracted",
-        repr(measured.seconds),
+        repr(seconds),
     )
     require_finite(contract, "counters are finite numbers by name", measured.counters)
-    contract.require(
-        measured.seconds <= elapsed,
-        "run(calls) measures seconds: no more than passed while it ran",
-        f"{measured.seconds} s of {elapsed} s",
-    )
-    return measured.seconds / elapsed
+    clause = "run(calls) measures seconds: no more than passed while it ran"
+    contract.require(seconds <= elapsed, clause, f"{seconds} s of {elapsed} s")
+    return seconds / elapsed
 
 
 def check_counting(contract: Contract, bound: BoundFunction) -> None:
@@ -156,11 +148,8 @@ def check_seconds(contract: Contract, bound: BoundFunction) -> None:
     workload = _workload(contract, bound, {})
     workload.allocate(1)
     share = max(check_batch(contract, workload) for _ in range(3))
-    contract.require(
-        share >= _LEAST_SHARE,
-        "run(calls) measures the seconds of the whole batch",
-        f"{share:.2%} of the time that the calls took",
-    )
+    found = f"{share:.2%} of the time that the calls took"
+    contract.require(share >= _LEAST_SHARE, "run(calls) measures the seconds of the whole batch", found)
 
 
 def check_restoring(contract: Contract, bound: BoundFunction) -> None:
