@@ -322,7 +322,7 @@ class Call:
         results = [self._output(position, cell) for position, cell in self._outputs.items()]
         if function.plan.returns:
             results.insert(0, function._finish(returned) if function._finish else returned)
-        if self._several is not None:
+        if self._several:
             return self._several(*results)
         return results[0] if results else None
 

@@ -79,25 +79,18 @@ def check_backend(backend: Any, kind: type[Backend]) -> Contract:
     unnamed = Contract(f"{label} {type(backend).__name__}")
     unnamed.require(isinstance(backend, kind), f"it is an instance of a subclass of {kind.__name__}", repr(backend))
     name = getattr(backend, "name", None)
-    unnamed.require(
-        isinstance(name, str) and _NAME.fullmatch(name),
-        "its name is lower case, of letters, digits and . _ + -, without spaces",
-        repr(name),
-    )
+    clause = "its name is lower case, of letters, digits and . _ + -, without spaces"
+    unnamed.require(isinstance(name, str) and _NAME.fullmatch(name), clause, repr(name))
     contract = Contract(f"{label} {name!r}")
     summary = getattr(backend, "summary", None)
-    contract.require(
-        isinstance(summary, str) and summary.strip() and "\n" not in summary,
-        "its summary is one line that says what it does",
-        repr(summary),
-    )
+    is_line = isinstance(summary, str) and summary.strip() and "\n" not in summary
+    contract.require(is_line, "its summary is one line that says what it does", repr(summary))
     contract.require(type(backend.priority) is int, "its priority is an integer", repr(backend.priority))
     _check_options(contract, backend)
     availability = _availability(contract, backend)
     if not availability:
-        raise PluginError(
-            f"{contract.subject} cannot be checked here: {availability.reason}", hint=availability.install
-        )
+        problem = f"{contract.subject} cannot be checked here: {availability.reason}"
+        raise PluginError(problem, hint=availability.install)
     return contract
 
 

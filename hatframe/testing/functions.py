@@ -142,9 +142,8 @@ class _Case:
 
     def _require_untouched(self, clause: str) -> None:
         for position, _, value in self.arrays():
-            self.contract.require(
-                _equal(value, self.before[position], 0.0), clause, f"argument {position} was written to: {value}"
-            )
+            same = _equal(value, self.before[position], 0.0)
+            self.contract.require(same, clause, f"argument {position} was written to: {value}")
 
     def _check_results(self, clause: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         self.reset()

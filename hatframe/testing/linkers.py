@@ -63,17 +63,11 @@ def check_linker(linker: Linker, platform: Platform | None = None) -> None:
 
 def _check_identity(contract: Contract, linker: Linker, platform: Platform) -> None:
     platforms = contract.works("platforms() raises nothing", linker.platforms)
-    contract.require(
-        isinstance(platforms, frozenset) and all(isinstance(each, Platform) for each in platforms),
-        "platforms() returns a frozenset of Platform",
-        repr(platforms),
-    )
+    typed = isinstance(platforms, frozenset) and all(isinstance(each, Platform) for each in platforms)
+    contract.require(typed, "platforms() returns a frozenset of Platform", repr(platforms))
     listed = ", ".join(map(str, sorted(platforms))) or "none"
-    contract.require(
-        any(each.fits(platform) for each in platforms),
-        f"platforms() names {platform}, which it can produce for",
-        listed,
-    )
+    named = any(each.fits(platform) for each in platforms)
+    contract.require(named, f"platforms() names {platform}, which it can produce for", listed)
     version = contract.works("version() raises nothing", linker.version)
     contract.require(isinstance(version, str) and "\n" not in version, "version() is one line, or empty", repr(version))
     contract.require(version == linker.version(), "version() says the same of the same tool", repr(linker.version()))
@@ -178,9 +172,8 @@ class _Workshop:
             self.contract.require(found.kind in (LibraryKind.IMPORT, LibraryKind.ARCHIVE), clause, found)
             self.contract.require(found.suits(self.platform), clause, found)
         else:
-            self.contract.require(
-                not imports.exists(), "link_shared(library) makes an import library for Windows only", imports.name
-            )
+            clause = "link_shared(library) makes an import library for Windows only"
+            self.contract.require(not imports.exists(), clause, imports.name)
 
     def check_undefined(self) -> None:
         clause = "link_shared(library) raises LinkError that names a symbol that stays undefined"
@@ -191,30 +184,26 @@ class _Workshop:
     def check_clean(self) -> None:
         left = sorted({path.name for path in self.folder.iterdir()} - self.made)
         self.contract.require(not left, "nothing is left beside the outputs and the inputs", ", ".join(left))
-        self.contract.require(
-            [path.name for path in self.headers.iterdir()] == ["sizes.h"], "nothing is left beside the headers"
-        )
+        headers = [path.name for path in self.headers.iterdir()]
+        self.contract.require(headers == ["sizes.h"], "nothing is left beside the headers")
 
     def library(self, name: str, **contents: Any) -> SharedLibrary:
         output = self.path(name + identify(self.folder / "outer.o").dynamic_suffix)
         return SharedLibrary(output=output, platform=self.platform, **contents)
 
     def compile(self, name: str, output: Path, flags: Sequence[str] = ()) -> None:
-        self.linker.compile(
-            self.folder / f"{name}.c",
-            output,
-            platform=self.platform,
-            include_folders=(self.headers,),
-            flags=(*flags, "-DFROM_FLAGS=4"),
-        )
+        self.linker.compile(self.folder / f"{name}.c", output, **self.reading(flags))
 
     def preprocess(self, name: str) -> str:
-        return self.linker.preprocess(
-            self.folder / f"{name}.c",
-            platform=self.platform,
-            include_folders=(self.headers,),
-            flags=("-DFROM_FLAGS=4",),
-        )
+        return self.linker.preprocess(self.folder / f"{name}.c", **self.reading())
+
+    def reading(self, flags: Sequence[str] = ()) -> dict[str, Any]:
+        """How C files are read: for the platform, with a folder of headers, and with a macro among the flags."""
+        return {
+            "platform": self.platform,
+            "include_folders": (self.headers,),
+            "flags": (*flags, "-DFROM_FLAGS=4"),
+        }
 
     def archive(self, objects: Sequence[Path], output: Path) -> None:
         self.linker.archive(objects, output, platform=self.platform)

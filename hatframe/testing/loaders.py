@@ -77,12 +77,9 @@ def check_loader(
         opened = read_package(package) if package else make_sample(folder, linker)
         library = contract.works("open(package, context) opens a package", configured.open, opened, context)
         contract.require(isinstance(library, Library), "open(package, context) returns a Library", repr(library))
-        contract.refuses(
-            "bind(function) raises SymbolError for a function that the library lacks",
-            SymbolError,
-            library.bind,
-            Function(name="a_function_that_is_missing", arguments=(), runtime=next(iter(loader.runtimes), "")),
-        )
+        missing = Function(name="a_function_that_is_missing", arguments=(), runtime=next(iter(loader.runtimes), ""))
+        clause = "bind(function) raises SymbolError for a function that the library lacks"
+        contract.refuses(clause, SymbolError, library.bind, missing)
         if not loader.runtimes:
             check_counting(contract, _bind(contract, library, FUNCTIONS["step"]))
         for name, case in (cases or _sample_cases()).items():

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hatframe.backends import Linker, SharedLibrary
 from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.format.model import (
@@ -72,10 +74,8 @@ def _functions() -> dict[str, Function]:
         "work": (_affine("counter", (16,), (1,), "int32_t", both),),
     }
     functions = {name: Function(name=name, arguments=arguments) for name, arguments in signatures.items()}
-    functions["total"] = Function(
-        name="total", arguments=signatures["total"], return_value=_parameter("", "float", write, number, "")
-    )
-    return functions
+    total = msgspec.structs.replace(functions["total"], return_value=_parameter("", "float", write, number, ""))
+    return {**functions, "total": total}
 
 
 FUNCTIONS = _functions()
@@ -90,9 +90,8 @@ def write_sample(folder: Path, link_target: str) -> Path:
         target=Target(required=Required(os=host.os, cpu=RequiredCpu(architecture=host.architecture))),
         dependencies=Dependencies(link_target=link_target),
     )
-    document: dict[str, Any] = to_document(hat)
     path = folder / "sample.hat"
-    path.write_text(render_hat(document, "sample"), encoding="utf-8")
+    path.write_text(render_hat(to_document(hat), "sample"), encoding="utf-8")
     return path
 
 

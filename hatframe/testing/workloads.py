@@ -57,27 +57,20 @@ def _allocate(contract: Contract, workload: Workload) -> None:
 def _check_values(contract: Contract, bound: BoundFunction, workload: Workload) -> None:
     values = contract.works("values(index) returns the arguments of a set", workload.values, 0)
     parameters = bound.function.arguments
-    contract.require(
-        len(values) == len(parameters),
-        "values(index) has a value for each parameter, in declared order",
-        f"{len(values)} for {len(parameters)}",
-    )
+    clause = "values(index) has a value for each parameter, in declared order"
+    contract.require(len(values) == len(parameters), clause, f"{len(values)} for {len(parameters)}")
     for position, (parameter, value) in enumerate(zip(parameters, values, strict=True)):
         is_data = parameter.logical_type in (LogicalType.AFFINE_ARRAY, LogicalType.RUNTIME_ARRAY)
         if not is_data or parameter.declared_type.count("*") > 1:
             continue
         contract.require(isinstance(value, np.ndarray), "values(index) has numpy arrays for arrays", value)
         if workload.memory.name == "host" and parameter.affine_offset == 0:
-            contract.require(
-                value.ctypes.data % ALIGNMENT == 0,
-                f"arrays in the host's memory are aligned to {ALIGNMENT} bytes",
-                f"argument {position} is at {value.ctypes.data:#x}",
-            )
-        contract.require(
-            parameter.usage is Usage.OUTPUT or bool((value == np.asarray(1, value.dtype)).all()),
-            "arrays that the function reads hold the input data",
-            f"argument {position} holds other values",
-        )
+            address = value.ctypes.data
+            clause = f"arrays in the host's memory are aligned to {ALIGNMENT} bytes"
+            contract.require(address % ALIGNMENT == 0, clause, f"argument {position} is at {address:#x}")
+        filled = parameter.usage is Usage.OUTPUT or bool((value == np.asarray(1, value.dtype)).all())
+        clause = "arrays that the function reads hold the input data"
+        contract.require(filled, clause, f"argument {position} holds other values")
     allocated = sum(value.nbytes for value in values if isinstance(value, np.ndarray))
     contract.require(
         allocated <= workload.set_bytes <= allocated + len(values) * 2 * ALIGNMENT,
