@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -35,6 +36,11 @@ class HatError(Exception):
 
 def _rebuild(kind: type[HatError], message: str, where: str, hint: str) -> HatError:
     return kind(message, where=where, hint=hint)
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names in one line, cut where there are many: ``a, b, c and 12 more``."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 class UsageError(HatError):

@@ -34,7 +34,6 @@ def is_archive(data: bytes | mmap.mmap) -> bool:
 
 
 def is_thin(data: bytes | mmap.mmap) -> bool:
-    """Whether a file is a thin archive, whose members are separate files."""
     return data[:8] == _THIN_MAGIC
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,6 @@ def read_symbols(path: Path) -> Symbols:
 
 
 def _images(data: bytes, path: Path) -> Iterator[bytes]:
-    """All objects and dynamic libraries in a file: the slices of a universal file, the members of an archive."""
     for part in [part.data for part in slices(data)] or [data]:
         if is_archive(part):
             yield from (member.data for member in members(part, path) if read_header(member.data))
@@ -133,23 +132,17 @@ def _elf_symbols(image: bytes, header: BinaryHeader) -> Symbols:
 
 
 def _lief_symbols(image: bytes, header: BinaryHeader) -> Symbols:
-    from lief import COFF, PE, MachO
+    from lief import COFF, PE, MachO, logging
 
-    if header.format == "Mach-O":
-        return _mach_symbols(_parsed(MachO.parse, image).at(0), header)
-    if header.kind is LibraryKind.OBJECT:
-        return _coff_symbols(_parsed(COFF.parse, image), header)
-    return _pe_symbols(_parsed(PE.parse, image))
-
-
-def _parsed(parse: Callable[[io.BytesIO], Any], image: bytes) -> Any:
-    from lief import logging
-
+    coff = header.format == "PE" and header.kind is LibraryKind.OBJECT
+    parser: Any = MachO if header.format == "Mach-O" else COFF if coff else PE
     with logging.level_scope(logging.LEVEL.OFF):
-        binary = parse(io.BytesIO(image))
+        binary = parser.parse(io.BytesIO(image))
     if binary is None:
         raise ValueError("its symbols cannot be read")
-    return binary
+    if parser is MachO:
+        return _mach_symbols(binary.at(0), header)
+    return _coff_symbols(binary, header) if coff else _pe_symbols(binary)
 
 
 def _mach_symbols(binary: Any, header: BinaryHeader) -> Symbols:

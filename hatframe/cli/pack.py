@@ -9,7 +9,7 @@ import typer
 
 from hatframe.cli.common import console, kernel_of, log, print_json
 from hatframe.cli.options import AllowOutside, Json
-from hatframe.results.text import listed
+from hatframe.errors import listed
 
 
 def pack(

@@ -85,7 +85,6 @@ def _is_made(path: Path) -> bool:
 
 
 def _deployed(package: Package, library: LibraryFile, trust: Trust) -> LibraryFile:
-    """The DLL of an import library, which the package must deploy."""
     target = import_target(library.path).lower()
     for hat in package.hat_files:
         for index, name in enumerate(hat.dependencies.deploy_files):
@@ -112,7 +111,6 @@ def _check_host(library: LibraryFile) -> None:
 
 
 def _key(plan: LinkPlan, linker: Linker) -> str:
-    """The name of a linked library in the cache: a digest of all its inputs."""
     digest = hashlib.sha256()
     # Only the C code of a .hat file counts: results that are stored in it do not change the library.
     texts = [source.hat.declaration.code for source in plan.sources]

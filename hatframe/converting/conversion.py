@@ -161,7 +161,6 @@ def _edited(source: HatSource, output: Path, libraries: Sequence[str], included:
 
 
 def _moved(reference: dict[str, Any], dependency: Dependency | None, old: Path, new: Path) -> dict[str, Any]:
-    """A reference from the folder ``old``, as it reads from the folder ``new``."""
     file = dependency.file if dependency else None
     if file is None or old.samefile(new) or Path(reference["target_file"].strip()).is_absolute():
         return reference

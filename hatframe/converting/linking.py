@@ -14,7 +14,7 @@ from hatframe.binary.libraries import LibraryKind, extract_objects
 from hatframe.binary.symbols import Symbols, read_symbols
 from hatframe.c.headers import only_aliases
 from hatframe.converting.plan import LinkPlan
-from hatframe.errors import LinkError, SymbolError
+from hatframe.errors import LinkError, SymbolError, listed
 from hatframe.machine import Platform
 from hatframe.packages.dependencies import Dependency
 
@@ -91,7 +91,7 @@ def link_checked(shared: SharedLibrary, linker: Linker, where: str = "") -> tupl
     linked = read_symbols(shared.output)
     if missing := [name for name in shared.exports if name not in linked.defined]:
         raise LinkError(
-            f"{linker.name} linked the library, but it does not export {_listed(missing)}",
+            f"{linker.name} linked the library, but it does not export {listed(missing)}",
             where=where,
             hint="are they hidden (-fvisibility=hidden, a pragma) or inline? "
             "hatframe build --functions chooses what to export",
@@ -109,7 +109,7 @@ def check_defined(plan: LinkPlan, found: Sequence[Symbols]) -> None:
     if missing and all(symbols.complete for symbols in found):
         close = difflib.get_close_matches(missing[0], defined, n=1)
         raise SymbolError(
-            f"the library {plan.library.path.name} does not define {_listed(missing)}",
+            f"the library {plan.library.path.name} does not define {listed(missing)}",
             where=where,
             hint=f"did you mean {close[0]}?" if close else "is link_target the library of these functions?",
         )
@@ -181,7 +181,3 @@ def _compile_definitions(plan: LinkPlan, linker: Linker, platform: Platform, fol
 
 def _defined(found: Iterable[Symbols]) -> frozenset[str]:
     return frozenset[str]().union(*(symbols.defined for symbols in found))
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

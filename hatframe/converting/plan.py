@@ -46,7 +46,6 @@ class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def dependencies(self) -> list[Dependency]:
-        """The dependencies of all .hat files and the added ones, without repetitions."""
         declared = [dependency for source in self.sources for dependency in source.dependencies]
         return list({dependency.text: dependency for dependency in (*declared, *self.added)}.values())
 
@@ -106,7 +105,6 @@ def package_library(package: Package, trust: Trust = UNTRUSTED) -> LibraryFile:
 
 
 def static_library(package: Package, trust: Trust = UNTRUSTED) -> LibraryFile:
-    """The static library or object file of a package; raises :class:`PackageError` if it has none."""
     where = str(package.path or "")
     library = package_library(package, trust)
     if library.kind in (LibraryKind.DYNAMIC, LibraryKind.IMPORT):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from hatframe.results.model import Ratio
 
@@ -51,9 +51,3 @@ def pairs_text(values: Mapping[str, int | float]) -> str:
 def sized_name(name: str, sizes: Mapping[str, int]) -> str:
     """A function with the sizes it was measured with: ``gemm (M=256 N=1024)``."""
     return f"{name} ({pairs_text(sizes)})" if sizes else name
-
-
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """Names in one line, cut where there are many: ``a, b, c and 12 more``."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from hatframe.errors import LinkError
+from hatframe.errors import LinkError, listed
 
 # Patterns of symbols, and what to link for them. The first match counts.
 _KNOWN = (
@@ -36,12 +36,11 @@ _KNOWN = (
 def undefined_symbols(symbols: Iterable[str], most: int = 5) -> LinkError:
     """The error for undefined ``symbols``, which are without the platform's prefix."""
     names = list(dict.fromkeys(symbols))
-    more = f" and {len(names) - most} more" if len(names) > most else ""
     known = list(dict.fromkeys(meaning for name in names if (meaning := _meaning(name))))
     unknown = "add the library that defines them with -l and its folder with -L, or add their source or object"
     hint = f"link {'; '.join(known)}" if known else unknown
     plural = "s" if len(names) > 1 else ""
-    return LinkError(f"undefined symbol{plural} {', '.join(names[:most])}{more}", hint=hint)
+    return LinkError(f"undefined symbol{plural} {listed(names, most)}", hint=hint)
 
 
 def _meaning(symbol: str) -> str:

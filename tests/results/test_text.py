@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hatframe.errors import listed
 from hatframe.results.model import Ratio
-from hatframe.results.text import duration, listed, percent, ratio_text, sized_name
+from hatframe.results.text import duration, percent, ratio_text, sized_name
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,6 @@ def _symbol_tables(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _thin(path: Path, library: SharedLibrary, folder: Path) -> Path:
-    """The slice of a universal file for the library's processor, or the file itself."""
     with library_content(path) as data:
         part = next((part for part in slices(data) if part.architecture == library.platform.architecture), None)
     if part is None:

@@ -223,7 +223,6 @@ class UnixDriver(Driver):
 
 
 def check_optimization(level: int, processor: str, platform: Platform) -> None:
-    """Raise :class:`UsageError` for a level or processor that no compiler supports."""
     if level not in range(4):
         raise UsageError(f"invalid optimization level {level}", hint="the levels are 0, 1, 2 and 3")
     if processor == "native" and not platform.fits(Platform.host()):

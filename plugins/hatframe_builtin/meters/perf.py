@@ -75,7 +75,6 @@ class Counters(MeterSession):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The events that the kernel counts here."""
         return tuple(self._descriptors)
 
     def start(self) -> None:
@@ -115,7 +114,6 @@ class Counters(MeterSession):
 
 
 def open_counters(events: Mapping[str, Event] = HARDWARE) -> Counters | None:
-    """Counters for those of ``events`` that the kernel lets this process count; None if there are none."""
     number = _SYSTEM_CALLS.get(platform.machine())
     if sys.platform != "linux" or number is None or sys.maxsize < 1 << 32:
         return None

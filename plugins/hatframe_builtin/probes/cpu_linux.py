@@ -42,10 +42,7 @@ _FLAGS: dict[str, tuple[tuple[_Version, str], ...]] = {
             " avxvnni=avx_vnni amx-tile=amx_tile amx-int8=amx_int8 amx-bf16=amx_bf16 movdiri movdir64b"
             " waitpkg serialize",
         ),
-        (
-            _NEVER,
-            "xsaves rtm tsxldtrk sgx enqcmd shstk=user_shstk invpcid wbnoinvd pconfig cldemote",
-        ),
+        (_NEVER, "xsaves rtm tsxldtrk sgx enqcmd shstk=user_shstk invpcid wbnoinvd pconfig cldemote"),
     ),
     "aarch64": (
         ((0, 0), "fp-armv8=fp neon=asimd aes sha2 crc=crc32"),
@@ -102,7 +99,6 @@ def facts(root: Path = Path("/"), architecture: str = "") -> Facts:
 
 
 def _processors(cpuinfo: str) -> list[dict[str, str]]:
-    """The paragraphs of ``/proc/cpuinfo``, mostly one for each logical core."""
     return [
         {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in block.splitlines())}
         for block in cpuinfo.split("\n\n")

@@ -49,7 +49,6 @@ _OPTIONAL = names(
 
 
 def facts(sysctl: Sysctl | None = None) -> Facts:
-    """The facts that ``sysctl`` (the system's) reports."""
     sysctl = sysctl or system_sysctl()
     details: dict[str, str | int] = {}
     for key, name in (("model", "machdep.cpu.brand_string"), ("vendor", "machdep.cpu.vendor")):
@@ -62,7 +61,6 @@ def facts(sysctl: Sysctl | None = None) -> Facts:
 
 
 def system_sysctl() -> Sysctl:
-    """The ``sysctlbyname`` of the C library."""
     by_name = ctypes.CDLL(None).sysctlbyname
     by_name.argtypes = (
         ctypes.c_char_p,

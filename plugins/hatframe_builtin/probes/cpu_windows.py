@@ -45,7 +45,6 @@ class Topology(msgspec.Struct, frozen=True):
 
 
 def topology(records: bytes, pointer_size: int = struct.calcsize("P")) -> Topology:
-    """Read a buffer of SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX records, of a system with such pointers."""
     logical = physical = 0
     caches = []
     for relationship, record in _records(records):
@@ -93,7 +92,6 @@ def _processors(masks: bytes, groups: int, pointer_size: int) -> int:
 
 
 def extensions(present: Callable[[int], bool], build: int, architecture: str) -> dict[str, bool]:
-    """Instruction sets by what ``present`` says on a Windows of that ``build``."""
     found: dict[str, bool] = {}
     for since, wanted in _FEATURES.get(architecture, {}).items():
         numbers = {number for number in wanted.values() if present(int(number))}
@@ -102,7 +100,6 @@ def extensions(present: Callable[[int], bool], build: int, architecture: str) ->
 
 
 def facts() -> Facts:
-    """The facts that this Windows reports."""
     if sys.platform != "win32":
         raise OSError("this is not Windows")
     import ctypes

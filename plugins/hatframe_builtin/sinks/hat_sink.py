@@ -98,7 +98,6 @@ def _store(hat_file: str, functions: Mapping[str, list[FunctionResult]]) -> str:
 
 
 def _keys(results: list[FunctionResult]) -> dict[str, Any]:
-    """The keys for the results of one function, one result for each choice of sizes."""
     first, statistics = results[0], results[0].statistics
     assert statistics is not None
     keys: dict[str, Any] = dict.fromkeys(reversed(STORED_MEAN_KEYS), statistics.mean)

@@ -154,11 +154,12 @@ class Msvc(ToolLinker):
         preprocess: bool = False,
     ) -> None:
         platform, tools = _for(platform)
-        includes = [path.absolute() for path in include_folders]
         command = commands.compile_command(
-            *(tools, source.absolute(), output.absolute()),
+            tools,
+            source.absolute(),
+            output.absolute(),
             platform=platform,
-            include_folders=includes,
+            include_folders=[path.absolute() for path in include_folders],
             flags=flags,
             preprocess=preprocess,
         )

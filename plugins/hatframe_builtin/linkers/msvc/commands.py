@@ -74,7 +74,6 @@ def compile_command(
 def archive_command(
     tools: Toolchain, objects: Sequence[PurePath], output: PurePath, *, platform: Platform
 ) -> list[str]:
-    """Make a static library of objects."""
     machine = f"/MACHINE:{_MACHINES[platform.architecture]}"
     return [tools.librarian, "/NOLOGO", machine, f"/OUT:{output}", *map(str, objects)]
 
@@ -120,7 +119,6 @@ def link_command(
 
 
 def definitions(exports: Iterable[str]) -> str:
-    """A module-definition file that exports functions; quotes allow names that are its keywords."""
     return "EXPORTS\n" + "".join(f'    "{name}"\n' for name in exports)
 
 
@@ -147,7 +145,6 @@ def shortened(command: list[str], folder: Path) -> list[str]:
 
 
 def translated(tools: Toolchain, flags: Iterable[str]) -> Iterator[str]:
-    """Translate options of gcc; other options stay as they are."""
     words = iter(flags)
     for word in words:
         if _IGNORED.match(word):

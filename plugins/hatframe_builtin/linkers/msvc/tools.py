@@ -116,7 +116,6 @@ def _microsoft(folder: Path, environment: dict[str, str]) -> Toolchain:
 
 
 def newest_installed(installations: Iterable[Path], kits: Path, architecture: str, host: str) -> Toolchain | None:
-    """The newest of the installed versions that can compile for a processor."""
     versions = [path for installation in installations for path in installation.glob("VC/Tools/MSVC/*")]
     while version := newest(versions):
         if found := from_folders(version, kits, architecture, host):
@@ -133,7 +132,6 @@ def usual_installations(environment: Mapping[str, str]) -> list[Path]:
 
 @functools.cache
 def located_installations() -> list[Path]:
-    """Installations in other folders, by Visual Studio's locator."""
     try:
         vswhere = importlib.import_module("vswhere")
     except ImportError:
