@@ -1,7 +1,6 @@
 r"""Comments above functions: what C cannot say of a function's parameters, and the authors of the package.
 
-``docs/building.md`` describes them. The text before the first command is the function's description. Doxygen's commands
-begin with ``@`` or ``\``; any other than those that it lists ends the text before it, and its own text is ignored.
+``docs/building.md`` describes them. Doxygen's commands begin with ``@`` or ``\``; those not listed here are ignored.
 """
 
 from __future__ import annotations

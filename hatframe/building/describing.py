@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 class FunctionDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """A function's metadata and its declarations.
 
-    ``prototype`` is valid C99 and C++ after ``prerequisites`` (includes and typedefs). A compiler accepts
-    ``redeclaration`` after the definition only if hatframe understood the definition; ``sizes`` are the bytes of the
-    types in it, for the same purpose.
+    ``prototype`` is valid C99 and C++ after ``prerequisites``. A compiler accepts ``redeclaration`` after the
+    definition only if hatframe understood the definition; ``sizes`` are the bytes of its types, for the same purpose.
     """
 
     function: Function
@@ -75,16 +74,14 @@ _HEADING = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*\((?:[^()]|\([^()]*\))*\)\s*\Z"
 def read_functions(
     text: str, sources: Collection[str], originals: Mapping[str, str] | None = None, platform: Platform | None = None
 ) -> ParsedSource:
-    """Describe the functions that preprocessed C defines, given as to :class:`TranslationUnit`.
+    """Describe the functions that preprocessed C, given as to :class:`TranslationUnit`, defines for a platform.
 
-    The ``platform`` that it is compiled for decides on the size of ``long``; None is this machine. Raises
-    :class:`FormatError`, whose ``where`` is the line, for a comment that is invalid or contradicts the code.
+    Raises :class:`FormatError`, whose ``where`` is the line, for a comment that is invalid or contradicts the code.
     """
     return _Reader(TranslationUnit(text, sources, originals), DataModel.of(platform or Platform.host())).read()
 
 
 def combine(sources: Sequence[ParsedSource]) -> ParsedSource:
-    """The contents of several sources."""
     return ParsedSource(
         functions=tuple(function for source in sources for function in source.functions),
         unsupported=tuple(function for source in sources for function in source.unsupported),

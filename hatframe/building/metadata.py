@@ -25,11 +25,7 @@ def built_document(
     dynamic: Sequence[dict[str, str]],
     compiled_with: dict[str, Any],
 ) -> dict[str, Any]:
-    """The document of a package with these functions.
-
-    Programs link with the first of ``libraries``, and the others are deployed beside it. ``dynamic`` are the
-    libraries that it depends on.
-    """
+    """The document of a package; programs link with the first of ``libraries``, and the others are deployed."""
     link_target, *deployed = libraries
     return {
         "description": description,

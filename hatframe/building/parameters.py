@@ -50,8 +50,7 @@ class TypedParameter(msgspec.Struct, frozen=True, kw_only=True):
     def header_type(self) -> CType:
         """Its type in a header for both C99 and C++, where an array is a pointer to its elements.
 
-        C++ has no extents that depend on parameters, and C before C23 does not convert a writable array of arrays to
-        ``const float (*)[4]``.
+        C++ has no extents that depend on parameters, and C before C23 does not convert to ``const float (*)[4]``.
         """
         if not isinstance(self.c_type, (Pointer, Array)):
             return _unqualified(self.c_type)
@@ -73,10 +72,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_parameters(parameters: Node | None, scope: Scope, annotations: Annotations) -> Signature:
-    """Read the parameters of a function; raises :class:`FormatError` for a mistake in a comment.
-
-    It reads all of them, so that it finds such a mistake also where a parameter is unsupported.
-    """
+    """Read all parameters of a function, so that each mistake in a comment raises :class:`FormatError`."""
     unsupported: UnsupportedDeclaration | None = None
     named: list[tuple[str, CType | None]] = []
     types: dict[str, CType] = {}
@@ -144,7 +140,6 @@ class _ParameterReader:
         self._lookup_when_allocated = Lookup(scope, {**types, **single})
 
     def read(self, name: str, c_type: CType) -> TypedParameter:
-        """The metadata of one parameter."""
         annotation = self._annotations.parameters.get(name)
         doxygen = self._annotations.doxygen.get(name)
         usage, place = _annotated_usage(name, annotation, doxygen)

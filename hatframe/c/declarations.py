@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
 
 def parameter_counts(code: str) -> dict[str, int | None]:
-    """The number of parameters of each function that C code declares or defines.
-
-    It is None where C leaves the number open: for ``()``, and for a list that ends in ``...``.
-    """
+    """The number of parameters of each function in C code; None where C leaves it open: ``()``, and with ``...``."""
     counts: dict[str, int | None] = {}
     for node in _external_declarations(TranslationUnit(code, [""]).tree.root_node):
         for declarator in node.children_by_field_name("declarator"):

@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 
 class ElementType(msgspec.Struct, frozen=True):
-    """A C arithmetic type on one platform.
-
-    ``kind`` is ``bool``, ``int``, ``uint``, ``float``, ``float16`` or ``bfloat16``; ``size`` is in bytes.
-    """
+    """A C arithmetic type on one platform: its kind (``int``, ``uint``, ``bfloat16`` …) and its size in bytes."""
 
     name: str
     kind: str
@@ -126,10 +123,7 @@ _INTEGER_WORDS = frozenset(("signed", "unsigned", "short", "int", "long"))
 
 
 def element_type(name: str) -> ElementType:
-    """The type that a C type name has on this machine, in any spelling: ``long unsigned int`` is ``unsigned long``.
-
-    Raises :class:`FormatError` for a name that neither C nor the format knows as an arithmetic type.
-    """
+    """The type of a C type name on this machine, in any spelling; raises :class:`FormatError` for an unknown name."""
     found = _HOST_TYPES.get(canonical_name(name))
     if found is None:
         raise FormatError(
@@ -159,8 +153,6 @@ def parse_declared_type(text: str) -> tuple[str, int]:
 
     >>> parse_declared_type("const float * restrict")
     ('float', 1)
-    >>> parse_declared_type("int32_t**")
-    ('int32_t', 2)
     """
     base, arrays = _BRACKETS.subn("", text)
     words = [word for word in base.replace("*", " ").split() if word not in _NOT_OF_TYPE]

@@ -1,8 +1,4 @@
-"""Integer expressions in C code, such as the extents of arrays: constants evaluated, parameters kept.
-
-The value is a :class:`Constant` where the compiler knows it, or a :class:`Formula` over parameters, in the grammar of
-size expressions.
-"""
+"""Integer expressions in C code, such as the extents of arrays: constants are evaluated, and parameters kept."""
 
 from __future__ import annotations
 
@@ -36,7 +32,7 @@ class Constant(msgspec.Struct, frozen=True):
 
 
 class Formula(msgspec.Struct, frozen=True):
-    """A size expression over parameters."""
+    """A size expression over parameters, in the grammar of :class:`hatframe.c.size_expressions.SizeExpression`."""
 
     text: str
     names: frozenset[str]

@@ -1,8 +1,7 @@
 """Recognizing .hat files whose C code defines nothing that linking could need, so that no compiler has to read them.
 
-Most declare functions and types, and define a pointer with the base name of each function. A header passes only if it
-certainly contains nothing else; all others are compiled. Patterns do this in a quarter of the parser's time, and
-every conversion of a static package waits for it.
+A header passes only if it certainly contains nothing but declarations, and pointers with the base names of functions.
+Patterns do this in a quarter of the parser's time, and every conversion of a static package waits for it.
 """
 
 from __future__ import annotations

@@ -13,10 +13,7 @@ MAX_ELEMENTS = 1 << 60
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """An affine array: element ``(i, j, …)`` lies at ``offset + i * strides[0] + j * strides[1] + …``.
-
-    All three count elements, from the pointer that the function receives.
-    """
+    """An affine array: element ``(i, j, …)`` lies at ``offset + i * strides[0] + j * strides[1] + …``, in elements."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -24,10 +21,7 @@ class Layout(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, shape: tuple[int, ...] | None, affine_map: tuple[int, ...] | None, offset: int = 0) -> Layout:
-        """The layout of an ``affine_array``; without an ``affine_map`` it is row-major.
-
-        Raises :class:`FormatError` where the shape and the map contradict each other.
-        """
+        """The layout of an ``affine_array``, row-major without a map; raises :class:`FormatError` if invalid."""
         if shape is None:
             raise FormatError("an affine_array has no shape")
         if any(extent < 0 for extent in shape):
@@ -47,7 +41,6 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """The number of elements."""
         return math.prod(self.shape)
 
     @property

@@ -1,7 +1,4 @@
-"""Linkage: whether other files can call a function, and by the platform's calling convention.
-
-All declarations of a function count together, as in C: one ``static`` makes it static.
-"""
+"""Linkage: whether other files can call a function, and by the platform's calling convention."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ _ATTRIBUTES = ("attribute_specifier", "attribute_declaration", "ms_declspec_modi
 
 
 class Linkage(msgspec.Struct, frozen=True, kw_only=True):
-    """What all declarations of a function say; ``label`` is the symbol's name where ``__asm__`` gives another."""
+    """What all declarations of a function say together, as in C; ``label`` is the symbol's name from ``__asm__``."""
 
     is_external: bool
     attributes: tuple[str, ...] = ()

@@ -1,8 +1,7 @@
-"""Preprocessed C: its code without comments and directives, its comments, and where each line was written.
+"""Preprocessed C (``gcc -E -C``, ``cl /E /C``): its code, its comments, and where each line was written.
 
-The text is the output of a preprocessor that keeps comments and line markers (``gcc -E -C``, ``cl /E /C``). Comments,
-line markers and other directives become spaces, so that none stands inside a signature, and every byte keeps its
-place. The standard's keywords replace those of GNU C, padded to the same length.
+Comments, line markers and other directives become spaces, so that none stands inside a signature, and every byte keeps
+its place. The standard's keywords replace those of GNU C, padded to the same length.
 """
 
 from __future__ import annotations
@@ -32,10 +31,9 @@ class Place(msgspec.Struct, frozen=True, order=True):
 
 
 class Comment(msgspec.Struct, frozen=True):
-    """A comment, or a run of ``//`` comments: its lines as written, each with its place.
+    """A comment, or a run of ``//`` comments: its bytes in the text, and its lines as written, each with its place.
 
-    ``start`` and ``end`` are its bytes in :attr:`TranslationUnit.code`; ``alone`` means that no code stands before it
-    on its line.
+    ``alone`` means that no code stands before it on its line.
     """
 
     start: int
@@ -72,9 +70,8 @@ def files_of(text: str) -> list[str]:
 class TranslationUnit:
     """One preprocessed text.
 
-    ``sources`` are the files that count, as the line markers spell their names, with either slash. ``originals`` are
-    their texts as written, where known: they distinguish an empty line from one that a directive or an empty macro
-    left empty.
+    ``sources`` are the files that count, as the line markers spell their names. ``originals`` are their texts, where
+    known: they distinguish an empty line from one that a directive or an empty macro left empty.
     """
 
     def __init__(self, text: str, sources: Collection[str], originals: Mapping[str, str] | None = None) -> None:

@@ -1,7 +1,6 @@
 """Scopes: the types and values that the typedefs and enums of a preprocessed text stand for.
 
-Names that the format knows (``int32_t``, ``size_t``, ``float16_t`` …) stay; every other typedef is resolved. A name
-means the same in the whole file.
+Names that the format knows (``int32_t``, ``size_t``, ``float16_t`` …) stay; every other typedef is resolved.
 """
 
 from __future__ import annotations
@@ -107,10 +106,7 @@ class Scope:
         return self._enum_values(specifier).get(name) if specifier else None
 
     def declared(self, node: Node, parameters: Mapping[str, CType]) -> tuple[str, CType]:
-        """The name and the type of a declaration with at most one declarator, such as a parameter.
-
-        Extents may refer to ``parameters``. Raises :class:`UnsupportedDeclaration`.
-        """
+        """The name and type of a declaration with at most one declarator, whose extents may refer to ``parameters``."""
         return self.declarator(node.child_by_field_name("declarator"), self.base(node), parameters)
 
     def base(self, node: Node) -> CType:
@@ -289,7 +285,6 @@ class Lookup:
         self._parameters = parameters
 
     def value(self, name: str) -> Extent:
-        """The parameter or enum constant of that name."""
         parameter = self._parameters.get(name)
         if parameter is not None:
             if not isinstance(parameter, Scalar) or not parameter.element.is_integer:
@@ -301,11 +296,9 @@ class Lookup:
         return value
 
     def size_of(self, node: Node) -> int:
-        """The bytes of a type."""
         return self._scope.size_of(self._scope.type_named(node))
 
     def integer_type(self, node: Node) -> ElementType:
-        """The integer type to which a cast converts."""
         c_type = self._scope.type_named(node)
         if not isinstance(c_type, Scalar) or not c_type.element.is_integer:
             raise UnsupportedDeclaration(f"a size expression casts to `{text_of(node)}`, which is not an integer type")

@@ -31,10 +31,7 @@ MAX_LENGTH = 1000
 
 
 class SizeExpression:
-    """An expression such as ``M*K`` or ``(rows + 1) * lda``: integers, names, ``+ - * / %`` and parentheses.
-
-    Raises :class:`FormatError` for anything else.
-    """
+    """An expression such as ``(rows + 1) * lda``; raises :class:`FormatError` for anything but integer arithmetic."""
 
     def __init__(self, text: str) -> None:
         self.text = text

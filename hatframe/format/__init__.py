@@ -1,4 +1,1 @@
-"""The .hat file: its model, reading, style-preserving editing, schema and rendering.
-
-A .hat file is untrusted text: nothing here runs or loads code.
-"""
+"""The .hat file, which is untrusted text: nothing here runs or loads code."""

@@ -1,9 +1,7 @@
 """Editing a .hat file: a changed key changes only its own lines, and no other byte.
 
-The caller changes plain dicts; the differences are spliced into the text at the places that
-:mod:`hatframe.format.positions` finds. So comments, quotes, line endings, and the C code around the TOML stay as they
-are. (tomlkit, which also keeps the style, writes a new table after the last ``#endif``, and with its own line endings.)
-New lines stand directly beside a line of TOML, so that they never leave its ``#ifdef TOML``.
+The differences are spliced into the text at the places that :mod:`hatframe.format.positions` finds, directly beside a
+line of TOML, so that they never leave its ``#ifdef TOML``. (tomlkit writes a new table after the last ``#endif``.)
 """
 
 from __future__ import annotations
@@ -44,14 +42,12 @@ _IFDEF_TOML = re.compile(rb"^[ \t]*#[ \t]*ifdef[ \t]+TOML\b[^\n]*\n", re.MULTILI
 def edit_hat(path: str | Path) -> Iterator[dict[str, Any]]:
     """Yield the document of a .hat file as plain dicts and lists, and write the changes made to it.
 
-    The file is locked and read; it is replaced atomically, only if something changed and the block raised nothing.
-    Values are strings, bools, integers, floats, dates, lists and dicts.
+    The file is locked, and replaced atomically, only if something changed and the block raised nothing. Raises
+    :class:`FormatError` if the file cannot be read or a value cannot be stored, and :class:`HatError` if it cannot be
+    written.
 
     >>> with edit_hat("pkg.hat") as document:  # doctest: +SKIP
     ...     document["dependencies"]["link_target"] = "pkg.so"
-
-    Raises :class:`FormatError` if the file cannot be read or a value cannot be stored, and :class:`HatError` if the
-    file cannot be written.
     """
     path = Path(path)
     with files.locked(path):
@@ -93,9 +89,7 @@ def _table(parent: dict[str, Any], key: str, where: str) -> dict[str, Any]:
 def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: dict[str, Any] | None = None) -> str:
     """The TOML text, changed so that it parses to ``document``; only lines that must change do.
 
-    ``old`` is what the text parses to, if the caller knows it; objects that it shares with ``document`` are not
-    searched for changes. The changed tables are parsed again and compared with ``document``.
-
+    ``old`` is what the text parses to, if known; objects that it shares with ``document`` are not searched for changes.
     Raises :class:`FormatError` if the text is not TOML, or a value cannot be stored.
     """
     if old is None:
@@ -120,8 +114,7 @@ def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: d
 def _edit_table(text: str, key: str, old: dict[str, Any], new: dict[str, Any]) -> str:
     """The text with only the sections of one top-level table edited; empty if they are not next to one another.
 
-    This need not read the other tables, which are most of a file: a bare key in brackets at the start of a line is a
-    header, unless it is inside a multi-line string. The sections are parsed before and after the edit.
+    It does not read the other tables. A bare key in brackets at the start of a line is a header outside of strings.
     """
     name = rf"\[[ \t]*{re.escape(key)}[ \t]*[].]"
     # A pattern that starts with a character is found ten times as fast as one that starts with a line.
@@ -261,7 +254,6 @@ class _Edit:
     # ------------------------------------------------------------------------------------------------ removal
 
     def _remove(self, path: Keys) -> None:
-        """Cut every section and statement under the path."""
         for section in self.positions.sections_under(path):
             self.removed.update(map(id, (section, *section.statements)))
             # Without the blank lines after it, or each removal would leave more of them.
@@ -279,7 +271,6 @@ class _Edit:
     # ----------------------------------------------------------------------------------------------- addition
 
     def _add(self, path: Keys, items: dict[str, Any]) -> None:
-        """Add keys to the table at ``path``, in the style of the table."""
         left = self._left(path)
         header = next((section for section in left if section.path == path), None)
         dotted = [pair for pair in self.positions.statements_under(path) if id(pair[1]) not in self.removed]
@@ -303,7 +294,6 @@ class _Edit:
             self.added_sections.append((path, toml_sections((*path, key), value)))
 
     def _add_lines(self, section: Section, lines: list[str]) -> None:
-        """Write lines at the end of a section."""
         statements = self._left_in(section)
         if statements:
             self._insert_after(statements[-1].end, lines, like=statements[-1].start)
@@ -350,7 +340,6 @@ class _Edit:
         self.splices.append((end, end, text))
 
     def _insert_before(self, start: int, lines: Iterable[str]) -> None:
-        """Insert lines before the line that starts at ``start``, indented like it."""
         text = "".join((self._indent(start) + line if line else "") + "\n" for line in lines)
         self.splices.append((start, start, text))
 

@@ -1,8 +1,7 @@
-"""The typed, frozen model of a .hat file, one class for each table of the schema.
+"""The typed, frozen model of a .hat file, one class for each table; ``schema/hat.tosd`` describes the keys.
 
 Reading is tolerant, as real files deviate from the schema: keys have defaults, and values with other spellings stay
 text. ``hatframe validate`` reports each deviation, and binding a function refuses those that would break a call.
-``schema/hat.tosd`` describes the keys.
 """
 
 from __future__ import annotations

@@ -20,10 +20,7 @@ def base_name(name: str) -> str:
 
 
 def matching(pattern: str, names: Iterable[str]) -> list[str]:
-    """The names that match: the one equal to ``pattern``, else those with this base name, else those that fit the glob.
-
-    A glob applies to the full name and the base name, and is case-sensitive.
-    """
+    """The names that match: the one equal to ``pattern``, else those with this base name, else those that fit it."""
     names = list(names)
     if pattern in names:
         return [pattern]

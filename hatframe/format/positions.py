@@ -1,8 +1,7 @@
 """Where each table, key and value of a TOML text stands, which parsers of TOML do not report.
 
 A path is a tuple of keys and indices, such as ``("functions", "f", "arguments", 2, "usage")``. Offsets count bytes of
-UTF-8, and lines count from 1. tree-sitter reads TOML 1.0; what it cannot read of a later version (a time without
-seconds) has no place, and the rest still has.
+UTF-8, and lines count from 1. What TOML 1.0 does not have (a time without seconds) has no place.
 """
 
 from __future__ import annotations
@@ -30,10 +29,7 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """``key = value``, with the whole path of the value.
-
-    ``start`` is the start of its first line, and ``end`` the end of its last line, without the line break.
-    """
+    """``key = value``, with the whole path of the value, and the span of its lines without the last line break."""
 
     path: Keys
     start: int
@@ -77,10 +73,7 @@ class Section(msgspec.Struct, frozen=True, dict=True):
 
 
 class Positions:
-    """The places of everything in ``text``, which a TOML parser accepts; it may start with a byte order mark.
-
-    ``sections`` are in the order of the text; the first is the root, with an empty span.
-    """
+    """The places of everything in a valid text; ``sections`` are in its order, and the first is the root."""
 
     def __init__(self, text: str) -> None:
         self.source = text.encode()

@@ -20,10 +20,7 @@ _OFFSET_TIME = re.compile(r":\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:)")
 
 
 def read_text(path: Path) -> str:
-    """The text of a .hat file, with its line endings.
-
-    Raises :class:`FormatError` if the file does not exist, is a folder or .zip file, cannot be read, or is not UTF-8.
-    """
+    """The text of a .hat file, with its line endings; raises :class:`FormatError` if it cannot be read as UTF-8."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -72,8 +69,7 @@ def _with_standard_timezones(value: Any) -> Any:
 def parse_hat(text: str, path: Path | None = None) -> HatFile:
     """Parse a .hat text into the model.
 
-    Raises :class:`FormatError` if it is not valid TOML, or a value that the model needs is missing or has the wrong
-    type; the error gives the path of the value, such as ``functions.f.arguments[2].usage``.
+    Raises :class:`FormatError` if it is not TOML, or for a missing value or wrong type, with the path of the value.
     """
     where = str(path) if path else ""
     try:

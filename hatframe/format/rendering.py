@@ -129,7 +129,6 @@ def _escaped(text: str) -> str:
 
 
 def _item(value: Any, *, inline: bool = False) -> Any:
-    """A plain value as tomlkit writes it."""
     import tomlkit
     from tomlkit.items import SingleKey, String, StringType, Trivia
 
@@ -161,10 +160,9 @@ def bare_code(code: str) -> str:
 
 
 def wrapped_code(code: str) -> tuple[str, str]:
-    """The C code as a rendered file has it in ``declaration.code``, and the TOML quotes around it.
+    """The C code as a rendered file has it in ``declaration.code``, with line feeds, and the TOML quotes around it.
 
-    Lines end in a line feed. Raises :class:`FormatError` if no TOML string can contain the code unescaped, as C needs
-    it: with control characters, or three single quotes in a row and a backslash or three double quotes.
+    Raises :class:`FormatError` if no TOML string can contain the code unescaped, as C needs it.
     """
     code = bare_code(code).replace("\r\n", "\n").strip("\n")
     if control := _CONTROL.search(code):
@@ -199,7 +197,7 @@ def guard_macro(name: str) -> str:
 def to_document(hat: HatFile) -> dict[str, Any]:
     """The plain document of a model, with the keys of :attr:`HatFile.document` that the model does not know.
 
-    The values of the model take precedence. A key with its default value is left out unless the document has it.
+    A key with its default value is left out unless the document has it.
     """
     merged: dict[str, Any] = _merged(hat, hat.document)
     return merged
@@ -235,11 +233,10 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def render_hat(document: Mapping[str, Any], guard: str) -> str:
-    """A whole .hat text from a plain document.
+    """A whole .hat text from a plain document; ``guard`` names the include guard, usually after the file.
 
-    ``guard`` names the include guard, usually after the file; see :func:`guard_macro`. The text parses to the same
-    document, except that ``declaration.code`` is as :func:`wrapped_code` returns it. Raises :class:`FormatError` for
-    values that TOML does not support.
+    The text parses to the same document, except that ``declaration.code`` is as :func:`wrapped_code` returns it. Raises
+    :class:`FormatError` for values that TOML does not support.
     """
     from tomlkit.items import String, StringType, Trivia
 
@@ -256,10 +253,7 @@ def render_hat(document: Mapping[str, Any], guard: str) -> str:
 
 
 def render_toml(document: Mapping[str, Any], comment: str = "") -> str:
-    """A new TOML text from a document, with the lines of ``comment`` at its top.
-
-    Raises :class:`FormatError` for values that TOML does not support.
-    """
+    """A new TOML text with the lines of ``comment`` at its top; raises as :func:`render_hat`."""
     tables = plain(document)
     lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     return _checked(f"{lines}\n{_item(tables).as_string()}".lstrip(), tables)

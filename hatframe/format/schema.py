@@ -1,7 +1,6 @@
 """The schema of a .hat file: ``schema/hat.tosd``, the violations of it in a document, and its JSON Schema.
 
-The file uses TOML Schema 1.0.0. This module interprets the part that it needs: simple types, tables, arrays,
-collections, references to types, alternatives, optional keys, and limits of values.
+This module interprets the part of TOML Schema 1.0.0 that the file needs.
 """
 
 from __future__ import annotations

@@ -31,12 +31,10 @@ def is_path(text: str, folder: Path) -> bool:
 
 
 def confined(folder: Path, text: str, where: str, *, allow_outside: bool = False) -> Path:
-    """The path that ``text`` gives in the package's ``folder``; the file may not exist.
+    """The path that ``text``, the value at ``where``, gives in the package's ``folder``; the file may not exist.
 
-    Follows links, as the final path counts. ``allow_outside`` accepts any path.
-
-    Raises :class:`OutsideError` if the path leads outside the folder, and :class:`PackageError` if it is not a path;
-    ``where`` is the file and key of the text.
+    Follows links, as the final path counts. Raises :class:`OutsideError` if the path leads outside the folder, unless
+    ``allow_outside``, and :class:`PackageError` if it is not a path.
     """
     if not text or "\0" in text or any(len(os.fsencode(part)) > _LONGEST_NAME for part in Path(text).parts):
         shortened = text if len(text) <= 100 else f"{text[:99]}…"

@@ -39,10 +39,7 @@ _SYSTEM = re.compile(
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user allows the metadata of a package beyond the safe default.
-
-    ``allow_outside`` accepts paths outside the package's folder, and ``link_flags`` are flags for the linker.
-    """
+    """What a user allows the metadata of a package: paths outside its folder, and flags for the linker."""
 
     allow_outside: bool = False
     link_flags: tuple[str, ...] = ()
@@ -54,8 +51,8 @@ UNTRUSTED = Trust()
 class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     """One input of a link: a file, names of libraries, folders to search, or flags.
 
-    ``run_folders`` are searched when the library is loaded, but not when it is linked: a file in a package is linked if
-    a path gives it, never because its name matches. ``names`` are the libraries that the result may need at run time.
+    ``run_folders`` are searched only when the library is loaded: a file in a package is linked if a path gives it,
+    never because its name matches. ``names`` are the libraries that the result may need at run time.
     """
 
     text: str
@@ -71,8 +68,7 @@ def read_dependency(text: str, folder: Path, where: str, trust: Trust = UNTRUSTE
     """Interpret ``text`` as a path relative to ``folder``, the name of a library, or flags that name libraries.
 
     Raises :class:`hatframe.errors.OutsideError` for a path outside the folder, and :class:`LinkError` for a file that
-    is missing or cannot be linked, and for other flags, unless ``trust`` allows them; ``where`` is the place of the
-    text.
+    is missing or cannot be linked, and for other flags, unless ``trust`` allows them.
     """
     text = text.strip()
     if text in trust.link_flags:
@@ -141,11 +137,10 @@ def _read_flags(text: str, where: str, trust: Trust) -> Dependency:
 
 
 def statically_linked(dependencies: Iterable[Dependency], needed: Collection[str]) -> set[str]:
-    """The texts of the dependencies that the linked library holds, and so does not need at run time.
+    """The texts of the dependencies that a linked library holds; ``needed`` are the dynamic libraries it needs.
 
-    ``needed`` are the dynamic libraries that it needs. Files are known by their kind. A library given by name was
-    dynamic if the result needs one of that name or, as a library may call itself differently, one that no dependency
-    explains.
+    A library given by name was dynamic if the result needs one of that name or, as a library may call itself
+    differently, one that no dependency explains.
     """
     dependencies = list(dependencies)
     found = {_bare(PureWindowsPath(name).name) for name in needed}
@@ -164,10 +159,7 @@ def statically_linked(dependencies: Iterable[Dependency], needed: Collection[str
 
 
 def _bare(name: str) -> str:
-    """The name of a library without what its file name has around it: ``gomp`` of ``libgomp.so.1``.
-
-    In lower case, as Windows ignores case, and libraries of other systems do not differ by case alone.
-    """
+    """The name of a library, in lower case, without the rest of its file name: ``gomp`` of ``libgomp.so.1``."""
     name = name.removeprefix(":")
     whole = _DYNAMIC_FILE_NAME.fullmatch(name) or _LIBRARY_FILE_NAME.fullmatch(name)
     return (whole[1] if whole else name).lower()

@@ -190,8 +190,7 @@ def read_packages(paths: Iterable[str | Path]) -> list[Package]:
     """Read the packages in files and folders; the .hat files of one library are one package.
 
     A folder, also one packed as a .zip file, stands for the .hat files directly in it that have functions. Raises
-    :class:`FormatError` for a folder without .hat files, :class:`PackageError` if none of them has functions, and as
-    :func:`read_package`.
+    :class:`FormatError` or :class:`PackageError` if there are none, and as :func:`read_package`.
     """
     groups: dict[tuple[Path | None, Path], tuple[dict[Path, HatFile], Unpacked | None]] = {}
     for path in map(Path, paths):
@@ -216,11 +215,7 @@ def protect_unpacked(packages: list[Package]) -> Iterator[list[Package]]:
 
 
 def same_library(path: Path) -> Package:
-    """The package of a .hat file, with the others in its folder that name the same library.
-
-    Raises :class:`FormatError` if a .hat file in the folder cannot be read, and :class:`PackageError` if two of them
-    describe one function.
-    """
+    """The package of a .hat file and of those in its folder with the same library; raises as :func:`read_package`."""
     hat = read_hat(path)
     others = (read_hat(other) for other in _hat_files(path.parent) if not other.samefile(path))
     return Package([hat, *(other for other in others if hat.library and other.library == hat.library)])

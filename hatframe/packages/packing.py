@@ -1,7 +1,6 @@
 """Packing a package into one folder or .zip file, so that it can be moved.
 
-Files keep their places relative to the .hat files, which stay the same byte for byte. Only paths that would change
-their meaning, as they are absolute or go through a parent folder, are rewritten.
+Files keep their places relative to the .hat files, in which only absolute paths and those with ``..`` change.
 """
 
 from __future__ import annotations
@@ -34,13 +33,7 @@ _OTHER_FILES = frozenset((".hat", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", 
 
 
 def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:
-    """Pack a package as :meth:`hatframe.Kernel.pack` describes: all of ``output`` appears, or nothing.
-
-    A pack has every .hat file in the folder that names the same library, the library, the ``deploy_files``, the
-    ``provider`` of each device function, and the dependencies that are given by path. With ``allow_outside``, files
-    from outside the folder go to the top of the pack, and its .hat files name them there. The same package always gives
-    the same .zip file.
-    """
+    """Pack a package as :meth:`hatframe.Kernel.pack` describes: all of ``output`` appears, or nothing."""
     gathered = _Gathered(path.parent, allow_outside)
     for hat in same_library(path).hat_files:
         gathered.add(hat)

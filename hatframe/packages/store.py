@@ -1,8 +1,7 @@
 """What hatframe keeps for the user, in buckets that the modules which write there declare; listing and clearing it.
 
-A bucket is one folder of the cache or state folder with entries of one kind. Writers hold the lock of an entry
-(:func:`hatframe.files.locked`) while they write it, which also keeps it from being cleared. Only entries whose names
-fit their bucket count, and no link is followed: other files in a folder that the user chose are never touched.
+Writers hold the lock of an entry (:func:`hatframe.files.locked`), which keeps it from being cleared. Only entries whose
+names fit their bucket count, and no link is followed: other files in a folder that the user chose are never touched.
 """
 
 from __future__ import annotations
@@ -33,21 +32,11 @@ _buckets: dict[str, Bucket] = {}
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of entries that hatframe keeps; creating a bucket registers it for ``hatframe cache``.
+    """A folder of the cache or state folder for entries of one kind; creating it registers it for ``hatframe cache``.
 
-    Parameters
-    ----------
-    name
-        The name of the bucket and its folder.
-    summary
-        What its entries are, in a few words.
-    pattern
-        A regular expression for the names of its entries.
-    rebuilt
-        Whether hatframe makes the entries again as needed. The others are kept in the state folder, and cleared by
-        name only.
-    idle
-        An entry that something changed within this many seconds is in use; for writers that know no locks.
+    ``pattern`` fits the names of its entries. Entries that hatframe does not make again (``rebuilt``) are kept in the
+    state folder, and cleared by name only. An entry that changed within ``idle`` seconds is in use; for writers that
+    know no locks.
     """
 
     name: str
@@ -70,10 +59,7 @@ LOCKS = Bucket(name="locks", summary="locks of files that hatframe writes", patt
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A file or folder in a bucket, with its size in bytes and its age: the seconds since it was last used or made.
-
-    Many systems record the use of a file only once a day, some never.
-    """
+    """A file or folder in a bucket, with its size in bytes, and the seconds since it was used (where known) or made."""
 
     kind: str
     path: Path
@@ -96,10 +82,7 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def buckets(names: Collection[str] = ()) -> list[Bucket]:
-    """The registered buckets of these names, or all; those that hatframe can rebuild first, each by name.
-
-    Raises :class:`UsageError` for an unknown name.
-    """
+    """The registered buckets of these names, or all; raises :class:`UsageError` for an unknown name."""
     for name in names:
         if name not in _buckets:
             raise UsageError(f"unknown kind {name!r}", hint=f"choose from {', '.join(sorted(_buckets))}")
@@ -108,18 +91,12 @@ def buckets(names: Collection[str] = ()) -> list[Bucket]:
 
 
 def kept(names: Collection[str] = ()) -> list[Entry]:
-    """The entries of these buckets, or of all, in the order of :func:`buckets` and then by path.
-
-    Raises :class:`UsageError` for an unknown name.
-    """
+    """The entries of these buckets, or of all; raises :class:`UsageError` for an unknown name."""
     return [entry for bucket in buckets(names) for entry in _entries(bucket)]
 
 
 def clear(names: Collection[str] = (), older_than: float = 0.0) -> Cleared:
-    """Remove the entries of these buckets, or all that hatframe can rebuild, if at least ``older_than`` seconds old.
-
-    Entries that a process uses or writes stay. Raises :class:`UsageError` for an unknown name.
-    """
+    """Remove the unused entries of these buckets, or all that hatframe can rebuild, of at least this age in seconds."""
     removed: list[Entry] = []
     left: list[Left] = []
     chosen = [bucket for bucket in buckets(names) if names or bucket.rebuilt]

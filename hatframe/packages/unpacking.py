@@ -1,7 +1,6 @@
 """Unpacking untrusted .zip files: only plain files and folders, inside the target folder, and of limited size.
 
-All entries are checked before the first byte is written. Permissions in the archive are ignored, and nothing that was
-unpacked runs here.
+All entries are checked before the first byte is written, and permissions in the archive are ignored.
 """
 
 from __future__ import annotations
@@ -41,10 +40,7 @@ _DEVICES = frozenset(
 
 
 def unpacked(path: Path) -> Path:
-    """The folder in the user's cache with the unpacked content of a .zip file.
-
-    The same content has the same folder, which is unpacked again if it differs from the file. Two processes that need
-    it at once unpack it once.
+    """The folder in the user's cache with the unpacked content of a .zip file, which is unpacked again if it differs.
 
     Raises :class:`FormatError` if it is not a .zip file or is damaged, :class:`OutsideError` for a name that leads
     outside the folder, :class:`PackageError` for other unsafe content, and :class:`HatError` if writing fails.
@@ -80,8 +76,7 @@ def check_size(entries: int, size: int, where: str, hint: str) -> None:
 def check_names(names: Iterable[str], where: str, hint: str = "rename it") -> None:
     """Check that all names, of files and (with a trailing slash) folders, can be unpacked on any system.
 
-    Raises :class:`OutsideError` for a name that leads outside the folder, and :class:`PackageError` for one that is
-    invalid on some system, or the same as another except for case or Unicode normalization.
+    Raises :class:`OutsideError` for a name that leads outside the folder, and :class:`PackageError` for any other.
     """
     spelled: dict[str, str] = {}
     seen: set[str] = set()
