@@ -23,11 +23,7 @@ _FREE_OPTIONS = ("sinks", "resume")
 
 
 class Checkpoint:
-    """The saved state of a run, kept in the user's state folder and keyed by all that its figures depend on.
-
-    That is the content of all files of the packages and of the input data, the options, the machine and the version of
-    hatframe.
-    """
+    """The saved state of a run, kept in the user's state folder and keyed by all that its figures depend on."""
 
     def __init__(
         self,

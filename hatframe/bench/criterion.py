@@ -1,8 +1,7 @@
-"""Criteria: they decide when a function was measured enough. The loop that measures does not know."""
+"""The criterion that decides when a function was measured enough. The loop that measures does not know."""
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Sequence
 
 from hatframe.bench.options import BenchOptions
@@ -22,33 +21,7 @@ RUN_TIME, SHORTEST_SHARE, LONGEST_SHARE = 45.0, 0.1, 2.0
 FEWEST_BATCHES = 3
 
 
-class Criterion(abc.ABC):
-    """Takes each batch of one function, and says when there are enough."""
-
-    @abc.abstractmethod
-    def add_measurement(self, seconds: float, calls: int, overhead: float = 0.0) -> None:
-        """A batch of ``calls`` calls took ``seconds``, from which ``overhead`` seconds are already subtracted."""
-
-    @abc.abstractmethod
-    def is_finished(self) -> bool:
-        """Whether the function was measured enough."""
-
-    @abc.abstractmethod
-    def may_stop(self) -> bool:
-        """Whether it may be stopped for another reason, since it has what the user asked for."""
-
-    @property
-    @abc.abstractmethod
-    def exhausted(self) -> bool:
-        """Whether it was measured for the maximum time."""
-
-    @property
-    @abc.abstractmethod
-    def progress(self) -> float:
-        """The progress, from 0 to 1."""
-
-
-class PrecisionCriterion(Criterion):
+class Criterion:
     """Requires the minima, and then a precise mean or the maximum time.
 
     What the user asks for applies to every function. Defaults yield to the maximum time and to the race, except for
@@ -66,6 +39,7 @@ class PrecisionCriterion(Criterion):
         self._total = 0.0
 
     def add_measurement(self, seconds: float, calls: int, overhead: float = 0.0) -> None:
+        """A batch of ``calls`` calls took ``seconds``, from which ``overhead`` seconds are already subtracted."""
         self._means.append(seconds / calls)
         # For a function that does next to nothing, a second without the overhead would take minutes.
         self._total += seconds + overhead
@@ -78,6 +52,7 @@ class PrecisionCriterion(Criterion):
         return relative_half_width(self._means) <= self._precision
 
     def may_stop(self) -> bool:
+        """Whether it may be stopped for another reason, since it has what the user asked for."""
         return len(self._means) >= self._asked_batches and self._total >= self._asked_time
 
     @property

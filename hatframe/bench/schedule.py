@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from hatframe.backends import Observer
-from hatframe.bench.criterion import Criterion, PrecisionCriterion, batch_length, median
+from hatframe.bench.criterion import Criterion, batch_length, median
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Race, Samples
 from hatframe.bench.session import Batch, Describe, Drop, Needs, Row, Run, Warm, Warmed
@@ -63,18 +63,10 @@ class Record(msgspec.Struct, kw_only=True):
 
 
 class Schedule:
-    """One run over all rows.
+    """One run over all rows, by workers whose setup has the rows in the order of ``records``.
 
-    Parameters
-    ----------
-    records
-        One for each row, in the order of the setup's rows; those that have a status already are not measured again.
-    start_worker
-        Starts a worker with that setup.
-    finished
-        Called with each record as soon as it is final.
-    save
-        Called every few seconds to save all records.
+    Records that have a status already are not measured again. ``finished`` is called with each record as soon as it is
+    final, and ``save`` every few seconds.
     """
 
     def __init__(
@@ -134,7 +126,8 @@ class Schedule:
                 reply = self._worker.result(self._options.timeout)
             except WorkerEndedError as error:
                 self._end_worker()
-                self._end(row, error.status, f"{self._records[row].label} {_outcome(error)}")
+                outcome = f"crashed: {error.message}" if error.status == "crashed" else error.message
+                self._end(row, error.status, f"{self._records[row].label} {outcome}")
                 self._save_sometimes()
             except UsageError:
                 raise
@@ -195,13 +188,13 @@ class Schedule:
         race = Race(len(rows), batch_length(len(self._records)))
         criteria: dict[int, Criterion] = {}
         for row in rows:
-            criteria[row] = PrecisionCriterion(self._options, len(self._records))
+            criteria[row] = Criterion(self._options, len(self._records))
             record = self._records[row]
             # The anchor needs as many new batches as any other row: it is compared by those.
             for mean in record.samples.means if row != self._anchor else ():
                 criteria[row].add_measurement(mean * record.calls, record.calls, record.batch_overhead)
             self._observer.function_started(record.label)
-        for row, warmed in self._exchange((row, Warm(row)) for row in self._shuffled(rows)):
+        for row, warmed in self._exchange((row, Warm(row)) for row in self._random.sample(rows, len(rows))):
             record = self._records[row]
             record.warmed = warmed
             record.warm_up_seconds += warmed.seconds
@@ -213,7 +206,7 @@ class Schedule:
         self._save_sometimes()
         active = [row for row in rows if not self._records[row].status]
         while active:
-            requests = [(row, Run(row, self._records[row].calls)) for row in self._shuffled(active)]
+            requests = [(row, Run(row, self._records[row].calls)) for row in self._random.sample(active, len(active))]
             for row, measured in self._exchange(requests):
                 self._add(row, measured, criteria[row])
             active = [row for row in active if not self._records[row].status]
@@ -236,9 +229,6 @@ class Schedule:
             for row in active
             if (row in behind and criteria[row].may_stop()) or (criteria[row].is_finished() and not race.undecided(row))
         }
-
-    def _shuffled(self, rows: Sequence[int]) -> list[int]:
-        return self._random.sample(rows, len(rows))
 
     def _add(self, row: int, measured: Batch, criterion: Criterion) -> None:
         record = self._records[row]
@@ -271,8 +261,3 @@ class Schedule:
             self._save()
             self._saved = perf_counter()
             self._unsaved_ends = False
-
-
-def _outcome(error: WorkerEndedError) -> str:
-    """What happened to a function, as a predicate."""
-    return {"crashed": f"crashed: {error.message}", "exited": error.message}.get(error.status, error.message)

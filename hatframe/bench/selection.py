@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.session import Row
-from hatframe.calling.plans import CallPlan, plan_call
+from hatframe.calling.plans import plan_call
 from hatframe.errors import HatError, PackageError, UnknownFunctionError, UsageError
 from hatframe.format.model import Function
 from hatframe.format.names import matching
@@ -64,7 +64,7 @@ def with_sizes(
 def _numbers_and_dimensions(function: Function) -> tuple[set[str], list[str]]:
     """The integer parameters that can be given, and those that array sizes refer to; none where it has no plan."""
     try:
-        plan: CallPlan = plan_call(function)
+        plan = plan_call(function)
     except HatError:
         return set(), []  # measuring it reports the error
     numbers = {

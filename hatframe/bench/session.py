@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -156,7 +155,6 @@ class Session:
             pin(setup.cpu)
 
     def handle(self, request: Describe | Warm | Run | Drop) -> Needs | Warmed | Batch | None:
-        """Do a request."""
         match request:
             case Describe(row):
                 return self._needs(row)
@@ -209,22 +207,14 @@ class Session:
     def _run(self, row: int, calls: int) -> Batch:
         workload = self._workloads[row]
         self._calling(calls * self._per_call[row])
-        counters: dict[str, float] = {}
-        with self._metered(counters):
-            measured = workload.run(calls)
-        counters.update(measured.counters)
-        return Batch(measured.seconds, counters, workload.restore())
-
-    @contextlib.contextmanager
-    def _metered(self, counters: dict[str, float]) -> Iterator[None]:
         for meter in self._meters:
             meter.start()
         try:
-            yield
+            measured = workload.run(calls)
         finally:
-            found: list[Mapping[str, float]] = [meter.stop() for meter in reversed(self._meters)]
-        for figures in found:
-            counters.update(figures)
+            figures = [meter.stop() for meter in reversed(self._meters)]
+        counters = {name: value for each in (*figures, measured.counters) for name, value in each.items()}
+        return Batch(measured.seconds, counters, workload.restore())
 
     def _drop(self, keys: Sequence[str]) -> None:
         for row in [row for row, workload in self._workloads.items() if workload.key in keys]:

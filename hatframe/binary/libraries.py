@@ -115,7 +115,8 @@ def identify(path: Path) -> LibraryFile:
             return _identify_archive(path, list(members(data, path)))
         header = read_header(data)
         if header is None:
-            reason = "it is empty" if not len(data) else "it is text" if _is_text(data) else "its format is unknown"
+            is_text = not any(byte < 7 or 13 < byte < 27 or byte == 127 for byte in data[:1024])
+            reason = "it is empty" if not len(data) else "it is text" if is_text else "its format is unknown"
             raise PackageError(f"this file is not a library: {reason}", where=str(path))
     return LibraryFile(path=path, kind=header.kind, format=header.format, architectures=header.architectures)
 
@@ -198,10 +199,6 @@ def content(path: Path) -> Iterator[bytes | mmap.mmap]:
         raise PackageError(f"cannot read this library: {error.strerror or error}", where=str(path)) from None
 
 
-def _is_text(data: bytes | mmap.mmap) -> bool:
-    return not any(byte < 7 or 13 < byte < 27 or byte == 127 for byte in data[:1024])
-
-
 # ---------------------------------------------------------------------------------------------------- headers
 
 
@@ -212,7 +209,9 @@ def read_header(data: bytes | mmap.mmap) -> BinaryHeader | None:
     specification PE, and LLVM's manual bitcode.
     """
     try:
-        return _elf(data) or _mach(data) or _universal(data) or _pe(data) or _coff(data) or _bitcode(data)
+        if data[:4] in (b"BC\xc0\xde", b"\xde\xc0\x17\x0b"):
+            return BinaryHeader(LibraryKind.OBJECT)
+        return _elf(data) or _mach(data) or _universal(data) or _pe(data) or _coff(data)
     except struct.error:  # the file ends within its header
         return None
 
@@ -295,10 +294,6 @@ def _coff(data: bytes | mmap.mmap) -> BinaryHeader | None:
     plausible = optional == 0 and table + 18 * entries <= len(data) and 20 + 40 * sections <= len(data)
     known = machine in _PE_MACHINES and plausible
     return BinaryHeader(LibraryKind.OBJECT, "PE", _known(_PE_MACHINES[machine])) if known else None
-
-
-def _bitcode(data: bytes | mmap.mmap) -> BinaryHeader | None:
-    return BinaryHeader(LibraryKind.OBJECT) if data[:4] in (b"BC\xc0\xde", b"\xde\xc0\x17\x0b") else None
 
 
 def _known(architecture: str) -> frozenset[str]:

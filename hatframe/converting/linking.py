@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hatframe.backends import Linker, SharedLibrary
@@ -58,7 +57,7 @@ def link(
     objects += [file.path for file in files if file.kind is LibraryKind.OBJECT]
     symbols = [read_symbols(path) for path in (*archives, *objects)]
     symbols += [read_symbols(file.path) for file in files if file.kind is LibraryKind.ARCHIVE]
-    with _blaming(plan, folder):
+    try:
         if _definitions_needed(plan, symbols) and (definitions := _compile_definitions(plan, linker, platform, folder)):
             objects.insert(0, definitions)
             if not _defined(symbols).issuperset(plan.exports):
@@ -71,15 +70,16 @@ def link(
             archives=tuple(archives),
             exports=plan.exports,
             libraries=tuple(library for dependency in dependencies for library in dependency.libraries),
-            library_folders=(
-                *plan.library_folders,
-                *(path for dependency in dependencies for path in dependency.folders),
-            ),
+            library_folders=(*plan.library_folders, *(path for each in dependencies for path in each.folders)),
             run_folders=run_folders(plan.library_folders, dependencies, home),
             flags=tuple(flag for dependency in dependencies for flag in dependency.flags),
             import_library=import_library,
         )
         return link_checked(shared, linker)
+    except LinkError as error:
+        # The linker knows only intermediate files.
+        message = error.message.replace(f"{folder}{os.sep}", "")
+        raise LinkError(message, where=str(plan.package.path), hint=error.hint) from None
 
 
 def link_checked(shared: SharedLibrary, linker: Linker, where: str = "") -> tuple[Symbols, tuple[str, ...]]:
@@ -129,16 +129,6 @@ def run_folders(
     )
 
 
-@contextlib.contextmanager
-def _blaming(plan: LinkPlan, folder: Path) -> Iterator[None]:
-    """Name the package in the errors of a linker, which knows only intermediate files in ``folder``."""
-    try:
-        yield
-    except LinkError as error:
-        message = error.message.replace(f"{folder}{os.sep}", "")
-        raise LinkError(message, where=str(plan.package.path), hint=error.hint) from None
-
-
 # ------------------------------------------------------------------------------- definitions in the .hat files
 
 
@@ -147,9 +137,7 @@ def _definitions_needed(plan: LinkPlan, found: Sequence[Symbols]) -> bool:
 
     ``found`` are the symbols of the linked files; what a dependency by name uses is unknown.
     """
-    by_name = any(
-        dependency.flags or (dependency.libraries and not dependency.file) for dependency in plan.dependencies
-    )
+    by_name = any(each.flags or (each.libraries and not each.file) for each in plan.dependencies)
     if by_name or not all(symbols.complete for symbols in found):
         return True
     defined = _defined(found)

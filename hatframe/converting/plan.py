@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -155,11 +155,10 @@ def _source(hat: HatFile, trust: Trust) -> HatSource:
     if hat.path is None:
         raise PackageError("only packages that were read from files can be linked")
     path = hat.path.absolute()
-    return HatSource(hat, path, read_text(path), tuple(_dependencies(hat, trust)))
-
-
-def _dependencies(hat: HatFile, trust: Trust) -> Iterator[Dependency]:
+    text = read_text(path)
+    dependencies = []
     for index, reference in enumerate(hat.dependencies.dynamic):
         if reference.target_file.strip():
             where = f"{hat.path}: dependencies.dynamic[{index}].target_file"
-            yield read_dependency(reference.target_file, hat.folder, where, trust)
+            dependencies.append(read_dependency(reference.target_file, hat.folder, where, trust))
+    return HatSource(hat, path, text, tuple(dependencies))

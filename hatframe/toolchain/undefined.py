@@ -36,12 +36,9 @@ _KNOWN = (
 def undefined_symbols(symbols: Iterable[str], most: int = 5) -> LinkError:
     """The error for undefined ``symbols``, which are without the platform's prefix."""
     names = list(dict.fromkeys(symbols))
-    known = list(dict.fromkeys(meaning for name in names if (meaning := _meaning(name))))
+    matches = (next((meaning for pattern, meaning in _KNOWN if re.match(pattern, name)), "") for name in names)
+    known = list(dict.fromkeys(filter(None, matches)))
     unknown = "add the library that defines them with -l and its folder with -L, or add their source or object"
     hint = f"link {'; '.join(known)}" if known else unknown
     plural = "s" if len(names) > 1 else ""
     return LinkError(f"undefined symbol{plural} {listed(names, most)}", hint=hint)
-
-
-def _meaning(symbol: str) -> str:
-    return next((meaning for pattern, meaning in _KNOWN if re.match(pattern, symbol)), "")

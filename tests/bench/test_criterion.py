@@ -15,7 +15,6 @@ from hatframe.bench.criterion import (
     FEWEST_BATCHES,
     RUN_TIME,
     Criterion,
-    PrecisionCriterion,
     batch_length,
     median,
 )
@@ -33,8 +32,8 @@ def measure(criterion: Criterion, spread: float = 0.0, call: float = 1e-6, calls
     raise AssertionError("it never ended")
 
 
-def criterion(rows: int = 1, **options: Any) -> PrecisionCriterion:
-    return PrecisionCriterion(BenchOptions(**options), rows)
+def criterion(rows: int = 1, **options: Any) -> Criterion:
+    return Criterion(BenchOptions(**options), rows)
 
 
 def test_steady_times_end_with_the_default_minima() -> None:

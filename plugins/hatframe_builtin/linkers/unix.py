@@ -38,7 +38,49 @@ _BY_MCPU = frozenset(("aarch64", "arm"))
 Words = list[str | Path]
 
 
-class Driver(ToolLinker):
+class Compiler(ToolLinker):
+    """A linker that compiles and preprocesses by nearly the same command."""
+
+    @abstractmethod
+    def _compile(
+        self,
+        folder: Path,
+        source: Path,
+        output: Path,
+        platform: Platform | None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+        preprocess: bool = False,
+    ) -> None:
+        """Compile or preprocess ``source``; ``folder`` is private to this run."""
+
+    def compile(
+        self,
+        source: Path,
+        output: Path,
+        *,
+        platform: Platform | None = None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+    ) -> None:
+        with private_folder() as folder:
+            self._compile(folder, source, output, platform, include_folders, flags)
+
+    def preprocess(
+        self,
+        source: Path,
+        *,
+        platform: Platform | None = None,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+    ) -> str:
+        with private_folder() as folder:
+            output = folder / "preprocessed.i"
+            self._compile(folder, source, output, platform, include_folders, flags, preprocess=True)
+            return output.read_text(encoding="utf-8-sig", errors="replace")
+
+
+class Driver(Compiler):
     """A compiler driver with gcc's options; subclasses define the program and its platforms."""
 
     plain_names: ClassVar[tuple[str, ...]] = ("-Wl,--no-demangle",)
@@ -60,31 +102,6 @@ class Driver(ToolLinker):
         """Change what the linker cannot link as it is; new objects go to ``folder``."""
         return library
 
-    def compile(
-        self,
-        source: Path,
-        output: Path,
-        *,
-        platform: Platform | None = None,
-        include_folders: Sequence[Path] = (),
-        flags: Sequence[str] = (),
-    ) -> None:
-        pic = [] if (platform or Platform.host()).os == "windows" else ["-fPIC"]
-        self._compile(source, output, platform, include_folders, flags, "-pipe", *pic, "-c")
-
-    def preprocess(
-        self,
-        source: Path,
-        *,
-        platform: Platform | None = None,
-        include_folders: Sequence[Path] = (),
-        flags: Sequence[str] = (),
-    ) -> str:
-        with private_folder() as folder:
-            output = folder / "preprocessed.i"
-            self._compile(source, output, platform, include_folders, flags, "-E", "-C")
-            return output.read_text(encoding="utf-8", errors="replace")
-
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
         platform = platform or Platform.host()
         check_optimization(level, processor, platform)
@@ -93,10 +110,6 @@ class Driver(ToolLinker):
         return (f"-O{level}", f"-mcpu={processor}" if platform.architecture in _BY_MCPU else f"-march={processor}")
 
     def link_shared(self, library: SharedLibrary) -> None:
-        """Link a shared library of whole archives, with exactly these exports and without undefined symbols.
-
-        It records those of ``libraries`` that it needs, and where to find them. The maths library is always available.
-        """
         with private_folder() as folder:
             # A linker may write other files beside its output.
             made = folder / library.output.name
@@ -113,7 +126,9 @@ class Driver(ToolLinker):
     def archive(self, objects: Sequence[Path], output: Path, *, platform: Platform | None = None) -> None:
         output = output.absolute()
         output.unlink(missing_ok=True)
-        self._check([*self.archiver(), "qcs", output, *(path.absolute() for path in objects)], where=str(output))
+        command = [*self.archiver(), "qcs", output, *(path.absolute() for path in objects)]
+        with private_folder() as folder:
+            self._check(command, folder, where=str(output))
 
     # -------------------------------------------------------------------------------------------- the options
 
@@ -162,20 +177,22 @@ class Driver(ToolLinker):
 
     def _compile(
         self,
+        folder: Path,
         source: Path,
         output: Path,
         platform: Platform | None,
-        include_folders: Sequence[Path],
-        flags: Sequence[str],
-        *options: str,
+        include_folders: Sequence[Path] = (),
+        flags: Sequence[str] = (),
+        preprocess: bool = False,
     ) -> None:
-        driver = self.driver(platform or Platform.host(), flags)
-        includes = [word for folder in include_folders for word in ("-I", folder.absolute())]
-        self._check([*driver, "-w", *options, *flags, *includes, "-o", output.absolute(), source.absolute()])
+        platform = platform or Platform.host()
+        options = ["-E", "-C"] if preprocess else ["-pipe", *([] if platform.os == "windows" else ["-fPIC"]), "-c"]
+        includes = [word for path in include_folders for word in ("-I", path.absolute())]
+        paths = ("-o", output.absolute(), source.absolute())
+        self._check([*self.driver(platform, flags), "-w", *options, *flags, *includes, *paths], folder)
 
-    def _check(self, command: Words, where: str = "") -> None:
-        with private_folder() as folder:
-            result = self._run(command, folder)
+    def _check(self, command: Words, folder: Path, where: str = "") -> None:
+        result = self._run(command, folder)
         if result.code:
             raise tool_failure(result, where=where)
 
@@ -193,8 +210,7 @@ class UnixDriver(Driver):
             return Availability(available=False, reason="it supports Linux and macOS only")
         if shutil.which(self.program):
             return Availability()
-        install = "xcode-select --install" if sys.platform == "darwin" else self.install
-        return Availability(available=False, reason=f"{self.program} is not on the PATH", install=install)
+        return Availability(available=False, reason=f"{self.program} is not on the PATH", install=self._install())
 
     def platforms(self) -> frozenset[Platform]:
         return frozenset((Platform.host(),))
@@ -213,11 +229,13 @@ class UnixDriver(Driver):
     def archiver(self) -> Words:
         return [self._tool("ar")]
 
+    def _install(self) -> str:
+        return "xcode-select --install" if sys.platform == "darwin" else self.install
+
     def _tool(self, program: str) -> str:
         found = shutil.which(program)
         if not found:
-            install = "xcode-select --install" if sys.platform == "darwin" else self.install
-            raise LinkError(f"{program} is not on the PATH", hint=f"install it: {install}")
+            raise LinkError(f"{program} is not on the PATH", hint=f"install it: {self._install()}")
         # The PATH may have relative folders, but the tool runs in another folder.
         return str(Path(found).absolute())
 

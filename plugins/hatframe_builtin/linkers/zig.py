@@ -61,7 +61,10 @@ class Zig(Driver):
         """``zig cc`` with a target, or for this machine with its own headers and libraries."""
         command: Words = [_found(), "cc"]
         if not platform.fits(Platform.host()):
-            command += ["-target", _target(platform)]
+            target = next((target for known, target in _TARGETS.items() if known.fits(platform)), None)
+            if target is None:
+                raise LinkError(f"zig does not support {platform} here", hint="see: zig targets")
+            command += ["-target", target]
         elif not any(flag.startswith(("-march=", "-mcpu=")) for flag in flags):
             # Otherwise the code would be for the processor of this machine only.
             command.append("-mcpu=baseline")
@@ -87,16 +90,9 @@ class Zig(Driver):
         return [_found(), "ar"]
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
-        """``-O`` and ``-mcpu``; zig writes the names of processors with underscores."""
         check_optimization(level, processor, platform or Platform.host())
+        # zig writes the names of processors with underscores.
         return (f"-O{level}", *([f"-mcpu={processor.replace('-', '_')}"] if processor else []))
-
-
-def _target(platform: Platform) -> str:
-    for known, target in _TARGETS.items():
-        if known.fits(platform):
-            return target
-    raise LinkError(f"zig does not support {platform} here", hint="see: zig targets")
 
 
 def _program() -> str | None:

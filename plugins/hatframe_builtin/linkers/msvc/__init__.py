@@ -16,7 +16,6 @@ from hatframe.plugin import (
     LinkError,
     Platform,
     SharedLibrary,
-    ToolLinker,
     ToolResult,
     UsageError,
     private_folder,
@@ -25,7 +24,7 @@ from hatframe.plugin import (
 )
 from hatframe_builtin.linkers.msvc import commands
 from hatframe_builtin.linkers.msvc.tools import ARCHITECTURES, Toolchain, find, install, missing
-from hatframe_builtin.linkers.unix import check_optimization, first_line
+from hatframe_builtin.linkers.unix import Compiler, check_optimization, first_line
 
 _RUNTIME = Path(__file__).parent / "runtime"
 
@@ -40,7 +39,7 @@ _NO_HEADER = re.compile(r"'[^'\n]+' file not found")
 _FEATURES = {41: "avx512", 40: "avx2", 39: "avx"}
 
 
-class Msvc(ToolLinker):
+class Msvc(Compiler):
     """The tools of Visual Studio, or clang, lld-link and llvm-lib.
 
     If Windows' C library is missing, LLVM's tools link with a small part of it: see the folder ``runtime``.
@@ -66,31 +65,6 @@ class Msvc(ToolLinker):
         if tools.microsoft:
             return first_line(tools.compiler)
         return f"{first_line(tools.compiler, '--version')}, {first_line(tools.linker, '--version')}"
-
-    def compile(
-        self,
-        source: Path,
-        output: Path,
-        *,
-        platform: Platform | None = None,
-        include_folders: Sequence[Path] = (),
-        flags: Sequence[str] = (),
-    ) -> None:
-        with private_folder() as folder:
-            self._compile(folder, source, output, platform, include_folders, flags)
-
-    def preprocess(
-        self,
-        source: Path,
-        *,
-        platform: Platform | None = None,
-        include_folders: Sequence[Path] = (),
-        flags: Sequence[str] = (),
-    ) -> str:
-        with private_folder() as folder:
-            output = folder / "preprocessed.i"
-            self._compile(folder, source, output, platform, include_folders, flags, preprocess=True)
-            return output.read_text(encoding="utf-8-sig", errors="replace")
 
     def optimization(self, level: int, processor: str = "", platform: Platform | None = None) -> tuple[str, ...]:
         platform, tools = _for(platform)
