@@ -124,7 +124,6 @@ def build(
 def _select(
     contents: ParsedSource, patterns: Sequence[str]
 ) -> tuple[list[FunctionDefinition], tuple[UnsupportedFunction, ...]]:
-    """The functions to describe, and those that cannot be described."""
     supported: dict[str, FunctionDefinition] = {}
     for definition in contents.functions:
         name = definition.function.name

@@ -16,8 +16,6 @@ from hatframe.format.model import Usage
 
 
 class Annotation(msgspec.Struct, frozen=True):
-    """A value in a comment, and its line."""
-
     value: str
     place: Place
 
@@ -43,7 +41,6 @@ class ParameterAnnotation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_layout(self) -> bool:
-        """Whether it gives a layout."""
         return self.order is not None or self.changes_layout
 
     @property
@@ -57,7 +54,7 @@ class ParameterAnnotation(msgspec.Struct, frozen=True, kw_only=True):
         return self.usage is not None and self.extents is None and not self.has_layout
 
 
-class Annotations(msgspec.Struct, frozen=True, kw_only=True):
+class Annotations(msgspec.Struct, kw_only=True):
     """All that one comment says; ``package`` are its lines about the package, by key."""
 
     description: str = ""
@@ -66,7 +63,7 @@ class Annotations(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, ParameterAnnotation] = {}
     flops: Annotation | None = None
     skip: Place | None = None
-    package: tuple[tuple[str, Annotation], ...] = ()
+    package: list[tuple[str, Annotation]] = []
 
     @property
     def of_function(self) -> Place | None:
@@ -134,26 +131,16 @@ class _Reader:
         self._description: list[str] = []
         self._returns: list[str] = []
         self._doxygen: dict[str, tuple[list[str], Usage | None, Place]] = {}
-        self._parameters: dict[str, ParameterAnnotation] = {}
-        self._flops: Annotation | None = None
-        self._skip: Place | None = None
-        self._package: list[tuple[str, Annotation]] = []
+        self._found = Annotations()
         self._into = self._description
         self._commands = 0
 
     def annotations(self) -> Annotations:
-        return Annotations(
-            description=_collapsed(self._description),
-            returns=_collapsed(self._returns),
-            doxygen={
-                name: DoxygenParam(_collapsed(text), usage, place)
-                for name, (text, usage, place) in self._doxygen.items()
-            },
-            parameters=self._parameters,
-            flops=self._flops,
-            skip=self._skip,
-            package=tuple(self._package),
-        )
+        self._found.description = _collapsed(self._description)
+        self._found.returns = _collapsed(self._returns)
+        for name, (text, usage, place) in self._doxygen.items():
+            self._found.doxygen[name] = DoxygenParam(_collapsed(text), usage, place)
+        return self._found
 
     def read(self, line: str, place: Place) -> None:
         if match := _HAT.match(line):
@@ -172,7 +159,6 @@ class _Reader:
         self._add(command, line[position:], place)
 
     def _add(self, command: str, text: str, place: Place) -> None:
-        """Add the text after a command, or before any, where it belongs."""
         if command in _DESCRIBING and not self._commands:
             pass  # the description goes on
         elif command == "param":
@@ -205,22 +191,22 @@ class _Reader:
     def _read_annotation(self, text: str, place: Place) -> None:
         keyed = re.fullmatch(r"(?P<key>[A-Za-z_][\w-]*)\s*:\s*(?P<value>.*)", text, re.DOTALL)
         if text == "skip":
-            self._skip = place
+            self._found.skip = place
         elif not keyed:
             annotation = _parameter_annotation(text, place)
-            if before := self._parameters.get(annotation.name):
+            if before := self._found.parameters.get(annotation.name):
                 fail(f"`{annotation.name}` is also on line {before.place.line}", place, "write all of it on one line")
-            self._parameters[annotation.name] = annotation
+            self._found.parameters[annotation.name] = annotation
         elif keyed["key"] not in KEYS:
             fail(f"unknown key `@hat {keyed['key']}:`", place, f"use {', '.join(f'{key}:' for key in KEYS)}")
         elif not keyed["value"]:
             fail(f"missing value after `@hat {keyed['key']}:`", place, f"write `@hat {keyed['key']}: …`")
         elif keyed["key"] in PACKAGE_KEYS:
-            self._package.append((keyed["key"], Annotation(keyed["value"], place)))
-        elif self._flops:
-            fail(f"flops are also on line {self._flops.place.line}", place, "keep one of them")
+            self._found.package.append((keyed["key"], Annotation(keyed["value"], place)))
+        elif self._found.flops:
+            fail(f"flops are also on line {self._found.flops.place.line}", place, "keep one of them")
         else:
-            self._flops = Annotation(keyed["value"], place)
+            self._found.flops = Annotation(keyed["value"], place)
 
 
 _TERM = r"\((?:[^()]|\([^()]*\))*\)|[^\s\[\]]+"
@@ -277,7 +263,6 @@ def _parameter_annotation(text: str, place: Place) -> ParameterAnnotation:
 
 
 def _extents(text: str, position: int, place: Place) -> tuple[tuple[str, ...] | None, int]:
-    """The texts in the brackets at ``position``, or None, and where they end."""
     extents: list[str] = []
     while opening := _OPENING_BRACKET.match(text, position):
         depth, position = 1, opening.end()

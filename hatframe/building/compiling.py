@@ -69,7 +69,6 @@ class Compiler(NamedTuple):
     include_folders: Sequence[Path]
 
     def parse(self, source: Path) -> ParsedSource:
-        """The functions that a source defines."""
         text = self.linker.preprocess(
             source, platform=self.platform, include_folders=self.include_folders, flags=self.flags
         )

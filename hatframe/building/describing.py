@@ -100,12 +100,7 @@ def package_description(lines: Iterable[tuple[str, Annotation]]) -> dict[str, st
                 f"the {key} is {line.value!r} here and {first.value!r} at {first.place}", line.place, "keep one of them"
             )
     values = {key: ", ".join(dict.fromkeys(line.value for line in lines)) for key, lines in by_key.items()}
-    return {
-        "comment": values["comment"],
-        "author": values["author"],
-        "version": values["version"],
-        "license_url": values["license"],
-    }
+    return {key: values[key.removesuffix("_url")] for key in ("comment", "author", "version", "license_url")}
 
 
 class _Reader:
@@ -146,7 +141,6 @@ class _Reader:
         return is_function and self._unit.is_source(self._place(node))
 
     def _place(self, definition: Node) -> Place:
-        """The line of a function's name."""
         node = definition.child_by_field_name("declarator") or definition
         return self._unit.place(node.start_point.row)
 
@@ -177,25 +171,17 @@ class _Reader:
         )
         needed = set().union(*map(prerequisites, types))
         place = self._place(node)
+        in_c = [(typed.c_type, typed.parameter.name) for typed in parameters]
+        in_header = [
+            (typed.header_type, "" if typed.parameter.name in _CPP_KEYWORDS else typed.parameter.name)
+            for typed in parameters
+        ]
+        # Compilers warn of `(void)` after a definition with `()`.
+        none = "void" if in_parentheses and in_parentheses.named_child_count else ""
         return FunctionDefinition(
             function=function,
-            prototype=_function_declaration(
-                returned_type,
-                name,
-                [
-                    (typed.header_type, "" if typed.parameter.name in _CPP_KEYWORDS else typed.parameter.name)
-                    for typed in parameters
-                ],
-                lambda scalar: scalar.name,
-            ),
-            redeclaration=_function_declaration(
-                returned_type,
-                name,
-                [(typed.c_type, typed.parameter.name) for typed in parameters],
-                lambda scalar: scalar.original,
-                # Compilers warn of `(void)` after a definition with `()`.
-                "void" if in_parentheses and in_parentheses.named_child_count else "",
-            ),
+            prototype=_function_declaration(returned_type, name, in_header, lambda scalar: scalar.name),
+            redeclaration=_function_declaration(returned_type, name, in_c, lambda scalar: scalar.original, none),
             sizes=tuple(dict.fromkeys((scalar.original, scalar.element.size) for scalar in scalars)),
             # Includes first: the typedefs of half-precision numbers depend on them.
             prerequisites=tuple(sorted(needed, key=lambda text: (not text.startswith("#include"), text))),

@@ -52,19 +52,12 @@ def _function(function: Function) -> dict[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    table: dict[str, Any] = {
-        "name": parameter.name,
-        "description": parameter.description,
-        "logical_type": parameter.logical_type,
-        "declared_type": parameter.declared_type,
-        "element_type": parameter.element_type,
-        "usage": parameter.usage,
-    }
+    keys = ["name", "description", "logical_type", "declared_type", "element_type", "usage"]
     if parameter.shape is not None:
-        table.update(shape=parameter.shape, affine_map=parameter.affine_map, affine_offset=parameter.affine_offset)
+        keys += ["shape", "affine_map", "affine_offset"]
     if parameter.size is not None:
-        table["size"] = parameter.size
-    return table
+        keys.append("size")
+    return {key: getattr(parameter, key) for key in keys}
 
 
 def target_table(platform: Platform, target: CompiledFor) -> dict[str, Any]:
@@ -88,7 +81,6 @@ def reference_table(dependency: Dependency, folder: Path) -> dict[str, str]:
 
 
 def _code(functions: Sequence[FunctionDefinition]) -> str:
-    """The C code of the header, for C and C++: the prototypes after what they need."""
     needed = list(dict.fromkeys(text for definition in functions for text in definition.prerequisites))
     blocks = [
         *(["\n".join(needed)] if needed else []),

@@ -41,8 +41,6 @@ _CALLBACK = "the format has no function pointers"
 
 
 class TypedParameter(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter's metadata, and its type in C."""
-
     parameter: Parameter
     c_type: CType
 
@@ -66,7 +64,6 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def dimensions(self) -> set[str]:
-        """The parameters that the sizes of arrays refer to."""
         sizes = [typed.parameter.size or "" for typed in self.parameters]
         return set(re.findall(r"[A-Za-z_]\w*", " ".join(sizes)))
 

@@ -24,7 +24,6 @@ class ElementType(msgspec.Struct, frozen=True):
 
     @property
     def is_integer(self) -> bool:
-        """Whether it is an integer type; ``bool`` is none."""
         return self.kind in ("int", "uint")
 
     @property
@@ -43,7 +42,6 @@ class ElementType(msgspec.Struct, frozen=True):
 
     @property
     def integer_range(self) -> tuple[int, int]:
-        """The smallest and the largest value of an integer type."""
         bits = 8 * self.size
         return (-(1 << bits - 1), (1 << bits - 1) - 1) if self.kind == "int" else (0, (1 << bits) - 1)
 
@@ -86,8 +84,7 @@ class DataModel(msgspec.Struct, frozen=True):
 def element_types(model: DataModel) -> dict[str, ElementType]:
     """Every arithmetic type that the format knows, by its canonical name."""
     types = {
-        "bool": ("bool", 1),
-        "_Bool": ("bool", 1),
+        **dict.fromkeys(("bool", "_Bool"), ("bool", 1)),
         "float16_t": ("float16", 2),
         "bfloat16_t": ("bfloat16", 2),
         "float": ("float", 4),
@@ -95,11 +92,8 @@ def element_types(model: DataModel) -> dict[str, ElementType]:
         "char": ("int" if model.signed_char else "uint", 1),
         "signed char": ("int", 1),
         "unsigned char": ("uint", 1),
-        "size_t": ("uint", model.pointer),
-        "ssize_t": ("int", model.pointer),
-        "ptrdiff_t": ("int", model.pointer),
-        "intptr_t": ("int", model.pointer),
-        "uintptr_t": ("uint", model.pointer),
+        **dict.fromkeys(("size_t", "uintptr_t"), ("uint", model.pointer)),
+        **dict.fromkeys(("ssize_t", "ptrdiff_t", "intptr_t"), ("int", model.pointer)),
         "intmax_t": ("int", 8),
         "uintmax_t": ("uint", 8),
     }

@@ -45,16 +45,13 @@ Extent: TypeAlias = Constant | Formula
 
 
 class Names(Protocol):
-    """What names and types mean where an expression stands."""
+    """What names and types mean where an expression stands; raises :class:`UnsupportedDeclaration`."""
 
-    def value(self, name: str) -> Extent:
-        """The value of a name; raises :class:`UnsupportedDeclaration` where it has none."""
+    def value(self, name: str) -> Extent: ...
 
-    def size_of(self, node: Node) -> int:
-        """The bytes of a type; ``node`` may be an identifier that names a typedef."""
+    def size_of(self, node: Node) -> int: ...
 
-    def integer_type(self, node: Node) -> ElementType:
-        """The integer type to which a cast converts."""
+    def integer_type(self, node: Node) -> ElementType: ...
 
 
 MAX_DEPTH = 150

@@ -38,10 +38,7 @@ _MAX_STATEMENT = 4_000
 
 
 def only_aliases(text: str, folder: Path) -> frozenset[str] | None:
-    """The names of the pointers that a .hat text defines if it certainly defines nothing else, or None.
-
-    ``folder`` is where it looks for includes: a file there may replace a system header.
-    """
+    """The pointers that a .hat text defines if it certainly defines nothing else; ``folder`` may replace headers."""
     code = _outside_toml(text)
     if code is None or any(text in code for text in _BEYOND_PATTERNS):
         return None

@@ -36,7 +36,6 @@ class Layout(msgspec.Struct, frozen=True):
 
     @classmethod
     def dense(cls, shape: tuple[int, ...]) -> Layout:
-        """The row-major layout of a shape."""
         return cls(shape, row_major(shape))
 
     @property
@@ -87,11 +86,7 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides in elements of a dense row-major array.
-
-    >>> row_major((2, 3, 4))
-    (12, 4, 1)
-    """
+    """The strides in elements of a dense row-major array: ``(12, 4, 1)`` for the shape ``(2, 3, 4)``."""
     strides = []
     step = 1
     for extent in reversed(shape):

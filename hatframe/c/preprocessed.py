@@ -44,7 +44,6 @@ class Comment(msgspec.Struct, frozen=True):
 
     @property
     def is_run(self) -> bool:
-        """Whether it consists of ``//`` comments."""
         return self.lines[0].lstrip().startswith("//")
 
 
@@ -130,7 +129,6 @@ class TranslationUnit:
         return bisect.bisect_right(self._line_starts, offset) - 1
 
     def place(self, row: int) -> Place:
-        """Where a row of the preprocessed text was written."""
         index = bisect.bisect_right(self._mark_rows, row) - 1
         mark = self._marks[index]
         return Place(mark.file, mark.line + row - self._mark_rows[index])
@@ -141,7 +139,6 @@ class TranslationUnit:
 
     @cached_property
     def tree(self) -> Tree:
-        """The syntax tree of :attr:`code`."""
         return parse(self.code)
 
     def comment_above(self, offset: int) -> Comment | None:

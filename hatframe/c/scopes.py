@@ -31,13 +31,10 @@ if TYPE_CHECKING:
 
 _BUILT_IN = {
     **{name: name for name in ("char", "int", "float", "double")},
-    "bool": "bool",
-    "_Bool": "bool",
+    **dict.fromkeys(("bool", "_Bool"), "bool"),
     "_Float32": "float",
-    "_Float64": "double",
-    "_Float32x": "double",
-    "_Float16": "float16_t",
-    "__fp16": "float16_t",
+    **dict.fromkeys(("_Float64", "_Float32x"), "double"),
+    **dict.fromkeys(("_Float16", "__fp16"), "float16_t"),
     "__bf16": "bfloat16_t",
     "__int8": "char",
     "__int16": "short",
@@ -101,7 +98,6 @@ class Scope:
         return typedefs, tags, constants
 
     def constant(self, name: str) -> Extent | None:
-        """The value of an enum constant, or None."""
         specifier = self._index[2].get(name)
         return self._enum_values(specifier).get(name) if specifier else None
 
@@ -153,7 +149,6 @@ class Scope:
         raise UnsupportedDeclaration("a size expression contains the size of an unsupported type")
 
     def type_named(self, node: Node) -> CType:
-        """The type that a cast or ``sizeof`` names."""
         return self._named(text_of(node)) if node.type == "identifier" else self.declared(node, {})[1]
 
     def _extent(self, node: Node, parameters: Mapping[str, CType]) -> Extent | None:

@@ -19,7 +19,6 @@ class UnsupportedDeclaration(Exception):  # noqa: N818 - reported as a note, not
 
 
 def parse(code: bytes) -> Tree:
-    """The syntax tree of preprocessed C."""
     import tree_sitter
 
     return tree_sitter.Parser(_language()).parse(code)

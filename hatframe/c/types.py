@@ -21,13 +21,10 @@ class Scalar(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Its name in the format."""
         return self.element.name
 
 
 class Void(msgspec.Struct, frozen=True):
-    """``void``."""
-
     qualifiers: tuple[str, ...] = ()
 
 
@@ -39,8 +36,6 @@ class Aggregate(msgspec.Struct, frozen=True):
 
 
 class Pointer(msgspec.Struct, frozen=True):
-    """A pointer."""
-
     to: CType
     qualifiers: tuple[str, ...] = ()
 
@@ -53,8 +48,6 @@ class Array(msgspec.Struct, frozen=True):
 
 
 class FunctionType(msgspec.Struct, frozen=True):
-    """A function type."""
-
     returns: CType
 
 

@@ -64,10 +64,9 @@ def edit_hat(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def store_in_auxiliary(path: str | Path, values: Mapping[str, Mapping[str, Any]]) -> None:
-    """Store keys in the ``auxiliary`` tables of functions, given by name, in one edit.
+    """Store keys in the ``auxiliary`` tables of functions, given by name, in one edit; other keys stay.
 
-    Other keys stay. Raises :class:`FormatError` for a function that the file does not describe, and as
-    :func:`edit_hat`.
+    Raises :class:`FormatError` for a function that the file does not describe, and as :func:`edit_hat`.
     """
     with edit_hat(path) as document:
         functions = _table(document, "functions", str(path))
@@ -95,7 +94,7 @@ def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: d
     if old is None:
         old = parse_document(text, where)
     new: dict[str, Any] = _plain(document, old)
-    keys = [key for key in {**old, **new} if not _is_same(old.get(key, _ABSENT), new.get(key, _ABSENT))]
+    keys = [key for key in {**old, **new} if not same(old.get(key, _ABSENT), new.get(key, _ABSENT))]
     if not keys:
         return text
     if len(keys) == 1 and (changed := _edit_table(text, keys[0], old, new)):
@@ -149,10 +148,6 @@ def _plain(value: Any, old: Any, where: Keys = ()) -> Any:
     return plain(value, where)
 
 
-def _is_same(old: Any, new: Any) -> bool:
-    return old is new or same(old, new)
-
-
 class _Edit:
     """One edit of a text: collects what to cut and insert, and then applies it in one pass."""
 
@@ -182,15 +177,13 @@ class _Edit:
             position = end
         return b"".join((*parts, self.source[position:])).decode()
 
-    # -------------------------------------------------------------------------------------------- differences
-
     def _change(self, path: Keys, old: Any, new: Any) -> None:
         statement = self.positions.statement(path)
         if statement:
             self._change_value(statement.value, old, new)
         elif isinstance(old, dict) and isinstance(new, dict):
             self._change_table(path, old, new)
-        elif isinstance(old, list) and _is_array_of_tables(new):
+        elif isinstance(old, list) and isinstance(new, list) and new and all(isinstance(item, dict) for item in new):
             self._change_array_of_tables(path, old, new)
         else:
             self._remove(path)
@@ -200,7 +193,7 @@ class _Edit:
         for key, value in old.items():
             if key not in new:
                 self._remove((*path, key))
-            elif not _is_same(value, new[key]):
+            elif not same(value, new[key]):
                 self._change((*path, key), value, new[key])
         if new.keys() - old.keys():
             self.added.setdefault(path, {}).update((key, new[key]) for key in new if key not in old)
@@ -245,30 +238,23 @@ class _Edit:
         """Cut the items that are not kept, each with one comma: the one before it, if there is one."""
         first_kept = items.index(kept[0])
         if first_kept:
-            self._cut(items[0].start, items[first_kept].start)
+            self.splices.append((items[0].start, items[first_kept].start, ""))
         starts = {item.start for item in kept}
         for before, item in itertools.pairwise(items[first_kept:]):
             if item.start not in starts:
-                self._cut(before.value.end_byte, item.value.end_byte)
-
-    # ------------------------------------------------------------------------------------------------ removal
+                self.splices.append((before.value.end_byte, item.value.end_byte, ""))
 
     def _remove(self, path: Keys) -> None:
         for section in self.positions.sections_under(path):
             self.removed.update(map(id, (section, *section.statements)))
             # Without the blank lines after it, or each removal would leave more of them.
             after = _BLANK_LINES.match(self.source, section.body_end)
-            self._cut(section.start, after.end() if after else section.body_end)
+            self.splices.append((section.start, after.end() if after else section.body_end, ""))
         for _, statement in self.positions.statements_under(path):
             if id(statement) not in self.removed:
                 self.removed.add(id(statement))
                 after = _LINE_BREAK.match(self.source, statement.end)
-                self._cut(statement.start, after.end() if after else statement.end)
-
-    def _cut(self, start: int, end: int) -> None:
-        self.splices.append((start, end, ""))
-
-    # ----------------------------------------------------------------------------------------------- addition
+                self.splices.append((statement.start, after.end() if after else statement.end, ""))
 
     def _add(self, path: Keys, items: dict[str, Any]) -> None:
         left = self._left(path)
@@ -346,7 +332,3 @@ class _Edit:
     def _indent(self, start: int) -> str:
         indent = _INDENT.match(self.source, start)
         return indent.group().decode() if indent else ""
-
-
-def _is_array_of_tables(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)

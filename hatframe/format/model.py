@@ -21,8 +21,7 @@ class LogicalType(str, enum.Enum):
     ELEMENT = "element"
     VOID = "void"
 
-    def __str__(self) -> str:
-        return self.value
+    __str__ = str.__str__
 
 
 class Usage(str, enum.Enum):
@@ -32,8 +31,7 @@ class Usage(str, enum.Enum):
     OUTPUT = "output"
     INPUT_OUTPUT = "input_output"
 
-    def __str__(self) -> str:
-        return self.value
+    __str__ = str.__str__
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 import gc
 import re
 from collections.abc import Iterator
@@ -126,10 +125,9 @@ def _locate_key(message: str, key: str, document: dict[str, Any]) -> str:
     table, dots, rest = key.partition("[...]")
     if not dots or not isinstance(document.get(table), dict):
         return f"{key}: {message}" if key else message
-    model = functools.partial(msgspec.convert, type=Function)
     for name, value in document[table].items():
         try:
-            model(value)
+            msgspec.convert(value, Function)
         except msgspec.ValidationError:
             return f"{table}.{name}{rest}: {message}"
     return f"{key}: {message}"

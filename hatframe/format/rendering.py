@@ -31,9 +31,6 @@ _OPENING = re.compile(r"\s*(?://['\"]?\n)?[ \t]*#[ \t]*endif\b[^\n]*(?:\n|\Z)")
 _CLOSING = re.compile(r"(?:\A|(?<=\n))[ \t]*#[ \t]*ifdef[ \t]+TOML[ \t]*(?:\n(?://)?\s*)?\Z")
 
 
-# ----------------------------------------------------------------------------------------------------- values
-
-
 def plain(value: Any, where: Keys = ()) -> Any:
     """The value as plain dicts, lists and scalars; raises :class:`FormatError` for other types."""
     if type(value) in (str, bool, float):
@@ -66,7 +63,6 @@ def path_text(path: Iterable[str | int]) -> str:
 
 
 def toml_key(key: str) -> str:
-    """A key, quoted if necessary."""
     return key if _BARE_KEY.fullmatch(key) else toml_value(key)
 
 
@@ -105,7 +101,6 @@ def toml_sections(path: Keys, table: dict[str, Any]) -> list[list[str]]:
 
 
 def toml_statement(key: str, value: Any) -> list[str]:
-    """``key = value`` as lines."""
     return f"{toml_key(key)} = {toml_value(value)}".split("\n")
 
 
@@ -147,9 +142,6 @@ def _item(value: Any, *, inline: bool = False) -> Any:
             )
         return table
     return tomlkit.item(value)
-
-
-# -------------------------------------------------------------------------------------------------- documents
 
 
 def bare_code(code: str) -> str:
@@ -195,12 +187,8 @@ def guard_macro(name: str) -> str:
 
 
 def to_document(hat: HatFile) -> dict[str, Any]:
-    """The plain document of a model, with the keys of :attr:`HatFile.document` that the model does not know.
-
-    A key with its default value is left out unless the document has it.
-    """
-    merged: dict[str, Any] = _merged(hat, hat.document)
-    return merged
+    """The plain document of a model, with defaults only where its ``document`` has them, and unknown keys of that."""
+    return dict(_merged(hat, hat.document))
 
 
 def _merged(model: Any, document: Any) -> Any:
@@ -212,7 +200,9 @@ def _merged(model: Any, document: Any) -> Any:
         found = {key: value for key, value in known.items() if key not in fields}
         for key, field in fields.items():
             value = getattr(model, field.name)
-            if value is not None and (key in known or value != _default(field)):
+            has_factory = field.default_factory is not msgspec.NODEFAULT
+            default = field.default_factory() if has_factory else field.default
+            if value is not None and (key in known or value != default):
                 found[key] = _merged(value, known.get(key))
         # In the order of the document, and then of the model.
         return {key: found[key] for key in (*(key for key in known if key in found), *found)}
@@ -224,12 +214,6 @@ def _merged(model: Any, document: Any) -> Any:
         padded = [*known_items, *[None] * len(model)]
         return [_merged(item, other) for item, other in zip(model, padded, strict=False)]
     return plain(model)
-
-
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.default_factory()
-    return field.default
 
 
 def render_hat(document: Mapping[str, Any], guard: str) -> str:

@@ -31,8 +31,6 @@ _JSON_TYPES = {"float": "number", "table": "object", "collection": "object"}
 
 
 class ViolationKind(enum.Enum):
-    """The kinds of violations of the schema."""
-
     MISSING = "missing key"
     UNKNOWN = "unknown key"
     TYPE = "wrong type"
@@ -57,7 +55,6 @@ def schema_path() -> Path:
 
 
 def schema_text() -> str:
-    """The text of ``hat.tosd``."""
     return read_text(schema_path())
 
 
@@ -100,9 +97,8 @@ def _check(definition: Mapping[str, Any], value: Any, path: Keys) -> Iterator[Vi
     # In Python, a bool is an int.
     fits = isinstance(value, _PYTHON_TYPES[expected]) and (expected == "boolean" or not isinstance(value, bool))
     if not fits:
-        yield Violation(
-            path, ViolationKind.TYPE, f"expected {_with_article(expected)}, got {_with_article(toml_type(value))}"
-        )
+        message = f"expected {_with_article(expected)}, got {_with_article(toml_type(value))}"
+        yield Violation(path, ViolationKind.TYPE, message)
         return
     if "allowedvalues" in definition and value not in definition["allowedvalues"]:
         allowed = ", ".join(map(str, definition["allowedvalues"]))
@@ -139,9 +135,6 @@ def toml_type(value: Any) -> str:
 def _with_article(name: str) -> str:
     name = "table" if name == "collection" else name
     return f"{'an' if name[0] in 'aio' else 'a'} {name}"
-
-
-# ------------------------------------------------------------------------------------------------ JSON Schema
 
 
 def json_schema() -> dict[str, Any]:

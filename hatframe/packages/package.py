@@ -11,7 +11,7 @@ from types import MappingProxyType
 import msgspec
 
 from hatframe import files
-from hatframe.errors import FormatError, PackageError, UnknownFunctionError
+from hatframe.errors import FormatError, PackageError, UnknownFunctionError, listed
 from hatframe.format.model import Function, HatFile
 from hatframe.format.names import matching
 from hatframe.format.reading import read_hat
@@ -21,8 +21,6 @@ STORED_MEAN_KEYS = ("mean_duration_in_sec", "duration_in_sec")
 
 
 class Unpacked(msgspec.Struct, frozen=True):
-    """A .zip file, and the folder that it was unpacked to."""
-
     archive: Path
     folder: Path
 
@@ -115,7 +113,7 @@ class Package:
             raise PackageError(
                 f"{len(names)} functions have the base name {name!r}",
                 where=str(self.path or ""),
-                hint=f"choose one of {_listed(names)}",
+                hint=f"choose one of {listed(names)}",
             )
         return self.functions[names[0]]
 
@@ -136,9 +134,9 @@ class Package:
 
     def _unknown(self, name: str) -> UnknownFunctionError:
         if close := difflib.get_close_matches(name, self.functions, n=3, cutoff=0.5):
-            hint = f"did you mean {_listed(close)}?"
+            hint = f"did you mean {listed(close)}?"
         else:
-            hint = f"it has {_listed(list(self.functions)) or 'no functions'}"
+            hint = f"it has {listed(list(self.functions)) or 'no functions'}"
         return UnknownFunctionError(f"unknown function {name!r}", where=str(self.path or ""), hint=hint)
 
 
@@ -222,7 +220,6 @@ def same_library(path: Path) -> Package:
 
 
 def _read(path: Path) -> tuple[list[HatFile], Unpacked | None]:
-    """The .hat files that a path stands for: itself, or those in a folder or .zip file."""
     if is_zip(path):
         from hatframe.packages.unpacking import unpacked
 
@@ -257,8 +254,3 @@ def _of_folder(folder: Path, where: str) -> list[HatFile]:
 
 def _hat_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.hat") if path.is_file())
-
-
-def _listed(names: list[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -52,9 +52,6 @@ def pack(path: Path, output: Path, *, allow_outside: bool = False) -> Packed:
     return Packed(path=output, files=tuple(entries), edited=edited)
 
 
-# ------------------------------------------------------------------------------------------------------ gathering
-
-
 class _Entry(msgspec.Struct, frozen=True):
     """A file to pack, with its content in the pack if that differs."""
 
@@ -63,8 +60,6 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class _Gathered:
-    """The files of a package, by their names in the pack."""
-
     def __init__(self, folder: Path, allow_outside: bool) -> None:
         self.entries: dict[str, _Entry] = {}
         self._folder = folder
@@ -72,7 +67,6 @@ class _Gathered:
         self._allow_outside = allow_outside
 
     def add(self, hat: HatFile) -> None:
-        """Add a .hat file of the folder, and the files that it names."""
         assert hat.path is not None
         text = read_text(hat.path)
         document = parse_document(text, str(hat.path))
@@ -134,9 +128,6 @@ def _references(document: dict[str, Any]) -> Iterator[tuple[Any, Any, str]]:
         for name, function in document.get(table, {}).items():
             if function.get("provider"):
                 yield function, "provider", f"{table}.{name}.provider"
-
-
-# -------------------------------------------------------------------------------------------------------- writing
 
 
 def _check_output(output: Path, entries: dict[str, _Entry]) -> None:

@@ -50,7 +50,6 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> Path:
-        """The folder of the entries, which may not exist yet."""
         return (files.cache_folder() if self.rebuilt else files.state_folder()) / self.name
 
 
@@ -68,8 +67,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """An entry that was not removed, and the reason."""
-
     kept: Entry
     reason: str
 

@@ -110,7 +110,6 @@ def check_names(names: Iterable[str], where: str, hint: str = "rename it") -> No
 
 @contextlib.contextmanager
 def _checked(path: Path) -> Iterator[zipfile.ZipFile]:
-    """An open .zip file with checked entries."""
     where = str(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -138,7 +137,6 @@ def _checked(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _is_in(folder: Path, archive: zipfile.ZipFile) -> bool:
-    """Whether the folder has exactly the files of the archive."""
     wanted = {folder / entry.filename: entry.CRC for entry in archive.infolist() if not entry.is_dir()}
     found = {path for path in folder.rglob("*") if not path.is_dir()}
     return folder.is_dir() and found == wanted.keys() and all(_crc(path) == wanted[path] for path in found)
