@@ -74,10 +74,7 @@ _HEADING = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*\((?:[^()]|\([^()]*\))*\)\s*\Z"
 def read_functions(
     text: str, sources: Collection[str], originals: Mapping[str, str] | None = None, platform: Platform | None = None
 ) -> ParsedSource:
-    """Describe the functions that preprocessed C, given as to :class:`TranslationUnit`, defines for a platform.
-
-    Raises :class:`FormatError`, whose ``where`` is the line, for a comment that is invalid or contradicts the code.
-    """
+    """Describe the functions that preprocessed C defines; raises :class:`FormatError` for a mistake in a comment."""
     return _Reader(TranslationUnit(text, sources, originals), DataModel.of(platform or Platform.host())).read()
 
 

@@ -143,11 +143,7 @@ _BRACKETS = re.compile(r"\[[^\]]*\]")
 
 
 def parse_declared_type(text: str) -> tuple[str, int]:
-    """Split a declared C type into its base and its number of pointer levels; an array counts as a pointer.
-
-    >>> parse_declared_type("const float * restrict")
-    ('float', 1)
-    """
+    """Split a declared C type into its base and pointer levels: ``("float", 1)`` for ``const float *`` or an array."""
     base, arrays = _BRACKETS.subn("", text)
     words = [word for word in base.replace("*", " ").split() if word not in _NOT_OF_TYPE]
     return " ".join(words), text.count("*") + bool(arrays)

@@ -72,10 +72,7 @@ class Layout(msgspec.Struct, frozen=True):
         return self.offset == 0 and self.fits(row_major(self.shape[::-1])[::-1])
 
     def fits(self, strides: tuple[int, ...]) -> bool:
-        """Whether an array of this shape with ``strides`` (in elements) has this layout.
-
-        The stride of an axis with one element does not matter, and no stride does in an empty array.
-        """
+        """Whether ``strides``, in elements, fit this layout; those of axes with one element do not matter."""
         return self.size == 0 or all(
             extent == 1 or step == given for (extent, step), given in zip(self._steps, strides, strict=True)
         )

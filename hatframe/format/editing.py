@@ -111,10 +111,7 @@ def edit_text(text: str, document: Mapping[str, Any], where: str = "", *, old: d
 
 
 def _edit_table(text: str, key: str, old: dict[str, Any], new: dict[str, Any]) -> str:
-    """The text with only the sections of one top-level table edited; empty if they are not next to one another.
-
-    It does not read the other tables. A bare key in brackets at the start of a line is a header outside of strings.
-    """
+    """The text with only the sections of one top-level table read and edited; empty if they are not adjacent."""
     name = rf"\[[ \t]*{re.escape(key)}[ \t]*[].]"
     # A pattern that starts with a character is found ten times as fast as one that starts with a line.
     headers = (match.start() for match in re.finditer(name, text))

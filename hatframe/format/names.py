@@ -11,10 +11,7 @@ _HASH = re.compile(r"_[0-9a-fA-F]{8,}\Z")
 
 
 def base_name(name: str) -> str:
-    """The name without the hash that a compiler appended: ``gemm`` for ``gemm_0123456789abcdef``.
-
-    A name that has nothing but underscores before its hash is its own base name.
-    """
+    """The name without the hash that a compiler appended, unless nothing but underscores stands before it."""
     base = _HASH.sub("", name)
     return base if base.strip("_") else name
 

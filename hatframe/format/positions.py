@@ -38,10 +38,7 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Section(msgspec.Struct, frozen=True, dict=True):
-    """A header such as ``[a.b]`` or ``[[a.b]]`` with the statements under it; the root has an empty path.
-
-    The path of an array's table ends with its index. ``start`` and ``end`` are those of the header's line.
-    """
+    """A header such as ``[a.b]`` or ``[[a.b]]``, the span of its line, and its statements; the root has no path."""
 
     path: Keys
     start: int
@@ -51,7 +48,6 @@ class Section(msgspec.Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def statements(self) -> list[Statement]:
-        """The statements under the header, in the order of the text."""
         return [
             Statement((*self.path, *keys), _line_start(self.source, start), value, _line_end(self.source, value))
             for keys, start, value in map(_pair, self.pairs)

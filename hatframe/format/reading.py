@@ -66,10 +66,7 @@ def _with_standard_timezones(value: Any) -> Any:
 
 
 def parse_hat(text: str, path: Path | None = None) -> HatFile:
-    """Parse a .hat text into the model.
-
-    Raises :class:`FormatError` if it is not TOML, or for a missing value or wrong type, with the path of the value.
-    """
+    """Parse a .hat text into the model; raises :class:`FormatError` with the path of a value that does not fit."""
     where = str(path) if path else ""
     try:
         with _without_garbage_collection():

@@ -74,10 +74,7 @@ def check_size(entries: int, size: int, where: str, hint: str) -> None:
 
 
 def check_names(names: Iterable[str], where: str, hint: str = "rename it") -> None:
-    """Check that all names, of files and (with a trailing slash) folders, can be unpacked on any system.
-
-    Raises :class:`OutsideError` for a name that leads outside the folder, and :class:`PackageError` for any other.
-    """
+    """Raise :class:`OutsideError` or :class:`PackageError` for a name that some system cannot unpack safely."""
     spelled: dict[str, str] = {}
     seen: set[str] = set()
     for name in names:
