@@ -53,18 +53,7 @@ class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registry:
-    """The plugins of one kernel, and their backends by kind.
-
-    Parameters
-    ----------
-    plugins
-        Plugin modules or objects to use in addition to installed ones.
-    entry_points
-        Whether to find installed plugins by their entry points.
-    disabled
-        Names of plugins (of their entry point or their distribution) to leave out, in addition to those in
-        :data:`DISABLE_VARIABLE`.
-    """
+    """The plugins of one kernel, given or found by their entry points, and their backends by kind."""
 
     def __init__(self, plugins: Iterable[Any], *, entry_points: bool, disabled: Collection[str]) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -76,7 +65,8 @@ class Registry:
             for entry in importlib.metadata.entry_points(group=GROUP):
                 self._add_entry_point(entry, disabled)
         for plugin in plugins:
-            self._register(plugin, PluginReport(name=_name_of(plugin)))
+            name = getattr(plugin, "__name__", None) or type(plugin).__name__
+            self._register(plugin, PluginReport(name=name))
         found = {name for report in self._plugins.values() for name in (report.name, report.distribution)}
         self.not_found = sorted(disabled - found)
         """Names to disable that no plugin has."""
@@ -126,8 +116,6 @@ class Registry:
                 self._raised(plugin, "hatframe_commands", error)
                 undo()
 
-    # ------------------------------------------------------------------------------------------------ finding
-
     def _add_entry_point(self, entry: importlib.metadata.EntryPoint, disabled: Collection[str]) -> None:
         distribution = entry.dist
         owner, version = (distribution.name, distribution.version) if distribution else ("", "")
@@ -166,8 +154,6 @@ class Registry:
     def _fail(self, plugin: str, reason: str) -> PluginReport:
         self._plugins[plugin] = msgspec.structs.replace(self._plugins[plugin], status="failed", reason=reason)
         return self._plugins[plugin]
-
-    # ---------------------------------------------------------------------------------------------- gathering
 
     def _implementations(self, hook: str) -> list[tuple[str, Callable[..., Any]]]:
         # Called one by one: in pluggy's own loop, one that raises would end all.
@@ -276,8 +262,13 @@ class BackendSet(Generic[BackendT]):
         entries = self._named(name)
         if len(entries) < 2:
             return ""
-        owners = " and ".join(_owner(plugin) for plugin, _ in entries)
-        return f"{self.kind} {name!r} is provided by {owners}"
+        owners = (
+            f"{plugin.distribution} {plugin.version} (plugin {plugin.name})"
+            if plugin.distribution
+            else f"the given plugin {plugin.name}"
+            for plugin, _ in entries
+        )
+        return f"{self.kind} {name!r} is provided by {' and '.join(owners)}"
 
 
 def _breach(backend: Any, contract: type[Backend]) -> str:
@@ -316,16 +307,6 @@ def _incompatibility(distribution: importlib.metadata.Distribution) -> str:
     return ""
 
 
-def _owner(plugin: PluginReport) -> str:
-    if plugin.distribution:
-        return f"{plugin.distribution} {plugin.version} (plugin {plugin.name})"
-    return f"the given plugin {plugin.name}"
-
-
-def _name_of(plugin: Any) -> str:
-    return getattr(plugin, "__name__", None) or type(plugin).__name__
-
-
 def _described(thing: Any) -> str:
     return f"{thing.__name__} (a class)" if isinstance(thing, type) else f"a {type(thing).__name__}"
 
@@ -336,10 +317,7 @@ def _cause(error: BaseException) -> str:
 
 
 def portable(plugin: Any) -> bytes | str:
-    """A given plugin as another process can restore it: the name of a module, or a pickle.
-
-    Raises :class:`pickle.PicklingError` if it cannot be imported there, and as pickling does.
-    """
+    """A given plugin as another process can restore it: the name of a module, or a pickle."""
     home = plugin.__name__ if isinstance(plugin, types.ModuleType) else type(plugin).__module__
     try:
         importable = home != "__main__" and importlib.util.find_spec(home) is not None

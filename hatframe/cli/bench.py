@@ -97,18 +97,14 @@ def bench(
     precision: Annotated[
         float,
         _duration(
-            min=0.0,
-            metavar="PERCENT",
-            help="Measure until each mean is known within this, with 95% confidence.",
+            min=0.0, metavar="PERCENT", help="Measure until each mean is known within this, with 95% confidence."
         ),
     ] = 1.0,
     race: Annotated[
-        bool,
-        _duration("--race/--no-race", help="Measure clearly slower functions less, and near-ties more."),
+        bool, _duration("--race/--no-race", help="Measure clearly slower functions less, and near-ties more.")
     ] = True,
     timeout: Annotated[
-        float,
-        _duration(min=0.1, metavar="SECONDS", help="Kill a function that runs longer than this."),
+        float, _duration(min=0.1, metavar="SECONDS", help="Kill a function that runs longer than this.")
     ] = 60.0,
     input_data: Annotated[
         str,
@@ -164,8 +160,7 @@ def bench(
         ),
     ] = None,
     cpu: Annotated[
-        int | None,
-        _machine(min=0, metavar="N", help="Run the functions on this processor only.", show_default="any"),
+        int | None, _machine(min=0, metavar="N", help="Run the functions on this processor only.", show_default="any")
     ] = None,
     force: Annotated[
         bool, _machine("--force", help="Run code that requires instruction sets this machine lacks.")

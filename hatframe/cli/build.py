@@ -21,9 +21,7 @@ def build(
     functions: Annotated[
         list[str] | None,
         typer.Option(
-            *("--functions", "--function"),
-            metavar="NAME...",
-            help="Describe only these functions: names or globs.",
+            *("--functions", "--function"), metavar="NAME...", help="Describe only these functions: names or globs."
         ),
     ] = None,
     static: Annotated[bool, typer.Option("--static/--dynamic", help="Make a static or a dynamic library.")] = False,

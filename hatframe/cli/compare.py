@@ -89,9 +89,6 @@ def _part(text: str) -> float:
     return float(found[1]) / 100
 
 
-# --------------------------------------------------------------------------------------------------------- showing
-
-
 def _print_rows(compared: Comparison, markdown: bool) -> None:
     names = _short_names(compared.names)
     with_sizes = any(row.sizes for row in compared.functions)

@@ -32,9 +32,6 @@ def inspect(packages: Packages, json: Json = False) -> None:
         _print_package(package)
 
 
-# ------------------------------------------------------------------------------------------------------- JSON
-
-
 def _as_json(package: Package) -> dict[str, Any]:
     library = package.library
     first = package.hat_files[0]
@@ -59,9 +56,6 @@ def _function_as_json(function: Function) -> dict[str, Any]:
     table: dict[str, Any] = msgspec.to_builtins(function, enc_hook=str)
     name = function.name
     return {"name": name, "base_name": base_name(name), "stored_mean_in_sec": stored_mean(function), **table}
-
-
-# ------------------------------------------------------------------------------------------------------- text
 
 
 def _print_package(package: Package) -> None:

@@ -75,8 +75,7 @@ def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer
             bool, typer.Option("--no-config", help="Ignore pyproject.toml and hatframe.toml.", allow_from_autoenv=False)
         ] = False,
         version: Annotated[
-            bool,
-            typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version),
+            bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
         ] = False,
     ) -> None:
         pass

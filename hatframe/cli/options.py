@@ -34,8 +34,7 @@ Functions = Annotated[
     ),
 ]
 AllowOutside = Annotated[
-    bool,
-    typer.Option("--allow-outside", help="Use libraries and files outside the package's folder."),
+    bool, typer.Option("--allow-outside", help="Use libraries and files outside the package's folder.")
 ]
 AllowLinkFlag = Annotated[
     list[str] | None,
@@ -63,9 +62,6 @@ AllHats = Annotated[
     bool, typer.Option("--all-hats", "--all", help="Convert every .hat file of the same library in the folder.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, in seconds and bytes.")]
-
-
-# ------------------------------------------------------------------------------------------- added to a signature
 
 
 def extended(
@@ -115,8 +111,6 @@ def _parameter(name: str, kind: Any, default: Any, panel: str, *names: str, **mo
     annotation = Annotated[kind, typer.Option(*names, rich_help_panel=panel, **more)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
-
-# --------------------------------------------------------------------------------------------- on every command
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -174,9 +168,6 @@ def with_global_options(command: Callable[..., Any], reporting: Reporting) -> Ca
     """``command`` with the global options, but for those whose spelling is one of its own."""
     taken = _spellings_of(command)
     return extended(command, [each for each in GLOBAL_OPTIONS if not spellings([each]) & taken], reporting.receive)
-
-
-# ------------------------------------------------------------------------------------------------ of the backends
 
 
 def with_backend_options(command: Callable[..., Any], kinds: Iterable[BackendSet[Any]]) -> Callable[..., Any]:

@@ -79,10 +79,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def problem_of(row: ComparedFunction, names: tuple[str, ...], limit: float) -> str:
-    """Why a function fails a comparison that allows it to be slower than on the first side by ``limit`` (0.05).
-
-    It must be measured on the first side and on every other that has it, and no whole interval may be above the limit.
-    """
+    """Why a function fails a comparison that allows it to be slower than on the first side by ``limit`` (0.05)."""
     for name, result in zip(names, row.results, strict=True):
         if result is not None and result.statistics is None:
             return f"{result.status} in {name}" + (f": {result.message}" if result.message else "")

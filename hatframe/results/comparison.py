@@ -52,22 +52,11 @@ def paired_ratio(
     b_rounds: Sequence[int],
     confidence: float = CONFIDENCE,
 ) -> Ratio:
-    """How many times slower a is than b, from the rounds in which both were measured.
+    """How many times slower a is than b: the trimmed geometric mean of the ratios of the rounds that both have.
 
-    The ratio is the trimmed geometric mean of the rounds' ratios, without the highest and the lowest fifth. Neither the
-    drift of the machine, which both share, nor a disturbed round moves it. The interval is that of Tukey and McLaughlin
-    for trimmed means (Student's, from the winsorised variance): it needs no resampling, and works from 4 rounds on.
-
-    Fewer than 4 common rounds are not paired: the trimmed means of all batches of each are compared (Yuen's interval
-    with Welch's degrees of freedom). Pass no rounds for results of different runs, whose rounds are unrelated. If one
-    has a single batch, the interval is unbounded, because nothing is known of how it varies.
-
-    Parameters
-    ----------
-    a_means, b_means
-        The means of the batches, in seconds, at least one each.
-    a_rounds, b_rounds
-        The round of each batch, or nothing.
+    Neither the drift of the machine, which both share, nor a disturbed round moves it. Fewer than 4 common rounds are
+    not paired: the trimmed means of all batches are compared. Pass no rounds for results of different runs. The
+    interval is unbounded if one has a single batch.
     """
     return _ratio(_compared(a_means, a_rounds, b_means, b_rounds), confidence)
 
@@ -75,8 +64,7 @@ def paired_ratio(
 def ratio_of(a: FunctionResult, b: FunctionResult, *, same_run: bool) -> Ratio | None:
     """How many times slower ``a`` is than ``b``; None if one of them has no figures.
 
-    Results of the same run are paired round by round. If the batches of one are unknown, as in a CSV file, both count
-    with their mean and its standard error: the standard deviation over the square root of the number of batches.
+    Results of the same run are paired. If the batches of one are unknown, both count with mean and standard error.
     """
     difference = _difference(a, b, same_run)
     return _ratio(difference, CONFIDENCE) if difference else None
@@ -90,11 +78,8 @@ def clearly_slower(
     margin: float,
     among: int = 2,
 ) -> bool:
-    """Whether a function is certainly slower than the leader, by more than ``margin`` (0.03 for 3 %).
-
-    A race of ``among`` functions asks this again and again, so it demands more confidence than :func:`rank`: by the
-    same batches, the ranking never finds a function as fast as the leader that has left the race.
-    """
+    """Whether a function is slower than the leader by more than ``margin``, asked again and again in a race."""
+    # More confidence than rank() demands: by the same batches, no function that left is as fast as the leader.
     confidence = 1 - (1 - _simultaneous(among)) / _LOOKS
     return paired_ratio(means, rounds, leader_means, leader_rounds, confidence).low > 1 + margin
 
@@ -106,8 +91,7 @@ def rank(results: Sequence[FunctionResult]) -> Ranking | None:
     than, pair by pair. The intervals hold all at once with 95 % confidence (Bonferroni), so that the truly fastest is
     the fastest or one of the indistinguishable: those whose interval includes differences of at most 0.1 %.
 
-    The spread of a round's ratio is estimated from the function's own rounds and, if those are few, from all others':
-    a function that left the race after 5 rounds would otherwise have an interval that says nothing.
+    The spread of a round's ratio is estimated from the function's own rounds and, if those are few, from all others'.
     """
     measured = [(position, result.statistics) for position, result in enumerate(results) if result.statistics]
     if not measured:
@@ -135,11 +119,7 @@ def rank(results: Sequence[FunctionResult]) -> Ranking | None:
 
 
 def summary(document: ResultsDocument, unit: str = "") -> str:
-    """The outcome of a run in one line, or an empty text if nothing was measured; ``unit`` is that of the duration.
-
-    For example ``fastest: gemm_v25 137.2 µs ±0.3 %; not distinguishable: gemm_v10, gemm_v26; next: gemm_v3,
-    1.04 ± 0.01 times slower``. Functions have their base name if it is unique in the run.
-    """
+    """The outcome of a run in one line, or an empty text if nothing was measured; ``unit`` is that of the duration."""
     comparison = document.comparison or rank(document.results)
     if not comparison:
         return ""
@@ -155,9 +135,6 @@ def summary(document: ResultsDocument, unit: str = "") -> str:
     if comparison.next is not None and (ratio := comparison.ratios[comparison.next]):
         parts.append(f"next: {names[comparison.next]}, {ratio_text(ratio)} times slower")
     return "; ".join(parts)
-
-
-# ---------------------------------------------------------------------------------------------------- estimates
 
 
 def _ratios_to(
@@ -189,10 +166,7 @@ def _compared(
 
 
 def _moderated(difference: _Estimate, spread: float) -> _Estimate:
-    """With the spread of a round as the mean of its own and that of others, weighted by degrees of freedom.
-
-    The weighting is that of Smyth's moderated t-statistics (2004).
-    """
+    """With the spread of others mixed in, weighted by degrees of freedom (Smyth's moderated t-statistics, 2004)."""
     if not difference.rounds:
         return difference
     freedom = difference.freedom + _BORROWED
@@ -266,9 +240,6 @@ def _ratio(difference: _Estimate, confidence: float) -> Ratio:
         for log in (difference.log - half, difference.log, difference.log + half)
     )
     return Ratio(ratio=middle, low=low, high=high)
-
-
-# -------------------------------------------------------------------------------------------------------- names
 
 
 def _names(results: Sequence[FunctionResult]) -> Iterator[str]:

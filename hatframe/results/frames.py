@@ -15,18 +15,17 @@ if TYPE_CHECKING:
     from hatframe.results.model import ResultsDocument
 
 
-def _pandas() -> Any:
+def _frame(rows: list[Any], names: list[str] | None = None) -> pd.DataFrame:
     try:
         import pandas as pd
     except ImportError:
         raise HatError("pandas is not installed", hint="pip install pandas") from None
-    return pd
+    return pd.DataFrame(rows, columns=names)
 
 
 def results_frame(document: ResultsDocument) -> pd.DataFrame:
     """A row for each result, with the columns of the CSV file."""
-    frame: pd.DataFrame = _pandas().DataFrame([row(result) for result in document], columns=list(columns()))
-    return frame
+    return _frame([row(result) for result in document], list(columns()))
 
 
 def comparison_frame(comparison: Comparison) -> pd.DataFrame:
@@ -49,8 +48,7 @@ def comparison_frame(comparison: Comparison) -> pd.DataFrame:
         for name, result, ratio in zip(others, compared.results[1:], compared.ratios, strict=True)
         if result
     ]
-    frame: pd.DataFrame = _pandas().DataFrame(rows)
-    return frame
+    return _frame(rows)
 
 
 def _mean(result: Any) -> float | None:

@@ -22,23 +22,11 @@ _SETTINGS = ("timer", "cache", "threads", "input_data")
 def compare_sets(
     sets: Sequence[ResultSet], functions: Sequence[str] = (), fail_slower: float | None = None
 ) -> Comparison:
-    """Compare the functions of all sets with those of the first.
+    """Compare the functions of all sets, or those that ``functions`` selects, with those of the first.
 
     Functions match by name and sizes, or else by base name and sizes if only one function on either side has that base
-    name. Results of one run, those whose ``run`` is the same object, are compared round by round.
-
-    Parameters
-    ----------
-    functions
-        Names, base names or globs of the functions to compare; the default is all.
-    fail_slower
-        Functions that are slower by more than this fraction, or that cannot be compared, get a ``problem``.
-
-    Raises
-    ------
-    HatError
-        A pattern matches no function, no function of the first side is on another, or one side has results of one
-        function from several packages.
+    name. Results whose ``run`` is the same object are compared round by round. With ``fail_slower``, functions that
+    are slower by more than this fraction, or that cannot be compared, get a ``problem``.
     """
     sides = [_by_key(each, patterns) for each, patterns in zip(sets, _chosen(sets, functions), strict=True)]
     first, *others = sides
@@ -131,9 +119,6 @@ def _label(result: FunctionResult) -> str:
 
 def _shown(side: Mapping[_Key, FunctionResult]) -> str:
     return listed(list(map(_label, side.values()))) or "none"
-
-
-# ----------------------------------------------------------------------------------------------------- warnings
 
 
 def _warnings(

@@ -20,23 +20,17 @@ FLOPS_KEY = "flops"
 def rates(function: Function, sizes: Mapping[str, int], mean_seconds: float) -> dict[str, float]:
     """``flops_per_second`` and ``bytes_per_second`` of a function whose calls take ``mean_seconds``.
 
-    ``sizes`` has the values of its dimensions by name. A rate is left out if the metadata do not give it, or if
-    there is nothing to count. Raises :class:`FormatError` for invalid metadata.
+    A rate is left out if the metadata do not give it, or if there is nothing to count.
     """
     if mean_seconds <= 0:
         return {}
-    counted = {
-        "flops_per_second": floating_point_operations(function, sizes),
-        "bytes_per_second": least_traffic(function, sizes),
-    }
+    flops, traffic = floating_point_operations(function, sizes), least_traffic(function, sizes)
+    counted = {"flops_per_second": flops, "bytes_per_second": traffic}
     return {name: count / mean_seconds for name, count in counted.items() if count}
 
 
 def floating_point_operations(function: Function, sizes: Mapping[str, int]) -> float | None:
-    """The operations of one call by ``auxiliary.flops``; None if the metadata do not say.
-
-    Raises :class:`FormatError` if it is neither a number from 0 up nor an expression over ``sizes``.
-    """
+    """The operations of one call by ``auxiliary.flops``; None if the metadata do not say."""
     flops = function.auxiliary.get(FLOPS_KEY)
     if flops is None:
         return None
@@ -63,9 +57,7 @@ def floating_point_operations(function: Function, sizes: Mapping[str, int]) -> f
 def least_traffic(function: Function, sizes: Mapping[str, int]) -> int | None:
     """The bytes that one call must read and write at least; None if the size of an array is unknown before the call.
 
-    Each element of each array counts once where the function reads it, and once where it writes it; an array that is
-    an ``input_output`` counts twice. Traffic between caches and memory may be more where an array does not fit, and
-    none at all where it stays in a cache. Scalars do not count.
+    Each element of each array counts once where the function reads it, and once where it writes it.
     """
     total = 0
     for argument in plan_call(function).arguments:

@@ -21,10 +21,7 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 def read_results(path: str | Path) -> ResultsDocument:
-    """Read a results document; keys that this version does not know are ignored.
-
-    Raises :class:`HatError` if the file cannot be read, is not a results document, or has a newer format.
-    """
+    """Read a results document; keys that this version does not know are ignored."""
     where = str(path)
     data = _read(path)
     try:
@@ -47,10 +44,7 @@ def read_results(path: str | Path) -> ResultsDocument:
 
 
 def read_table(path: str | Path) -> tuple[FunctionResult, ...]:
-    """Read the results in a CSV file that hatframe wrote, one for each row; they have no batches.
-
-    Raises :class:`HatError` if the file cannot be read, has another header, or a cell is invalid for its column.
-    """
+    """Read the results in a CSV file that hatframe wrote, one for each row; they have no batches."""
     # pandas would take half a second to import. Paths may have undecodable bytes; spreadsheets put a mark in front.
     text = _read(path).decode("utf-8-sig", "surrogateescape")
     rows = csv.reader(io.StringIO(text, newline=""))

@@ -20,10 +20,7 @@ Measure = Callable[[Sequence[str]], ResultsDocument]
 
 
 def result_sets(sources: Sequence[Source], measure: Measure) -> list[ResultSet]:
-    """The results of each source; ``measure`` measures all packages among them in one run, so that they pair up.
-
-    Raises :class:`HatError` if a file holds no results, or two sources are the same package.
-    """
+    """The results of each source; ``measure`` measures all packages among them in one run, so that they pair up."""
     packages = [str(source) for source in sources if not isinstance(source, ResultsDocument) and _is_package(source)]
     measured = _measured(packages, measure) if packages else {}
     return [_result_set(source, measured) for source in sources]
@@ -65,9 +62,8 @@ def _measured(sources: Sequence[str], measure: Measure) -> dict[str, ResultSet]:
     for source in sources:
         for file in files[source]:
             if file in owners:
-                raise UsageError(
-                    f"{source} and {owners[file]} are the same package", hint="name another to compare with"
-                )
+                problem = f"{source} and {owners[file]} are the same package"
+                raise UsageError(problem, hint="name another to compare with")
             owners[file] = source
     _log.info("measuring %s together", ", ".join(sources))
     document = measure(sources)

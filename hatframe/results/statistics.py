@@ -26,13 +26,8 @@ _MANY = 200
 def statistics(batch_means: Sequence[float]) -> Statistics:
     """The statistics of batches, each given by the mean time of its calls, in seconds.
 
-    ``robust_mean`` is of what is left without the fastest and the slowest fifth, rounded down; the standard
-    deviation is that of a sample, 0 for one batch. Means are exact but for the last rounding, so that no mean
-    is outside of the values that it is of. For ``mean_low`` and ``mean_high`` see :func:`_interval`; of one batch
-    both are the mean, because it says nothing about how batches differ. ``outliers`` are further than 1.5 times the
-    distance of the quartiles outside of them (Tukey's fences).
-
-    Raises :class:`BenchmarkError` if there is no batch, or a time is not a finite number.
+    Means are exact but for the last rounding, so that no mean is outside of the values that it is of. Raises
+    :class:`BenchmarkError` if there is no batch, or a time is not a finite number.
     """
     times = sorted(batch_means)
     count = len(times)
@@ -63,11 +58,9 @@ def statistics(batch_means: Sequence[float]) -> Statistics:
 
 
 def relative_half_width(batch_means: Sequence[float]) -> float:
-    """Half the width of the interval that holds the mean with 95 % confidence, as a part of the mean.
+    """Half the width of Student's interval of the mean, as a part of the mean: microseconds, not a bootstrap.
 
-    For rules that ask after every round whether a measurement is exact enough: it is Student's interval, which takes
-    microseconds, and which that of :func:`statistics` agrees with. Infinite for less than two batches, and where
-    the mean is not positive.
+    Infinite for less than two batches, and where the mean is not positive.
     """
     count = len(batch_means)
     mean = math.fsum(batch_means) / count if count > 1 else 0.0
@@ -79,11 +72,7 @@ def relative_half_width(batch_means: Sequence[float]) -> float:
 
 @lru_cache(maxsize=4096)
 def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """The number of standard errors that hold a mean with ``confidence``, for ``freedom`` degrees of freedom (from 1).
-
-    Solves the finite series of Student's distribution (Abramowitz and Stegun, Handbook of Mathematical Functions,
-    26.7.3 and 26.7.4).
-    """
+    """The number of standard errors that hold a mean with ``confidence``, for ``freedom`` degrees of freedom."""
     freedom = min(freedom, _MANY)
     low, high = 0.0, math.pi / 2
     # Each step halves the interval: 52 of them are all the digits of a float.
@@ -97,7 +86,7 @@ def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
 
 
 def _student_probability(angle: float, freedom: int) -> float:
-    """The probability of a value within plus and minus ``tan(angle) * sqrt(freedom)``."""
+    """The probability within ± ``tan(angle) * sqrt(freedom)`` (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
     sine, cosine = math.sin(angle), math.cos(angle)
     odd = freedom % 2
     term = cosine if odd else 1.0
@@ -109,12 +98,7 @@ def _student_probability(angle: float, freedom: int) -> float:
 
 
 def _interval(times: Sequence[float], mean: float) -> tuple[float, float]:
-    """The interval that holds the mean with 95 % confidence, by bootstrap: the means of resampled batches.
-
-    Resamples of few batches vary too little, as they know of no other batches than these: their deviations from the
-    mean are widened by as much as Student's quantile for their number exceeds the normal one, and the deviation of
-    a sample that of its values. So 95 % are meant from two batches on.
-    """
+    """The interval that holds the mean with 95 % confidence, by bootstrap: the means of resampled batches."""
     count = len(times)
     if count < 2:
         return mean, mean
@@ -131,6 +115,7 @@ def _interval(times: Sequence[float], mean: float) -> tuple[float, float]:
         ]
     )
     tail = (1 - CONFIDENCE) / 2
+    # Resamples of few batches vary too little: widened, the interval means 95 % from two batches on.
     widening = student_quantile(count - 1) / exact.NormalDist().inv_cdf(1 - tail) * math.sqrt(count / (count - 1))
     low, high = (mean + widening * float(end) for end in np.quantile(resampled, (tail, 1 - tail)))
     # No batch took less than no time, unless what was subtracted from it was more.

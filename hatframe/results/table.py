@@ -63,10 +63,7 @@ def row(result: FunctionResult) -> tuple[Cell, ...]:
 
 
 def result_of(cells: Mapping[str, str]) -> FunctionResult:
-    """The result in a row of text, by the names of the columns; a row has no batches.
-
-    Raises :class:`ValueError` for a cell that is invalid for its column.
-    """
+    """The result in a row of text, by the names of the columns; ValueError for a cell that is invalid."""
     values: dict[str, Any] = {name: text for name, text in cells.items() if text}
     figures = {name: values.pop(name) for name in Statistics.__struct_fields__ if name in values}
     for name in _PAIRS:

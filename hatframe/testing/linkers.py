@@ -199,11 +199,7 @@ class _Workshop:
 
     def reading(self, flags: Sequence[str] = ()) -> dict[str, Any]:
         """How C files are read: for the platform, with a folder of headers, and with a macro among the flags."""
-        return {
-            "platform": self.platform,
-            "include_folders": (self.headers,),
-            "flags": (*flags, "-DFROM_FLAGS=4"),
-        }
+        return {"platform": self.platform, "include_folders": (self.headers,), "flags": (*flags, "-DFROM_FLAGS=4")}
 
     def archive(self, objects: Sequence[Path], output: Path) -> None:
         self.linker.archive(objects, output, platform=self.platform)

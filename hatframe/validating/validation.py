@@ -35,8 +35,7 @@ _REQUIRED_FOR_CALLS = frozenset(["arguments", "logical_type"])
 def validate(path: str | Path, runtimes: Collection[str] | None = None) -> list[Deviation]:
     """Every deviation of the .hat file at ``path``, in the order of its lines.
 
-    ``runtimes`` are those that the installed loaders serve; None skips that check. Raises :class:`FormatError` only
-    if the file cannot be read as text.
+    ``runtimes`` are those that the installed loaders serve; None skips that check.
     """
     path = Path(path)
     text = read_text(path)
@@ -98,8 +97,6 @@ class _Validator:
             except FormatError as error:
                 self.error((), error.message, error.hint)
 
-    # ------------------------------------------------------------------------------------------------- schema
-
     def _report_violation(self, violation: Violation) -> None:
         path, message = violation.path, violation.message
         key = path[-1] if path else ""
@@ -133,8 +130,6 @@ class _Validator:
             for name, value in self._table(table).items()
             if (table, name) not in self.broken
         }
-
-    # ---------------------------------------------------------------------------------------------- functions
 
     def _check_function(self, path: Keys, function: Function) -> None:
         key = str(path[-1])
@@ -252,8 +247,6 @@ class _Validator:
             self.error((*path, "provider"), "missing provider of a device function")
         elif not (self.folder / function.provider).is_file():
             self.error((*path, "provider"), f"file not found beside the .hat file: {function.provider!r}")
-
-    # -------------------------------------------------------------------------------------------------- files
 
     def _check_files(self, has_host_functions: bool) -> None:
         dependencies = self._table("dependencies")
