@@ -91,7 +91,8 @@ def clear_kept(
         print_json(cleared)
     else:
         numbers = Counter(entry.kind for entry in cleared.removed)
-        counted = ", ".join(f"{number} {kind if number > 1 else _singular(kind)}" for kind, number in numbers.items())
+        singular = {kind: f"{kind[:-3]}y" if kind.endswith("ies") else kind.removesuffix("s") for kind in numbers}
+        counted = ", ".join(f"{number} {kind if number > 1 else singular[kind]}" for kind, number in numbers.items())
         print(f"removed {counted} ({size_text(_size(cleared.removed))})" if counted else "removed nothing")
 
 
@@ -103,10 +104,6 @@ def _registered() -> list[Bucket]:
     import hatframe.packages.unpacking  # noqa: F401
 
     return buckets()
-
-
-def _singular(kind: str) -> str:
-    return f"{kind[:-3]}y" if kind.endswith("ies") else kind.removesuffix("s")
 
 
 def _size(entries: list[Entry] | tuple[Entry, ...]) -> int:

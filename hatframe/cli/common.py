@@ -38,10 +38,9 @@ def console(stderr: bool = False) -> Console:
     """A console; in a pipe it writes neither colours nor line breaks at 80 columns."""
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 10_000
-    soft = not stream.isatty()
-    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=soft, markup=False, emoji=False)
+    piped = not (sys.stderr if stderr else sys.stdout).isatty()
+    width = 10_000 if piped else None
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=piped, markup=False, emoji=False)
 
 
 def print_table(
@@ -56,6 +55,11 @@ def print_table(
     for row in rows:
         table.add_row(*row)
     console().print(table)
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: ``1 file``, ``2 files``."""
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def print_json(value: Any) -> None:

@@ -90,7 +90,9 @@ def _part(text: str) -> float:
 
 
 def _print_rows(compared: Comparison, markdown: bool) -> None:
-    names = _short_names(compared.names)
+    # The names of the files if they differ, or else the paths.
+    short = [Path(source).name or source for source in compared.names]
+    names = short if len(set(short)) == len(short) else list(compared.names)
     with_sizes = any(row.sizes for row in compared.functions)
     first, *others = names
     header = ["function", *(["sizes"] if with_sizes else []), first]
@@ -137,12 +139,6 @@ def _mean(result: FunctionResult | None) -> str:
         return ""
     # What the ratio is made of: without the batches that something disturbed.
     return duration(result.statistics.robust_mean) if result.statistics else result.status
-
-
-def _short_names(sources: Sequence[str]) -> list[str]:
-    """The names of the files if they differ, or else the paths."""
-    short = [Path(source).name or source for source in sources]
-    return short if len(set(short)) == len(short) else list(sources)
 
 
 def _fields(of: Any, *names: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ click takes the values from here for options that are neither on the command lin
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,10 +127,3 @@ def _text(value: Any, table: Table, key: str) -> str:
     if isinstance(value, (bool, list, dict)):
         raise table.error(f"{key} must be a string or a number")
     return str(value)
-
-
-def configuration(folder: Path, arguments: Sequence[str]) -> list[Table]:
-    """The tables for commands in ``folder``; none where ``arguments`` or the environment turn them off."""
-    if "--no-config" in arguments or os.environ.get(NO_CONFIG_VARIABLE, "") not in ("", "0"):
-        return []
-    return find_tables(folder)

@@ -53,9 +53,12 @@ def _on_device(package: Package) -> list[Function]:
 
 
 def _function_as_json(function: Function) -> dict[str, Any]:
-    table: dict[str, Any] = msgspec.to_builtins(function, enc_hook=str)
-    name = function.name
-    return {"name": name, "base_name": base_name(name), "stored_mean_in_sec": stored_mean(function), **table}
+    derived = {
+        "name": function.name,
+        "base_name": base_name(function.name),
+        "stored_mean_in_sec": stored_mean(function),
+    }
+    return {**derived, **msgspec.to_builtins(function, enc_hook=str)}
 
 
 def _print_package(package: Package) -> None:

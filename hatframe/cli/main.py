@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ from hatframe.cli import (
     validate,
 )
 from hatframe.cli.common import TerminatedError, log
-from hatframe.cli.configuration import configuration, defaults, disabled_plugins
+from hatframe.cli.configuration import NO_CONFIG_VARIABLE, defaults, disabled_plugins, find_tables
 from hatframe.cli.help import Command, Group
 from hatframe.cli.options import Reporting, with_backend_options, with_global_options
 from hatframe.errors import HatError, UsageError
@@ -140,7 +141,8 @@ def main() -> NoReturn:
     try:
         # Read before typer does: the plugins decide which options and commands there are.
         arguments = sys.argv[1:]
-        tables = configuration(Path.cwd(), arguments)
+        no_config = "--no-config" in arguments or os.environ.get(NO_CONFIG_VARIABLE, "") not in ("", "0")
+        tables = [] if no_config else find_tables(Path.cwd())
         kernel = Kernel(disabled=_values_of("--disable-plugin", arguments) or disabled_plugins(tables))
         for name in kernel.registry.not_found:
             log.warning(f"unknown plugin {name!r} in --disable-plugin or HATFRAME_DISABLE_PLUGINS")

@@ -67,10 +67,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, in seconds and b
 def extended(
     command: Callable[..., Any], added: Sequence[inspect.Parameter], receive: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Callable[..., Any]:
-    """``command`` with more parameters, which typer reads from its signature.
-
-    ``receive`` takes the values of those added, and returns keyword arguments for ``command``.
-    """
+    """``command`` with more parameters, whose values ``receive`` turns into keyword arguments for it."""
     own = inspect.signature(command, eval_str=True)
     parameters = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]
     names = {each.name for each in added}
@@ -171,10 +168,7 @@ def with_global_options(command: Callable[..., Any], reporting: Reporting) -> Ca
 
 
 def with_backend_options(command: Callable[..., Any], kinds: Iterable[BackendSet[Any]]) -> Callable[..., Any]:
-    """``command`` with the options that backends of ``kinds`` declare; it receives the given ones as ``**options``.
-
-    Backends of one kind may share an option, such as ``--timer`` of the loaders of host functions.
-    """
+    """``command`` with the options that backends of ``kinds`` declare; it receives the given ones as ``**options``."""
     taken = _spellings_of(command) | spellings(GLOBAL_OPTIONS)
     shown: dict[str, tuple[Option, str, list[str]]] = {}
     for kind in kinds:
@@ -188,28 +182,18 @@ def with_backend_options(command: Callable[..., Any], kinds: Iterable[BackendSet
                     taken.update((option.key, *option.names))
                     shown[option.key] = (option, kind.kind, [backend.name])
     added = [_parameter_of(option, kind, names) for option, kind, names in shown.values()]
-    return extended(command, added, _given)
+
+    def given(values: dict[str, Any]) -> dict[str, Any]:
+        set_ones = {name: value for name, value in values.items() if value is not None and value is not False}
+        return {name: "true" if value is True else str(value) for name, value in set_ones.items()}
+
+    return extended(command, added, given)
 
 
 def _parameter_of(option: Option, kind: str, backends: Sequence[str]) -> inspect.Parameter:
     panel = f"Options of {kind}{'s' if len(backends) > 1 else ''} {', '.join(backends)}"
     if option.flag:
         return _parameter(option.key, bool, False, panel, *option.names, help=option.help)
-    return _parameter(
-        option.key,
-        str | None,
-        None,
-        panel,
-        *option.names,
-        help=option.help,
-        metavar="|".join(option.choices) or option.metavar,
-        autocompletion=lambda: list(option.choices),
-    )
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: "true" if value is True else str(value)
-        for name, value in values.items()
-        if value is not None and value is not False
-    }
+    metavar, choices = "|".join(option.choices) or option.metavar, list(option.choices)
+    more: dict[str, Any] = {"help": option.help, "metavar": metavar, "autocompletion": lambda: choices}
+    return _parameter(option.key, str | None, None, panel, *option.names, **more)

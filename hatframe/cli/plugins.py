@@ -16,7 +16,6 @@ def plugins(context: typer.Context, json: Json = False) -> None:
     """
     registry = kernel_of(context).registry
     backends = registry.backends
-    left_out = [report for report in registry.plugins if report.status != "loaded"]
     if json:
         print_json({"backends": backends, "plugins": registry.plugins})
         return
@@ -28,6 +27,6 @@ def plugins(context: typer.Context, json: Json = False) -> None:
         owner = backend.distribution or "(given)"
         rows.append((backend.kind, backend.name, owner, backend.version, available, backend.summary))
     print_table(("kind", "name", "distribution", "version", "available", "summary"), rows)
-    for plugin in left_out:
+    for plugin in (report for report in registry.plugins if report.status != "loaded"):
         owner = f" of {plugin.distribution} {plugin.version}" if plugin.distribution else ""
         console().print(f"plugin {plugin.name}{owner} {plugin.status}: {plugin.reason}")

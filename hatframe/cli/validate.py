@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, print_json, print_table
+from hatframe.cli.common import console, counted, kernel_of, print_json, print_table
 from hatframe.cli.options import Json, Packages
 from hatframe.errors import FormatError
 from hatframe.packages.package import hat_folder, is_zip
@@ -81,13 +81,9 @@ def _print_tables(found: Mapping[Path, Sequence[Deviation]]) -> None:
             console().print(f"{path}: ok")
             continue
         errors = sum(deviation.severity == "error" for deviation in deviations)
-        console().print(f"{path}: {_counted(errors, 'error')}, {_counted(len(deviations) - errors, 'warning')}")
+        console().print(f"{path}: {counted(errors, 'error')}, {counted(len(deviations) - errors, 'warning')}")
         rows = []
         for deviation in deviations:
             severity = Text(deviation.severity, "bold red" if deviation.severity == "error" else "yellow")
             rows.append((str(deviation.line), severity, _place(deviation), _text(deviation)))
         print_table(("line", "severity", "where", "what"), rows, right=("line",))
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -226,10 +226,9 @@ def _of_mean(result: FunctionResult) -> _Estimate:
 def _unpaired(a: _Estimate, b: _Estimate) -> _Estimate:
     """The difference of two that were estimated independently, with Welch's degrees of freedom."""
     variance = a.variance + b.variance
+    freedom = 1.0
     if 0 < variance < math.inf:
         freedom = variance**2 / (a.variance**2 / a.freedom + b.variance**2 / b.freedom)
-    else:
-        freedom = 1
     return _Estimate(a.log - b.log, variance, freedom)
 
 

@@ -86,11 +86,8 @@ def _by_key(side: ResultSet, names: set[str]) -> dict[_Key, FunctionResult]:
             continue
         key = (result.function_name, pairs_text(result.sizes))
         if key in found and found[key].hat_file != result.hat_file:
-            raise HatError(
-                f"{_label(result)} is in two packages, {found[key].hat_file} and {result.hat_file}",
-                where=side.name,
-                hint="use results of one package each",
-            )
+            problem = f"{_label(result)} is in two packages, {found[key].hat_file} and {result.hat_file}"
+            raise HatError(problem, where=side.name, hint="use results of one package each")
         found[key] = result
     return found
 

@@ -46,11 +46,8 @@ def floating_point_operations(function: Function, sizes: Mapping[str, int]) -> f
         except FormatError as error:
             raise FormatError(error.message, where=where, hint=error.hint) from None
     if isinstance(count, bool) or not isinstance(count, (int, float)) or not math.isfinite(count) or count < 0:
-        raise FormatError(
-            f"invalid number of operations {flops!r}",
-            where=where,
-            hint='use a number, or an expression such as "2*M*N*K"',
-        )
+        hint = 'use a number, or an expression such as "2*M*N*K"'
+        raise FormatError(f"invalid number of operations {flops!r}", where=where, hint=hint)
     return count
 
 

@@ -31,11 +31,8 @@ def read_results(path: str | Path) -> ResultsDocument:
     if header.format != FORMAT:
         raise HatError("not a results document of hatframe", where=where, hint="write one with --sink json=PATH")
     if header.format_version > FORMAT_VERSION:
-        raise HatError(
-            f"its format is version {header.format_version}, but this hatframe reads up to {FORMAT_VERSION}",
-            where=where,
-            hint="use a newer hatframe",
-        )
+        problem = f"its format is version {header.format_version}, but this hatframe reads up to {FORMAT_VERSION}"
+        raise HatError(problem, where=where, hint="use a newer hatframe")
     try:
         return msgspec.json.decode(data, type=ResultsDocument)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -50,11 +47,8 @@ def read_table(path: str | Path) -> tuple[FunctionResult, ...]:
     rows = csv.reader(io.StringIO(text, newline=""))
     try:
         if tuple(next(rows, ())) != columns():
-            raise HatError(
-                "not a CSV file of hatframe's results: its header differs",
-                where=str(path),
-                hint="use a file that this version wrote with --sink csv or --sink json",
-            )
+            hint = "use a file that this version wrote with --sink csv or --sink json"
+            raise HatError("not a CSV file of hatframe's results: its header differs", where=str(path), hint=hint)
         return tuple(result_of(dict(zip(columns(), cells, strict=True))) for cells in rows if cells)
     except (ValueError, csv.Error) as error:
         raise HatError(f"invalid row: {error}", where=f"{path}, line {rows.line_num}") from None

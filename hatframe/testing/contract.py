@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import time
+import timeit
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -117,19 +117,13 @@ def _check_options(contract: Contract, backend: Backend) -> None:
 
 
 def _availability(contract: Contract, backend: Backend) -> Availability:
-    def ask() -> float:
-        started = time.perf_counter()
-        backend.availability()
-        return time.perf_counter() - started
-
     availability = contract.works("availability() raises nothing", backend.availability)
     is_one = isinstance(availability, Availability)
     contract.require(is_one, "availability() returns an Availability", repr(availability))
     # The first call may have found the machine busy.
-    seconds = min(ask() for _ in range(2))
+    seconds = min(timeit.repeat(backend.availability, repeat=2, number=1))
     contract.require(seconds < _CHEAP, f"availability() is cheap, under {_CHEAP} s", f"{seconds:.2f} s")
-    if not availability:
-        reason = availability.reason
-        clause = "a backend that is not available says why in one line"
-        contract.require(reason and "\n" not in reason, clause, repr(reason))
+    reason = availability.reason
+    is_line = reason and "\n" not in reason
+    contract.require(availability or is_line, "a backend that is not available says why in one line", repr(reason))
     return availability

@@ -116,9 +116,10 @@ class _Case:
         )
         for position, parameter, value in self.arrays():
             label = f"argument {position}"
+            other_shape = (value.shape[0] + 1, *value.shape[1:]) if value.ndim else (2,)
             wrong = {
                 f"an array of another dtype for {label} {before}": value.astype(np.complex128),
-                f"an array of another shape for {label} {before}": _larger(value),
+                f"an array of another shape for {label} {before}": np.zeros(other_shape, value.dtype),
                 f"text instead of an array for {label} {before}": "text",
             }
             if parameter.usage is not Usage.INPUT:
@@ -165,14 +166,9 @@ def _copied(value: Any) -> Any:
     return value.copy(order="K") if isinstance(value, np.ndarray) else value
 
 
-def _larger(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return np.zeros((array.shape[0] + 1, *array.shape[1:]) if array.ndim else (2,), array.dtype)
-
-
 def _equal(found: Any, wanted: Any, tolerance: float) -> bool:
     # Through double, because numpy compares no bfloat16 with a tolerance.
     found, wanted = np.asarray(found), np.asarray(wanted)
     if found.shape != wanted.shape:
         return False
-    close = np.allclose(found.astype(np.float64), wanted.astype(np.float64), tolerance, 0.0, equal_nan=True)
-    return bool(close)
+    return np.allclose(found.astype(np.float64), wanted.astype(np.float64), tolerance, 0.0, equal_nan=True)

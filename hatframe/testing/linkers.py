@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +91,9 @@ class _Workshop:
             output = self.path(f"{name}.o")
             clause = "compile(source, output) compiles C with its headers and flags, also where paths have spaces"
             self.contract.works(clause, self.compile, name, output)
-            found = self.identify("compile(source, output) makes the output", output)
-            is_object = found.kind is LibraryKind.OBJECT
-            self.contract.require(is_object, "compile(source, output) makes an object file", found)
-            clause = f"compile(source, output) compiles for {self.platform}"
-            self.contract.require(found.suits(self.platform), clause, found)
+            self.check_output("compile(source, output)", output, LibraryKind.OBJECT, "an object file", "compiles")
         clause = "compile(source, output) raises LinkError with what the compiler said"
-        error = self.contract.refuses(clause, LinkError, self.compile, "broken", self.path("broken.o"))
-        self.contract.require("no_such_name_here" in str(error), clause, error)
+        self.refuses(clause, "no_such_name_here", self.compile, "broken", self.path("broken.o"))
 
     def check_optimization(self) -> None:
         output = self.path("optimized.o")
@@ -124,16 +119,15 @@ class _Workshop:
         ):
             self.contract.require(holds, f"preprocess(source) {does}", text[-300:])
         clause = "preprocess(source) raises LinkError with what the preprocessor said"
-        error = self.contract.refuses(clause, LinkError, self.preprocess, "refused")
-        self.contract.require("no_such_thing_here" in str(error), clause, error)
+        self.refuses(clause, "no_such_thing_here", self.preprocess, "refused")
 
     def check_archive(self) -> None:
         output = self.path("library.a")
         clause = "archive(objects, output) makes a new archive of the objects"
         members = [self.folder / f"{name}.o" for name in ("first", "second")]
         # Once with another member, which must not stay in it.
-        self.contract.works(clause, self.archive, [self.folder / "outer.o"], output)
-        self.contract.works(clause, self.archive, members, output)
+        for objects in ([self.folder / "outer.o"], members):
+            self.contract.works(clause, self.linker.archive, objects, output, platform=self.platform)
         found = self.identify(clause, output)
         self.contract.require(found.kind is LibraryKind.ARCHIVE, clause, found)
         defined = read_symbols(output).defined
@@ -148,9 +142,7 @@ class _Workshop:
         library = self.library("linked library", objects=objects, archives=archives, exports=exports)
         clause = "link_shared(library) links objects and archives, also where paths have spaces"
         self.contract.works(clause, self.linker.link_shared, library)
-        found = self.identify("link_shared(library) makes the output", library.output)
-        self.contract.require(found.kind is LibraryKind.DYNAMIC, "link_shared(library) makes a dynamic library", found)
-        self.contract.require(found.suits(self.platform), f"link_shared(library) links for {self.platform}", found)
+        self.check_output("link_shared(library)", library.output, LibraryKind.DYNAMIC, "a dynamic library", "links")
         defined = read_symbols(library.output).defined
         for holds, does in (
             ("second" in defined, "links every member of an archive, whether anything refers to it or not"),
@@ -178,14 +170,17 @@ class _Workshop:
     def check_undefined(self) -> None:
         clause = "link_shared(library) raises LinkError that names a symbol that stays undefined"
         library = self.library("dangling", objects=(self.folder / "dangling.o",), exports=("dangling",))
-        error = self.contract.refuses(clause, LinkError, self.linker.link_shared, library)
-        self.contract.require("nowhere_defined" in str(error), clause, error)
+        self.refuses(clause, "nowhere_defined", self.linker.link_shared, library)
 
     def check_clean(self) -> None:
         left = sorted({path.name for path in self.folder.iterdir()} - self.made)
         self.contract.require(not left, "nothing is left beside the outputs and the inputs", ", ".join(left))
         headers = [path.name for path in self.headers.iterdir()]
         self.contract.require(headers == ["sizes.h"], "nothing is left beside the headers")
+
+    def refuses(self, clause: str, word: str, call: Callable[..., Any], *args: Any) -> None:
+        error = self.contract.refuses(clause, LinkError, call, *args)
+        self.contract.require(word in str(error), clause, error)
 
     def library(self, name: str, **contents: Any) -> SharedLibrary:
         output = self.path(name + identify(self.folder / "outer.o").dynamic_suffix)
@@ -201,13 +196,15 @@ class _Workshop:
         """How C files are read: for the platform, with a folder of headers, and with a macro among the flags."""
         return {"platform": self.platform, "include_folders": (self.headers,), "flags": (*flags, "-DFROM_FLAGS=4")}
 
-    def archive(self, objects: Sequence[Path], output: Path) -> None:
-        self.linker.archive(objects, output, platform=self.platform)
-
     def path(self, name: str) -> Path:
         """The path of a file that is to be made."""
         self.made.add(name)
         return self.folder / name
+
+    def check_output(self, call: str, path: Path, kind: LibraryKind, what: str, does: str) -> None:
+        found = self.identify(f"{call} makes the output", path)
+        self.contract.require(found.kind is kind, f"{call} makes {what}", found)
+        self.contract.require(found.suits(self.platform), f"{call} {does} for {self.platform}", found)
 
     def identify(self, clause: str, path: Path) -> LibraryFile:
         self.contract.require(path.is_file(), clause, f"no file {path.name}")

@@ -97,21 +97,16 @@ def check_loader(
             _check_no_library(contract, configured, context, folder)
     for required in (Required(), Required(gpu=RequiredGpu(runtime="UNKNOWN", min_global_memory_KB=1 << 60))):
         unmet = contract.works("unmet_requirements(required) raises nothing", loader.unmet_requirements, required)
-        contract.require(
-            isinstance(unmet, list) and all(isinstance(sentence, str) and sentence for sentence in unmet),
-            "unmet_requirements(required) returns a list of sentences",
-            repr(unmet),
-        )
+        typed = isinstance(unmet, list) and all(isinstance(sentence, str) and sentence for sentence in unmet)
+        contract.require(typed, "unmet_requirements(required) returns a list of sentences", repr(unmet))
 
 
 def check_runtimes(contract: Contract, loader: Loader) -> None:
     """Check the form of the runtimes that a loader claims to serve."""
-    contract.require(
-        isinstance(loader.runtimes, frozenset)
-        and all(isinstance(runtime, str) and runtime and runtime == runtime.lower() for runtime in loader.runtimes),
-        "its runtimes are a frozenset of names in lower case",
-        repr(loader.runtimes),
-    )
+    runtimes = loader.runtimes
+    named = isinstance(runtimes, frozenset) and all(isinstance(runtime, str) and runtime for runtime in runtimes)
+    in_lower_case = named and all(runtime == runtime.lower() for runtime in runtimes)
+    contract.require(in_lower_case, "its runtimes are a frozenset of names in lower case", repr(runtimes))
 
 
 def _bind(contract: Contract, library: Library, function: Function) -> BoundFunction:

@@ -86,9 +86,8 @@ def _check_command_line(contract: Contract, kernel: Kernel) -> None:
         taken = sorted({*spellings.intersection(option.names), *names.intersection([option.key])})
         contract.require(not taken, "its options differ from those that hatframe bench has already", ", ".join(taken))
     command, added = contract.works("its commands can be added", _command_line, kernel)
-    contract.require(
-        len(command.commands) == added, "no command of it has the name of another", ", ".join(command.commands)
-    )
+    names_shown = ", ".join(command.commands)
+    contract.require(len(command.commands) == added, "no command of it has the name of another", names_shown)
 
 
 def _command_line(kernel: Kernel) -> tuple[Any, int]:

@@ -26,17 +26,11 @@ def check_probe(probe: Probe) -> None:
     levels = [cache.level for cache in facts.caches]
     contract.require(levels == sorted(levels), "caches go from the smallest level up", levels)
     for name, there in facts.extensions.items():
-        contract.require(
-            isinstance(name, str) and name and name == name.strip().lower() and name[0] not in "+-",
-            "extensions have LLVM's names, in lower case and without a sign",
-            repr(name),
-        )
+        named = isinstance(name, str) and name and name == name.strip().lower() and name[0] not in "+-"
+        contract.require(named, "extensions have LLVM's names, in lower case and without a sign", repr(name))
         contract.require(isinstance(there, bool), "an extension is True or False, or left out", f"{name}: {there!r}")
-    contract.require(
-        isinstance(facts.details, dict) and _is_json(facts.details),
-        "details are JSON: objects with text as keys, arrays as lists, text, finite numbers, booleans and null",
-        facts.details,
-    )
+    clause = "details are JSON: objects with text as keys, arrays as lists, text, finite numbers, booleans and null"
+    contract.require(isinstance(facts.details, dict) and _is_json(facts.details), clause, facts.details)
     _check_readings(contract, probe)
     again = contract.works("facts() can be asked again", probe.facts)
     same = (again.caches, again.extensions) == (facts.caches, facts.extensions)
@@ -48,11 +42,8 @@ def _check_readings(contract: Contract, probe: Probe) -> None:
     contract.require(_is_json(first), "readings are JSON", first)
     second = contract.works("readings() can be asked for again", probe.readings)
     found = contract.works("disturbances(before, after) raises nothing", probe.disturbances, first, second)
-    contract.require(
-        isinstance(found, list) and all(isinstance(text, str) and text and "\n" not in text for text in found),
-        "disturbances(before, after) returns a list of lines",
-        repr(found),
-    )
+    are_lines = isinstance(found, list) and all(isinstance(text, str) and text and "\n" not in text for text in found)
+    contract.require(are_lines, "disturbances(before, after) returns a list of lines", repr(found))
 
 
 def _check_cache(contract: Contract, cache: Cache) -> None:

@@ -72,24 +72,19 @@ def _check_values(contract: Contract, bound: BoundFunction, workload: Workload) 
         clause = "arrays that the function reads hold the input data"
         contract.require(filled, clause, f"argument {position} holds other values")
     allocated = sum(value.nbytes for value in values if isinstance(value, np.ndarray))
-    contract.require(
-        allocated <= workload.set_bytes <= allocated + len(values) * 2 * ALIGNMENT,
-        "set_bytes is the size of the arrays of one set, beside their alignment",
-        f"{workload.set_bytes} for arrays of {allocated}",
-    )
-    contract.require(
-        not contract.works("restore() raises nothing", workload.restore), "restore() leaves ordinary values alone"
-    )
+    fits = allocated <= workload.set_bytes <= allocated + len(values) * 2 * ALIGNMENT
+    clause = "set_bytes is the size of the arrays of one set, beside their alignment"
+    contract.require(fits, clause, f"{workload.set_bytes} for arrays of {allocated}")
+    restored = contract.works("restore() raises nothing", workload.restore)
+    contract.require(not restored, "restore() leaves ordinary values alone")
 
 
 def check_batch(contract: Contract, workload: Workload, calls: int = 3) -> float:
     """Check how a workload measures, on one batch; returns the share of the wall time that it measured."""
     contract.require(isinstance(workload.timer, str) and workload.timer, "its timer has a name", repr(workload.timer))
-    contract.require(
-        isinstance(workload.overhead, float) and 0 <= workload.overhead < math.inf,
-        "its overhead is a number of seconds, 0 if unknown",
-        repr(workload.overhead),
-    )
+    overhead = workload.overhead
+    is_time = isinstance(overhead, float) and 0 <= overhead < math.inf
+    contract.require(is_time, "its overhead is a number of seconds, 0 if unknown", repr(overhead))
     subtracted = workload.overhead_subtracted
     contract.require(type(subtracted) is bool, "a workload says whether it subtracts its overhead", subtracted)
     started = time.perf_counter()
@@ -100,11 +95,8 @@ def check_batch(contract: Contract, workload: Workload, calls: int = 3) -> float
     finite = isinstance(seconds, float) and math.isfinite(seconds)
     contract.require(finite, "run(calls) measures a finite number of seconds", repr(seconds))
     # Of the shortest functions nothing may be left.
-    contract.require(
-        seconds > 0 or subtracted,
-        "run(calls) measures a positive number of seconds, unless the overhead is subtracted",
-        repr(seconds),
-    )
+    clause = "run(calls) measures a positive number of seconds, unless the overhead is subtracted"
+    contract.require(seconds > 0 or subtracted, clause, repr(seconds))
     require_finite(contract, "counters are finite numbers by name", measured.counters)
     clause = "run(calls) measures seconds: no more than passed while it ran"
     contract.require(seconds <= elapsed, clause, f"{seconds} s of {elapsed} s")
@@ -122,9 +114,8 @@ def check_counting(contract: Contract, bound: BoundFunction) -> None:
     contract.require(sum(counts()) == 0, "allocate(sets) makes no calls", f"{sum(counts())} calls")
     check_batch(contract, workload, _CALLS)
     made = counts()
-    contract.require(
-        sum(made) == _CALLS, "run(calls) makes exactly that many calls", f"{sum(made)} instead of {_CALLS}"
-    )
+    found = f"{sum(made)} instead of {_CALLS}"
+    contract.require(sum(made) == _CALLS, "run(calls) makes exactly that many calls", found)
     in_turn = sorted(_CALLS // _SETS + (index < _CALLS % _SETS) for index in range(_SETS))
     clause = "run(calls) goes through the argument sets in turn and round again"
     contract.require(sorted(made) == in_turn, clause, f"calls with each set: {made}")
@@ -152,9 +143,6 @@ def check_restoring(contract: Contract, bound: BoundFunction) -> None:
     before: list[Any] = [np.array(workload.values(index)[0]) for index in range(_SETS)]
     workload.run(2 * _SETS)
     contract.require(workload.restore(), "restore() finds values that drifted to infinity")
-    contract.require(
-        all(np.array_equal(workload.values(index)[0], before[index]) for index in range(_SETS)),
-        "restore() writes the first values back",
-        repr(workload.values(0)[0]),
-    )
+    same = all(np.array_equal(workload.values(index)[0], before[index]) for index in range(_SETS))
+    contract.require(same, "restore() writes the first values back", repr(workload.values(0)[0]))
     contract.require(not workload.restore(), "restore() leaves restored values alone")

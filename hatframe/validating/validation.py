@@ -173,10 +173,8 @@ class _Validator:
         if parameter.element_type and logical_type is not LogicalType.VOID:
             self._try(path, "element_type", lambda: element_type(parameter.element_type))
             if base and path not in self.broken and not same_type(base, parameter.element_type):
-                self.error(
-                    (*path, "element_type"),
-                    f"element_type {parameter.element_type!r} contradicts declared_type {parameter.declared_type!r}",
-                )
+                contradicted = f"contradicts declared_type {parameter.declared_type!r}"
+                self.error((*path, "element_type"), f"element_type {parameter.element_type!r} {contradicted}")
         if len(self.deviations) == errors:
             # Pointers, usages, and types that only declared_type gives.
             alone = msgspec.structs.replace(parameter, size=parameter.size and "1")
@@ -236,11 +234,9 @@ class _Validator:
 
     def _check_device_function(self, path: Keys, function: Function) -> None:
         if len(function.launch_parameters) != 6 or not all(extent > 0 for extent in function.launch_parameters):
-            self.error(
-                (*path, "launch_parameters"),
-                f"invalid launch_parameters {list(function.launch_parameters)}",
-                "write six positive integers: the extents of the grid along x, y and z, and those of a block",
-            )
+            message = f"invalid launch_parameters {list(function.launch_parameters)}"
+            hint = "write six positive integers: the extents of the grid along x, y and z, and those of a block"
+            self.error((*path, "launch_parameters"), message, hint)
         if not function.runtime:
             self.error((*path, "runtime"), "missing runtime of a device function")
         if not function.provider:
@@ -254,12 +250,9 @@ class _Validator:
         where: Keys = ("dependencies", "link_target")
         if target == "" and has_host_functions:
             self.error(where, "missing link_target, the library of the host functions")
-        elif (
-            isinstance(target, str)
-            and target
-            and not self._is_outside(where, target)
-            and not (self.folder / target).is_file()
-        ):
+        elif not isinstance(target, str) or not target or self._is_outside(where, target):
+            pass
+        elif not (self.folder / target).is_file():
             self.error(where, f"library not found beside the .hat file: {target!r}")
         for index, name in enumerate(_list(dependencies.get("deploy_files"))):
             where = ("dependencies", "deploy_files", index)
@@ -302,10 +295,8 @@ class _Validator:
             if name not in declared:
                 self.warn(("functions", name), f"the C code does not declare {name}")
             elif (count := declared[name]) is not None and count != len(function.arguments):
-                self.error(
-                    ("functions", name, "arguments"),
-                    f"{len(function.arguments)} arguments here, but {count} in the C declaration of {name}",
-                )
+                message = f"{len(function.arguments)} arguments here, but {count} in the C declaration of {name}"
+                self.error(("functions", name, "arguments"), message)
 
 
 def _list(value: Any) -> list[Any]:
