@@ -26,11 +26,7 @@ class Checkpoint:
     """The saved state of a run, kept in the user's state folder and keyed by all that its figures depend on."""
 
     def __init__(
-        self,
-        packages: Sequence[PackageInfo],
-        options: BenchOptions,
-        machine: Machine,
-        notify: Callable[[str], None],
+        self, packages: Sequence[PackageInfo], options: BenchOptions, machine: Machine, notify: Callable[[str], None]
     ) -> None:
         self._notify = notify
         plain = {name: value for name, value in options.recorded().items() if name not in _FREE_OPTIONS}

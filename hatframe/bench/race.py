@@ -53,9 +53,7 @@ class Race:
         if round_number % ROUNDS_BETWEEN:
             return out
         self._ties = {leader}
-        for row in looked_at:
-            if row in out:
-                continue
+        for row in set(looked_at) - out:
             one, other = samples[row], samples[leader]
             slower = functools.partial(
                 clearly_slower, one.means, one.rounds, other.means, other.rounds, among=len(medians)

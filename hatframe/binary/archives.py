@@ -38,10 +38,7 @@ def is_thin(data: bytes | mmap.mmap) -> bool:
 
 
 def members(data: bytes | mmap.mmap, path: Path) -> Iterator[Member]:
-    """The members of the archive ``path`` with the content ``data``, in order and without tables.
-
-    Raises :class:`PackageError` if it is damaged or a member of a thin archive is missing.
-    """
+    """The members of the archive ``path`` with the content ``data``, in order and without tables."""
     thin = is_thin(data)
     long_names = b""
     position = len(_MAGIC)

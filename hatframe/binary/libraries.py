@@ -105,11 +105,7 @@ class LibraryFile(BinaryHeader, frozen=True, kw_only=True):
 
 
 def identify(path: Path) -> LibraryFile:
-    """Find out what a library file is.
-
-    Raises :class:`PackageError` if it is missing, unreadable, damaged or of an unknown format, or an archive with
-    objects for several platforms.
-    """
+    """What a library file is; raises :class:`PackageError` for other files, and archives for several platforms."""
     with content(path) as data:
         if is_archive(data):
             return _identify_archive(path, list(members(data, path)))

@@ -40,10 +40,7 @@ class Symbols(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_symbols(path: Path) -> Symbols:
-    """Read the symbols of an object, a static library or a dynamic library; for a universal file, of all its slices.
-
-    Raises :class:`PackageError` if it cannot be read.
-    """
+    """Read the symbols of a library file, and of all slices of a universal one; raises :class:`PackageError`."""
     with content(path) as data:
         parts = [_symbols_of(image, path) for image in _images(data[:], path)]
     defined = frozenset[str]().union(*(part.defined for part in parts))
@@ -146,21 +143,22 @@ def _lief_symbols(image: bytes, header: BinaryHeader) -> Symbols:
 
 
 def _mach_symbols(binary: Any, header: BinaryHeader) -> Symbols:
-    # Bits of the type (mach-o/nlist.h): 0xE0 for debuggers, 0x10 hidden, 0x0E where it is defined, 0x01 external.
-    external = [symbol for symbol in binary.symbols if symbol.raw_type & 0x01 and not symbol.raw_type & 0xE0]
     dynamic = header.kind is not LibraryKind.OBJECT
-    defined = {
-        symbol.name.removeprefix("_")
-        for symbol in external
-        # The value of a common symbol is its size.
-        if (symbol.raw_type & 0x0E or symbol.value) and not (dynamic and symbol.raw_type & 0x10)
-    }
+    defined: set[str] = set()
+    undefined: set[str] = set()
+    for symbol in binary.symbols:
+        # Bits of the type (mach-o/nlist.h): 0xE0 for debuggers, 0x10 hidden, 0x0E where it is defined, 0x01 external.
+        kind = symbol.raw_type
+        if kind & 0x01 and not kind & 0xE0:
+            # The value of a common symbol is its size.
+            if not (kind & 0x0E or symbol.value):
+                undefined.add(symbol.name.removeprefix("_"))
+            elif not (dynamic and kind & 0x10):
+                defined.add(symbol.name.removeprefix("_"))
     names = [library.name for library in binary.libraries]
     return Symbols(
         defined=frozenset(defined),
-        undefined=frozenset(
-            symbol.name.removeprefix("_") for symbol in external if not symbol.raw_type & 0x0E and not symbol.value
-        ),
+        undefined=frozenset(undefined),
         # A dynamic library names itself first.
         needed=tuple(names[1:] if binary.header.file_type.name == "DYLIB" else names),
     )
@@ -168,19 +166,16 @@ def _mach_symbols(binary: Any, header: BinaryHeader) -> Symbols:
 
 def _coff_symbols(binary: Any, header: BinaryHeader) -> Symbols:
     prefix = "_" if "x86" in header.architectures else ""
-    external = [symbol for symbol in binary.symbols if symbol.storage_class.name == "EXTERNAL"]
-    # A weak symbol names the definition to use where no other object defines it.
-    weak = [symbol for symbol in binary.symbols if symbol.storage_class.name == "WEAK_EXTERNAL"]
-    # The value of a common symbol is its size.
-    return Symbols(
-        defined=frozenset(
-            symbol.name.removeprefix(prefix)
-            for symbol in (*weak, *(symbol for symbol in external if symbol.section_idx or symbol.value))
-        ),
-        undefined=frozenset(
-            symbol.name.removeprefix(prefix) for symbol in external if not (symbol.section_idx or symbol.value)
-        ),
-    )
+    defined: set[str] = set()
+    undefined: set[str] = set()
+    for symbol in binary.symbols:
+        # A weak symbol names the definition to use where no other object defines it.
+        weak = symbol.storage_class.name == "WEAK_EXTERNAL"
+        if weak or symbol.storage_class.name == "EXTERNAL":
+            # The value of a common symbol is its size.
+            found = defined if weak or symbol.section_idx or symbol.value else undefined
+            found.add(symbol.name.removeprefix(prefix))
+    return Symbols(defined=frozenset(defined), undefined=frozenset(undefined))
 
 
 def _pe_symbols(binary: Any) -> Symbols:

@@ -27,10 +27,7 @@ LIBRARIES = Bucket(name="libraries", summary="dynamic libraries linked from stat
 
 
 def cached_dynamic_library(
-    package: Package,
-    linker: Callable[[], Linker],
-    folder: Path,
-    trust: Trust = UNTRUSTED,
+    package: Package, linker: Callable[[], Linker], folder: Path, trust: Trust = UNTRUSTED
 ) -> Path:
     """The path of the dynamic library of ``package``, for this machine.
 

@@ -40,10 +40,9 @@ def convert(
     names: Callable[[str], Sequence[str]],
     make: Callable[[Linker, Path, Sequence[str]], Made],
 ) -> Converted:
-    """Convert a package; nothing is written if it fails.
+    """Convert a package, or write nothing if that fails.
 
-    ``names`` returns the names of the new libraries for the stem of the new .hat file, and ``make`` makes them under
-    these names in a temporary folder.
+    ``names`` names the new libraries by the stem of the new .hat file; ``make`` makes them in a temporary folder.
     """
     hats = _output_hats(plan, output)
     libraries = names(hats[0].stem)
@@ -93,10 +92,7 @@ def write_package(contents: Mapping[Path, bytes]) -> None:
 
 
 def output_hat(output: Path, name: str) -> Path:
-    """The absolute path of the .hat file to write: ``output``, or the file ``name`` in it if it is a folder.
-
-    Raises :class:`UsageError` if it is neither.
-    """
+    """The absolute path of the .hat file to write: ``output``, or the file ``name`` in it if it is a folder."""
     output = output.absolute()
     path = output / name if output.is_dir() else output
     if path.suffix != ".hat":
@@ -112,9 +108,7 @@ def _output_hats(plan: LinkPlan, output: Path) -> list[Path]:
     hats = [main, *(main.parent / name for name in others)]
     if len(set(hats)) < len(hats):
         raise UsageError(
-            f"two .hat files would be written to {main.name}",
-            where=str(main.parent),
-            hint="choose another name",
+            f"two .hat files would be written to {main.name}", where=str(main.parent), hint="choose another name"
         )
     return hats
 

@@ -83,10 +83,7 @@ def link(
 
 
 def link_checked(shared: SharedLibrary, linker: Linker, where: str = "") -> tuple[Symbols, tuple[str, ...]]:
-    """Link a shared library; returns its symbols, and those that it exports beside the requested ones.
-
-    Raises :class:`LinkError` if it fails or a requested export is missing; ``where`` names the package in it.
-    """
+    """Link a shared library and check its exports; returns its symbols, and the exports that were not requested."""
     linker.link_shared(shared)
     linked = read_symbols(shared.output)
     if missing := [name for name in shared.exports if name not in linked.defined]:

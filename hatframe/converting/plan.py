@@ -133,11 +133,7 @@ def platform_of(package: Package, library: LibraryFile) -> Platform:
     host = Platform.host()
     architectures = library.architectures or {required.architecture or host.architecture}
     preferred = next((each for each in (required.architecture, host.architecture) if each in architectures), "")
-    return Platform(
-        os=required.os or library.os,
-        architecture=preferred or min(architectures),
-        abi=required.abi,
-    )
+    return Platform(os=required.os or library.os, architecture=preferred or min(architectures), abi=required.abi)
 
 
 def required_platform(hat: HatFile) -> Platform:

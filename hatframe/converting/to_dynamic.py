@@ -39,14 +39,10 @@ def to_dynamic(
     their names beside it, and the library gets the name of ``output`` with the platform's suffix. If linking fails,
     nothing is written and existing files stay.
 
-    A new .hat file is a copy of the old one except for
-
-    - ``dependencies.link_target``, and for Windows ``deploy_files``: programs link with the import library and
-      need the DLL beside them;
-    - ``dependencies.dynamic``, which loses what the library includes or does not need at run time; other paths
-      become relative to the new folder;
-    - ``dependencies.auxiliary``, which names the old libraries, and the durations in the ``auxiliary`` of
-      functions, which were measured with the old library. Other ``auxiliary`` values stay.
+    A new .hat file is a copy of the old one except for its ``dependencies`` and the durations in the ``auxiliary`` of
+    functions, which were measured with the old library. Programs link with ``link_target``, and for Windows need
+    the DLL of ``deploy_files`` beside them. ``dynamic`` loses what the library includes or does not need at run time,
+    and other paths in it become relative to the new folder. ``auxiliary``, which names the old libraries, is left out.
 
     Other files that the metadata name (``deploy_files``, ``provider``) are not copied. ``libraries`` are linked beside
     the declared dependencies; both the linker and the new library look for libraries in ``library_folders``.

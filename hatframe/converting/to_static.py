@@ -18,12 +18,7 @@ from hatframe.packages.package import Package
 
 
 def to_static(
-    package: Package,
-    output: Path,
-    *,
-    linker: Linker,
-    objects: Sequence[str] = (),
-    trust: Trust = UNTRUSTED,
+    package: Package, output: Path, *, linker: Linker, objects: Sequence[str] = (), trust: Trust = UNTRUSTED
 ) -> Converted:
     """Convert a package to one whose library is an archive (``.a``, ``.lib``) of all its objects.
 

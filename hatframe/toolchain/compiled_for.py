@@ -91,6 +91,5 @@ def compiled_for(
     answers = _MARKER.sub("", answers)
     version = _VERSION.search(answers)
     return CompiledFor(
-        extensions=tuple(_EXTENSION.findall(answers)),
-        crt=f"glibc {version[1]}.{version[2]}" if version else "",
+        extensions=tuple(_EXTENSION.findall(answers)), crt=f"glibc {version[1]}.{version[2]}" if version else ""
     )

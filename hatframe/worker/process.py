@@ -274,10 +274,7 @@ def serve() -> None:
 
 
 def pin(cpu: int) -> None:
-    """Let this process run on one logical core only: this thread, and all that it starts from now on.
-
-    Raises :class:`UsageError` if the process may not use such a core, or the system cannot pin it.
-    """
+    """Let this process run on one logical core only: this thread, and all that it starts from now on."""
     import psutil
 
     process = psutil.Process()
@@ -293,15 +290,12 @@ def pin(cpu: int) -> None:
 
 
 def set_parent_death_signal(parent: int) -> None:
-    """On Linux, have this process killed when the thread that started it ends, in the process ``parent``.
-
-    The source is prctl(2), ``PR_SET_PDEATHSIG``. Elsewhere nothing happens.
-    """
+    """On Linux, have this process killed when the thread that started it ends, in the process ``parent``."""
     if sys.platform != "linux":
         return
     prctl = ctypes.CDLL(None).prctl
     prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
-    pr_set_pdeathsig = 1
+    pr_set_pdeathsig = 1  # see prctl(2)
     prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
     # A parent that ended before the call sends no signal; the process has another parent then.
     if os.getppid() != parent:

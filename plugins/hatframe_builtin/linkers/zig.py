@@ -72,13 +72,10 @@ class Zig(Driver):
         return [*command, "-fno-sanitize=undefined"]
 
     def prepare(self, library: SharedLibrary, folder: Path) -> SharedLibrary:
-        """Work around zig's linker.
-
-        For macOS it ignores the list of exports and exports all symbols that are not hidden in the objects. For Windows
-        it lacks ``_fltused``, which objects of Microsoft's compiler need to use floating-point numbers.
-        """
+        # For macOS zig ignores the list of exports and exports all symbols that are not hidden in the objects.
         if library.platform.os == "macos":
             return macho.with_hidden_symbols(library, folder)
+        # For Windows it lacks _fltused, which objects of Microsoft's compiler need to use floating-point numbers.
         if library.platform.os == "windows":
             source, made = folder / "floating.c", folder / "floating.o"
             source.write_text("__attribute__((weak)) int _fltused = 1;\n")

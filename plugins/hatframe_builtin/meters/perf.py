@@ -46,10 +46,7 @@ HARDWARE: Mapping[str, Event] = {
 }
 """The events of a benchmark. ``llc_misses`` is what the kernel calls cache misses: those of the last level."""
 
-SOFTWARE: Mapping[str, Event] = {
-    "task_clock_ns": (_PERF_TYPE_SOFTWARE, 1),
-    "page_faults": (_PERF_TYPE_SOFTWARE, 2),
-}
+SOFTWARE: Mapping[str, Event] = {"task_clock_ns": (_PERF_TYPE_SOFTWARE, 1), "page_faults": (_PERF_TYPE_SOFTWARE, 2)}
 """Events that the kernel counts itself, also where the processor has no counters."""
 
 

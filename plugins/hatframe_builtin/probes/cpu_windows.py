@@ -112,10 +112,7 @@ def facts() -> Facts:
     if not kernel.GetLogicalProcessorInformationEx(_ALL, buffer, ctypes.byref(size)):
         raise ctypes.WinError(ctypes.get_last_error())
     found = topology(buffer.raw[: size.value])
-    details: dict[str, str | int] = {
-        "logical_cores": found.logical_cores,
-        "physical_cores": found.physical_cores,
-    }
+    details: dict[str, str | int] = {"logical_cores": found.logical_cores, "physical_cores": found.physical_cores}
     path = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
     # Where a Windows lacks one of these values, what was read so far counts.
     with contextlib.suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as processor:

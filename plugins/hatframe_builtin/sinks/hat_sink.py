@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,20 +80,16 @@ class _HatRun(SinkRun):
         for result in document.results:
             if result.statistics:
                 by_file.setdefault(result.hat_file, {}).setdefault(result.function_name, []).append(result)
-        errors = list(filter(None, (_store(file, functions) for file, functions in by_file.items())))
+        errors = []
+        for file, functions in by_file.items():
+            try:
+                store_in_auxiliary(Path(file), {name: _keys(results) for name, results in functions.items()})
+            except HatError as error:  # the other files are still written
+                errors.append(str(error))
         if errors:
             raise SinkError(f"results were not stored: {'; '.join(errors)}")
         stored = sum(map(len, by_file.values()))
         return f"functions with durations stored in {', '.join(by_file) or 'no file'}: {stored}"
-
-
-def _store(hat_file: str, functions: Mapping[str, list[FunctionResult]]) -> str:
-    """Store in one file; returns the error, so that the other files are still written."""
-    try:
-        store_in_auxiliary(Path(hat_file), {name: _keys(results) for name, results in functions.items()})
-    except HatError as error:
-        return str(error)
-    return ""
 
 
 def _keys(results: list[FunctionResult]) -> dict[str, Any]:

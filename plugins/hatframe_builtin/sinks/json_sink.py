@@ -42,9 +42,7 @@ class JsonSink(Sink):
                 read_results(path)
             except HatError as error:
                 raise SinkError(
-                    f"it is not replaced: {error.message}",
-                    where=str(path),
-                    hint="name another file, or move it away",
+                    f"it is not replaced: {error.message}", where=str(path), hint="name another file, or move it away"
                 ) from None
         return _JsonRun(run, path)
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from hatframe.plugin import Platform, SharedLibrary
 from hatframe_builtin.linkers.msvc.tools import Toolchain
 
-_MACHINES = {"x86_64": "X64", "aarch64": "ARM64"}
+_MACHINES = {"x86_64": "/MACHINE:X64", "aarch64": "/MACHINE:ARM64"}
 
 # Options of gcc that have no meaning here, and options with another name.
 _IGNORED = re.compile(r"-(pthread|fPIC|fpic|fPIE|ansi|pedantic|std=(c|gnu)(89|90|99|9x))\Z")
@@ -74,8 +74,7 @@ def compile_command(
 def archive_command(
     tools: Toolchain, objects: Sequence[PurePath], output: PurePath, *, platform: Platform
 ) -> list[str]:
-    machine = f"/MACHINE:{_MACHINES[platform.architecture]}"
-    return [tools.librarian, "/NOLOGO", machine, f"/OUT:{output}", *map(str, objects)]
+    return [tools.librarian, "/NOLOGO", _MACHINES[platform.architecture], f"/OUT:{output}", *map(str, objects)]
 
 
 def import_library_command(
@@ -85,8 +84,7 @@ def import_library_command(
 
     All versions of LLVM's linker do that if they have no input, but only later versions of its librarian.
     """
-    machine = f"/MACHINE:{_MACHINES[platform.architecture]}"
-    return [tools.linker, "/NOLOGO", machine, f"/DEF:{definitions}", f"/OUT:{output}"]
+    return [tools.linker, "/NOLOGO", _MACHINES[platform.architecture], f"/DEF:{definitions}", f"/OUT:{output}"]
 
 
 def link_command(
@@ -102,11 +100,10 @@ def link_command(
 
     ``runtime`` are libraries in place of the C library if that is missing.
     """
-    machine = f"/MACHINE:{_MACHINES[library.platform.architecture]}"
     # Objects that were compiled without the C library's headers do not name it.
     defaults = [f"/DEFAULTLIB:{name}.lib" for name in ("msvcrt", "vcruntime", "ucrt")]
     return [
-        *(tools.linker, "/NOLOGO", "/DLL", machine),
+        *(tools.linker, "/NOLOGO", "/DLL", _MACHINES[library.platform.architecture]),
         *(f"/OUT:{output}", f"/IMPLIB:{import_library}", f"/DEF:{definitions}"),
         *([] if tools.microsoft else ["/DEMANGLE:NO"]),
         *map(str, library.objects),
