@@ -108,10 +108,7 @@ class Schedule:
     # ------------------------------------------------------------------------------------------------ the worker
 
     def _exchange(self, requests: Iterable[tuple[int, Request]]) -> Iterator[tuple[int, Any]]:
-        """Send all requests, and yield the replies with their rows. A row whose request fails gets a status instead.
-
-        :class:`UsageError` is raised: a wrong option is wrong for all rows.
-        """
+        """Send all requests, and yield the replies with their rows. A row whose request fails gets a status instead."""
         pending = deque(requests)
         sent = 0
         while pending:
@@ -129,7 +126,7 @@ class Schedule:
                 outcome = f"crashed: {error.message}" if error.status == "crashed" else error.message
                 self._end(row, error.status, f"{self._records[row].label} {outcome}")
                 self._save_sometimes()
-            except UsageError:
+            except UsageError:  # a wrong option is wrong for all rows
                 raise
             except HatError as error:
                 self._end(row, "failed", str(error))

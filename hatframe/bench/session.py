@@ -249,10 +249,8 @@ def set_count(set_bytes: int, size: int) -> int:
 
 
 def _warm_up(workload: Workload) -> tuple[float, float]:
-    """Call until two batches in a row are steady; returns the seconds of a call in the last, and of all together.
-
-    Both include the loop around the calls: without it, next to nothing may be left of a short function.
-    """
+    """Call until two batches in a row are steady; returns the seconds of a call in the last, and of all together."""
+    # The loop around the calls counts: without it, next to nothing may be left of a short function.
     loop = workload.overhead if workload.overhead_subtracted else 0.0
     calls, total, former = 1, 0.0, 0.0
     while True:

@@ -82,11 +82,7 @@ def _symbols_of(image: bytes, path: Path) -> Symbols:
 
 
 def _elf_symbols(image: bytes, header: BinaryHeader) -> Symbols:
-    """The symbols by which others link with an object or a dynamic library.
-
-    pyelftools finds the tables. The entries of symbols are unpacked here, since it takes 27 µs for each: for the
-    symbols of 1,000 functions as long as gcc takes to link them.
-    """
+    # pyelftools takes 27 µs to unpack an entry: for the symbols of 1,000 functions as long as gcc takes to link them.
     from elftools.elf.elffile import ELFFile
 
     elf: Any = ELFFile(io.BytesIO(image))

@@ -31,8 +31,7 @@ def cached_dynamic_library(
 ) -> Path:
     """The path of the dynamic library of ``package``, for this machine.
 
-    A static package is linked into ``folder``, by the linker that ``linker`` returns, unless the folder has a library
-    of the same content by the same linker. Processes that need it at the same time link it once.
+    A static package is linked into ``folder``, unless that has a library of the same content by the same linker.
     """
     library = package_library(package, trust)
     _check_host(library)

@@ -130,10 +130,8 @@ def run_folders(
 
 
 def _definitions_needed(plan: LinkPlan, found: Sequence[Symbols]) -> bool:
-    """Whether to compile the .hat files: most define only pointers to functions, which no library uses.
-
-    ``found`` are the symbols of the linked files; what a dependency by name uses is unknown.
-    """
+    """Whether to compile the .hat files: most define only pointers to functions, which no library uses."""
+    # What a dependency by name uses is unknown.
     by_name = any(each.flags or (each.libraries and not each.file) for each in plan.dependencies)
     if by_name or not all(symbols.complete for symbols in found):
         return True

@@ -20,10 +20,9 @@ from hatframe.packages.package import Package
 def to_static(
     package: Package, output: Path, *, linker: Linker, objects: Sequence[str] = (), trust: Trust = UNTRUSTED
 ) -> Converted:
-    """Convert a package to one whose library is an archive (``.a``, ``.lib``) of all its objects.
+    """Convert a package to one whose library is an archive of all its objects, and of those of ``objects``.
 
-    The archive takes the package's object or archive, all object files and static libraries that
-    ``dependencies.dynamic`` gives by path, and those of ``objects``. Dependencies by name and dynamic libraries remain
+    It takes in all object files and static libraries that ``dependencies.dynamic`` gives by path; the others remain
     dependencies. Files are written as :func:`hatframe.converting.to_dynamic.to_dynamic` describes.
     """
     plan = plan_link(package, objects, trust=trust, option="--add")

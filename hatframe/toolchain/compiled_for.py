@@ -76,11 +76,7 @@ class CompiledFor(msgspec.Struct, frozen=True):
 def compiled_for(
     linker: Linker, platform: Platform, flags: Sequence[str], include_folders: Sequence[Path] = ()
 ) -> CompiledFor:
-    """What ``linker`` compiles for on ``platform`` with ``flags``, as far as macros say.
-
-    ``include_folders`` have the headers that flags include. Raises :class:`hatframe.errors.LinkError` for flags that
-    the compiler does not know.
-    """
+    """What ``linker`` compiles for with ``flags``, which may include headers of ``include_folders``, by its macros."""
     macros = _MACROS.get(platform.architecture, {})
     questions = "".join(f"#ifdef {macro}\nhatframe_has {name}\n#endif\n" for macro, name in macros.items())
     with private_folder() as folder:

@@ -53,10 +53,9 @@ class Job:
         time_limit: float = TIME_LIMIT,
         environment: Mapping[str, str] | None = None,
     ) -> ToolResult:
-        """Run a tool without a shell. Its exit code is for the caller to judge (see :func:`failure`).
+        """Run a tool without a shell; the caller judges its exit code (see :func:`failure`).
 
-        Paths in ``command`` should be absolute: ``folder`` is the working directory, and takes temporary files. Raises
-        :class:`LinkError` if the tool is missing, cannot run, or runs longer than ``time_limit`` seconds.
+        Paths in ``command`` should be absolute: ``folder`` is the working directory, and takes temporary files.
         """
         arguments = [str(argument) for argument in command]
         tool = Path(arguments[0]).name
@@ -81,10 +80,7 @@ class Job:
             work()
 
     def map(self, work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-        """Do ``work`` for all items, for as many at a time as this process may use processors.
-
-        Raises the error of the first item that has one, and then, as after Ctrl-C, stops the job.
-        """
+        """Do ``work`` for all items in parallel; after the first item's error, or Ctrl-C, stop the job and raise it."""
         from concurrent.futures import ThreadPoolExecutor
 
         if len(items) < 2:

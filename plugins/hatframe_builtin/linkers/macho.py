@@ -34,10 +34,7 @@ def with_hidden_symbols(library: SharedLibrary, folder: Path) -> SharedLibrary:
 
 
 def hide_symbols(data: bytes, exports: Iterable[str]) -> bytes:
-    """An object whose defined symbols, except ``exports``, are visible only to other objects.
-
-    Returns other data, such as LLVM's bitcode, unchanged. Raises :class:`LinkError` if the object is damaged.
-    """
+    """The object with all defined symbols but ``exports`` hidden from programs; other data, as bitcode, unchanged."""
     if data[:4] != _MAGIC:
         return data
     shown = {f"_{name}".encode() for name in exports}

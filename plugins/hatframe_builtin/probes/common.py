@@ -15,10 +15,7 @@ def names(text: str) -> dict[str, str]:
 
 
 def known_extensions(wanted: Mapping[str, str], present: Collection[str], absence_counts: bool) -> dict[str, bool]:
-    """Which of ``wanted`` (LLVM's name to the system's) are ``present``.
-
-    The others are False if ``absence_counts``, and left out if it proves nothing.
-    """
+    """Which of ``wanted`` are ``present``; the others are False if ``absence_counts``, and otherwise left out."""
     return {llvm: system in present for llvm, system in wanted.items() if absence_counts or system in present}
 
 

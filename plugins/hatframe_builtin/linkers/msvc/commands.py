@@ -80,10 +80,8 @@ def archive_command(
 def import_library_command(
     tools: Toolchain, definitions: PurePath, output: PurePath, *, platform: Platform
 ) -> list[str]:
-    """Make the import library of a DLL from a module-definition file.
-
-    All versions of LLVM's linker do that if they have no input, but only later versions of its librarian.
-    """
+    """Make the import library of a DLL from a module-definition file."""
+    # All versions of LLVM's linker do that if they have no input, but only later versions of its librarian.
     return [tools.linker, "/NOLOGO", _MACHINES[platform.architecture], f"/DEF:{definitions}", f"/OUT:{output}"]
 
 
@@ -96,10 +94,7 @@ def link_command(
     definitions: PurePath,
     runtime: Sequence[PurePath] = (),
 ) -> list[str]:
-    """Link a DLL of whole archives, with the exports of the file ``definitions``.
-
-    ``runtime`` are libraries in place of the C library if that is missing.
-    """
+    """Link a DLL of whole archives; ``runtime`` are libraries in place of the C library if that is missing."""
     # Objects that were compiled without the C library's headers do not name it.
     defaults = [f"/DEFAULTLIB:{name}.lib" for name in ("msvcrt", "vcruntime", "ucrt")]
     return [

@@ -41,10 +41,7 @@ class Toolchain(msgspec.Struct, frozen=True):
 
 
 def find(architecture: str) -> Toolchain:
-    """The tools for a processor: of a developer's prompt, of the newest Visual Studio, or of LLVM.
-
-    Raises :class:`LinkError` with what to install if there are none.
-    """
+    """The tools for a processor: of a developer's prompt, of the newest Visual Studio, or of LLVM."""
     found = from_prompt(architecture, os.environ) or _from_installation(architecture) or from_llvm(os.environ)
     if found is None:
         raise LinkError(f"no compiler for Windows: {missing()}", hint=f"install it: {install()}")
