@@ -85,9 +85,6 @@ class Backend(abc.ABC):
         return configured
 
 
-# ---------------------------------------------------------------------------------------------------- loaders
-
-
 class Measurement(msgspec.Struct, frozen=True):
     """What was measured over one batch of calls: the seconds of the whole batch, and any counters."""
 
@@ -283,9 +280,6 @@ class Loader(Backend):
         return []
 
 
-# ---------------------------------------------------------------------------------------------------- linkers
-
-
 class SharedLibrary(msgspec.Struct, frozen=True, kw_only=True):
     """A shared library to link.
 
@@ -369,9 +363,6 @@ class Linker(Backend):
         """Put object files into a new archive (a static library)."""
 
 
-# ------------------------------------------------------------------------------------------------------ sinks
-
-
 class SinkRun(abc.ABC):
     """A sink that was opened for one run."""
 
@@ -399,9 +390,6 @@ class Sink(Backend):
         """
 
 
-# ----------------------------------------------------------------------------------------------------- probes
-
-
 class Probe(Backend):
     """Reports facts of the machine, which stay, and readings, which change."""
 
@@ -419,9 +407,6 @@ class Probe(Backend):
     def disturbances(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         """What disturbed the run between two readings, in a few words each with what to do about it; usually none."""
         return []
-
-
-# ----------------------------------------------------------------------------------------------------- meters
 
 
 class MeterSession(abc.ABC):
@@ -448,9 +433,6 @@ class Meter(Backend):
     @abc.abstractmethod
     def open(self) -> MeterSession:
         """Get ready in this process, before any package is opened and any thread of a function is started."""
-
-
-# -------------------------------------------------------------------------------------------------- observers
 
 
 class Observer:

@@ -105,8 +105,6 @@ class Schedule:
         finally:
             self._end_worker()
 
-    # ------------------------------------------------------------------------------------------------ the worker
-
     def _exchange(self, requests: Iterable[tuple[int, Request]]) -> Iterator[tuple[int, Any]]:
         """Send all requests, and yield the replies with their rows. A row whose request fails gets a status instead."""
         pending = deque(requests)
@@ -137,8 +135,6 @@ class Schedule:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
-
-    # ------------------------------------------------------------------------------------------------ the phases
 
     def _groups(self, rows: Sequence[int]) -> Iterator[tuple[list[str], list[int]]]:
         """The rows that are measured together, with the keys of their input sets: as many as their memory holds."""

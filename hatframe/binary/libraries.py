@@ -195,9 +195,6 @@ def content(path: Path) -> Iterator[bytes | mmap.mmap]:
         raise PackageError(f"cannot read this library: {error.strerror or error}", where=str(path)) from None
 
 
-# ---------------------------------------------------------------------------------------------------- headers
-
-
 def read_header(data: bytes | mmap.mmap) -> BinaryHeader | None:
     """The header of a file or of an archive's member; None if it is not compiled code.
 

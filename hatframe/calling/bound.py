@@ -114,8 +114,6 @@ class ArrayFunction(BoundFunction):
             raise self._unknown_name(name)
         return make_array(self.plan, self.plan.arguments[self._positions[name]], sizes)
 
-    # ----------------------------------------------------------------------------------------------- the call
-
     def _fast_call(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """The call where each argument is checked alone: unrolled for few arguments, which most functions have."""
         converters, count = self._convert, len(self._convert)
@@ -260,8 +258,6 @@ class ArrayFunction(BoundFunction):
             if name not in sizes and values[by_name[name].position] is _OMITTED and by_name[name].read:
                 raise self._unknown_dimension(by_name[name])
         return sizes
-
-    # ----------------------------------------------------------------------------------------------- messages
 
     def _unknown_dimension(self, dimension: ArgumentPlan) -> CallError:
         sources = [

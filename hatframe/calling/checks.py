@@ -39,8 +39,6 @@ class Checker:
         assert plan.layout is not None
         return self._array_converter(plan, plan.layout)
 
-    # ------------------------------------------------------------------------------------------------- arrays
-
     def _array_converter(self, plan: ArgumentPlan, layout: Layout) -> Converter:
         # Local names, and the cheapest checks first: this is what every call pays for every array.
         ndarray, dtype, shape = np.ndarray, plan.element.dtype, layout.shape
@@ -164,8 +162,6 @@ class Checker:
         offset = plan.layout.offset if plan.layout and plan.is_array and array.size else 0
         return self._interface.pointer(array, offset * plan.element.size, plan.written)
 
-    # ------------------------------------------------------------------------------------------------ numbers
-
     def _number_converter(self, plan: ArgumentPlan) -> Converter:
         element = plan.element
         wrap = self._interface.number(element.abi_type)
@@ -215,8 +211,6 @@ class Checker:
     def _out_of_range(self, plan: ArgumentPlan, number: int) -> CallError:
         low, high = plan.element.integer_range
         return self.error(plan, f"expected {plan.element.name} from {low} to {high}, received {number}")
-
-    # -------------------------------------------------------------------------------------------------- cells
 
     def _cell_converter(self, plan: ArgumentPlan) -> Converter:
         readable = self._interface.readable

@@ -88,9 +88,6 @@ def write_package(contents: Mapping[Path, bytes]) -> None:
             ) from None
 
 
-# ------------------------------------------------------------------------------------------------ the outputs
-
-
 def output_hat(output: Path, name: str) -> Path:
     """The absolute path of the .hat file to write: ``output``, or the file ``name`` in it if it is a folder."""
     output = output.absolute()
@@ -127,9 +124,6 @@ def check_not_inputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
                     where=str(path),
                     hint="choose another name or folder for the output",
                 )
-
-
-# ------------------------------------------------------------------------------------------- the new metadata
 
 
 def _edited(source: HatSource, output: Path, libraries: Sequence[str], included: frozenset[str]) -> str:

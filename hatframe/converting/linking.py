@@ -126,9 +126,6 @@ def run_folders(
     )
 
 
-# ------------------------------------------------------------------------------- definitions in the .hat files
-
-
 def _definitions_needed(plan: LinkPlan, found: Sequence[Symbols]) -> bool:
     """Whether to compile the .hat files: most define only pointers to functions, which no library uses."""
     # What a dependency by name uses is unknown.

@@ -149,9 +149,6 @@ def _kill(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
-# ---------------------------------------------------------------------------------------------------- errors
-
-
 _REASON = re.compile(
     r"\b(error|undefined|cannot|can't|multiple definition|duplicate symbol|no such file|not an object|"
     r"not recognized|unknown|relocation)\b",

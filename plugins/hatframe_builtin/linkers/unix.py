@@ -130,8 +130,6 @@ class Driver(Compiler):
         with private_folder() as folder:
             self._check(command, folder, where=str(output))
 
-    # -------------------------------------------------------------------------------------------- the options
-
     def _elf(self, library: SharedLibrary, output: Path, folder: Path) -> Words:
         names = " ".join(f'"{name}";' for name in library.exports)
         exports = folder / "exports.map"
@@ -169,8 +167,6 @@ class Driver(Compiler):
             *_inputs(library),
             *_libraries(library),
         ]
-
-    # ----------------------------------------------------------------------------------------------- running
 
     def _run(self, command: Words, folder: Path) -> ToolResult:
         return self.job.run(command, folder, environment=self.environment(folder))

@@ -63,9 +63,6 @@ def install() -> str:
     return "apt install clang lld llvm, or dnf install clang lld llvm"
 
 
-# -------------------------------------------------------------------------------------------- Visual Studio's
-
-
 def from_prompt(architecture: str, environment: Mapping[str, str]) -> Toolchain | None:
     """The tools on the PATH of a developer's prompt, if they are for the processor."""
     compiler = shutil.which("cl", path=environment.get("PATH", ""))
@@ -164,9 +161,6 @@ def _kits() -> Path | None:
         except OSError:
             pass
     return None
-
-
-# ----------------------------------------------------------------------------------------------------- LLVM's
 
 
 def from_llvm(environment: Mapping[str, str]) -> Toolchain | None:
