@@ -4,7 +4,8 @@ A package of many functions is converted, and the same header compiled and the s
 alone; the rounds alternate, and the ratio is the median of theirs. In a process that converts its second package it
 must stay below the bound of each case: 1.3 where nothing in the library refers to what the header defines, as in real
 packages (then hatframe does not compile it), and 1.5 where the header is needed, and for 1,000 functions of one line,
-whose .hat file is almost a megabyte.
+whose .hat file is almost a megabyte. The few rounds of ``--quick`` are less exact: for those two it fails a quarter
+above 1.5.
 
 Shown without a bound are one function whose header is needed, the first conversion of a process, and the whole command
 with the start of Python; and with ``--hatlib-python PATH`` (a Python 3.10 that has hatlib) hatlib's conversion.
@@ -26,7 +27,8 @@ from hatframe import Kernel
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from sample_packages import affine, function, make_package
 
-PACKAGES = ((1, False, 1.3), (1, True, None), (100, False, 1.3), (100, True, 1.5), (1000, False, 1.5))
+SHARP = 1.5
+PACKAGES = ((1, False, 1.3), (1, True, None), (100, False, 1.3), (100, True, SHARP), (1000, False, SHARP))
 """The number of functions, whether the header is needed, and the bound: times the compiler's own time."""
 
 HATLIB = """
@@ -117,6 +119,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for functions, header_needed, bound in PACKAGES:
             measured = measure(functions, header_needed, Path(name) / f"package{functions}{header_needed}", options)
+            if bound == SHARP and options.quick:
+                bound *= 1.25
             if bound and measured > bound:
                 found.append(f"{functions} functions take {measured:.2f} times the compiler's time, over {bound}")
     if found:
