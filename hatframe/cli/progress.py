@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Progress(Observer):
-    """Observes a run for the user. Without a terminal, or with ``--quiet``, there is no bar."""
+    """Observes a run for the user. It shows no bar without a terminal or with ``--quiet``."""
 
     def __init__(self, bar: bool) -> None:
         self._bar = bar and sys.stderr.isatty() and log.isEnabledFor(logging.INFO)

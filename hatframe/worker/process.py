@@ -153,7 +153,7 @@ class ProcessWorker:
                 raise WorkerEndedError(f"did not return within {limit:g} s", "timeout") from None
             match message:
                 case Calling(seconds):
-                    # Of many calls each may take its time; twice as long as they took before is no surprise.
+                    # The limit is for one call; a batch of many may also take twice as long as before.
                     limit, end = timeout, monotonic() + timeout + 2 * seconds
                 case Note(text):
                     self._notify(text)
