@@ -58,7 +58,7 @@ def by_hand(linker: str, sources: list[Path], folder: Path) -> None:
     """The work of the compiler alone."""
     objects = [f"{source.stem}.o" for source in sources]
     for source, made in zip(sources, objects, strict=True):
-        compiled = [linker, "-O3", "-march=native", "-fPIC", "-c", source, "-o", made]
+        compiled = [linker, "-O3", "-march=native", "-fPIC", "-c", str(source), "-o", made]
         subprocess.run(compiled, check=True, cwd=folder)
     subprocess.run([linker, "-shared", *objects, "-o", "made.so"], check=True, cwd=folder)
 

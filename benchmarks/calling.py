@@ -16,6 +16,7 @@ import tempfile
 import timeit
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cffi
 import numpy as np
@@ -51,8 +52,9 @@ def measure(hat: Path, calls: int) -> dict[str, float]:
     a, b, c = (np.zeros(SHAPE, np.float32) for _ in range(3))
     ffi = cffi.FFI()
     ffi.cdef("void three(void *, void *, void *);")  # the cheapest form: from_buffer then needs no type
-    native = ffi.dlopen(str(hat.with_suffix(".so"))).three
-    from_buffer = ffi.from_buffer
+    library: Any = ffi.dlopen(str(hat.with_suffix(".so")))
+    native = library.three
+    from_buffer: Callable[..., Any] = ffi.from_buffer
     pointers = [ffi.cast("void *", from_buffer(array)) for array in (a, b, c)]
     first, second, third = pointers
 

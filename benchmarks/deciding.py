@@ -8,6 +8,7 @@ against a time that disappears beside what is measured: batches of 10 ms, and a 
 from __future__ import annotations
 
 import argparse
+import functools
 import random
 import sys
 import timeit
@@ -15,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from hatframe.bench.drift import DriftWatch
 
+from hatframe.calling.drift import DriftWatch
 from hatframe.results.comparison import paired_ratio, rank
 from hatframe.results.model import FunctionResult
 from hatframe.results.statistics import relative_half_width
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--hatlib-python", metavar="PATH", help="taken, as by the other scripts; not used here")
     options = parser.parse_args()
-    watch = DriftWatch([np.ones((512, 512), np.float32) for _ in range(8)])
+    watch = DriftWatch([functools.partial(np.asarray, np.ones((512, 512), np.float32)) for _ in range(8)])
     first, second = run_of([1.01, 1.0], ROUNDS)
     many = run_of([1 + number / FUNCTIONS for number in range(FUNCTIONS)], 30)
     parts: list[tuple[str, Callable[[], object], int, float]] = [

@@ -67,7 +67,7 @@ def by_hand(linker: str, hat: Path, folder: Path) -> None:
     (folder / "definitions.c").write_text(f'#include "{hat}"\n')
     common = [linker, "-w", "-fPIC"]
     subprocess.run([*common, "-O2", "-c", "-o", "definitions.o", "definitions.c"], check=True, cwd=folder)
-    whole = ["-Wl,--whole-archive", hat.with_suffix(".a"), "-Wl,--no-whole-archive"]
+    whole = ["-Wl,--whole-archive", str(hat.with_suffix(".a")), "-Wl,--no-whole-archive"]
     subprocess.run([*common, "-shared", "-o", "made.so", "definitions.o", *whole, "-lm"], check=True, cwd=folder)
 
 
