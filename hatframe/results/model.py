@@ -65,6 +65,8 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     timer: str = ""
     loader: str = ""
     sizes: dict[str, int] = {}
+    values: dict[str, int | float] = {}
+    """The scalars that were set, beside ``sizes``: by ``--value``, by the package's examples, or by an ``.npz`` file."""
     threads: int | None = None
     seed: int | None = None
     input_sets: int = 0
@@ -72,8 +74,11 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     cache: str = "cold"
     """``cold``, ``hot``, or ``mixed`` if all sets that could be made are smaller than requested."""
     input_data: str = "random"
+    restore: str = "drift"
+    """When inputs got their first values back, outside the clock: ``drift``, only where values left the normal numbers;
+    ``pass``, after each use of an argument set; ``never``."""
     restored: int = 0
-    """How often inputs that drifted were restored, outside the clock."""
+    """The number of batches in or after which inputs were restored."""
     counters: dict[str, float] = {}
     rates: dict[str, float] = {}
     batch_means: tuple[float, ...] = ()

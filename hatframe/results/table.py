@@ -44,8 +44,10 @@ _COLUMNS = (
     "input_data",
     "restored",
     "rates",
+    "values",
+    "restore",
 )
-_PAIRS = ("sizes", "counters", "rates")
+_PAIRS = ("sizes", "values", "counters", "rates")
 
 
 def columns() -> tuple[str, ...]:

@@ -29,15 +29,23 @@ def test_new_columns_come_after_hatlibs_and_all_former_ones() -> None:
         "input_data",
         "restored",
         "rates",
+        "values",
+        "restore",
     )
 
 
 def test_a_row_has_a_cell_for_each_column_and_loses_no_field() -> None:
     whole = result(
-        "gemm", sizes={"M": 256, "N": 1024}, counters={"cycles": 2.5, "misses": 3.0}, threads=8, rates={"r": 4e9}
+        "gemm",
+        sizes={"M": 256, "N": 1024},
+        values={"alpha": 0.5, "limit": 1000},
+        counters={"cycles": 2.5, "misses": 3.0},
+        threads=8,
+        rates={"r": 4e9},
     )
     cells = dict(zip(columns(), row(whole), strict=True))
     assert cells["sizes"] == "M=256 N=1024"
+    assert cells["values"] == "alpha=0.5 limit=1000"
     assert cells["counters"] == "cycles=2.5 misses=3.0"
     assert cells["rates"] == "r=4000000000.0"
     assert cells["threads"] == 8
