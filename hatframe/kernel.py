@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import pickle
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -612,8 +613,10 @@ def _sources(package: Package) -> list[Path]:
     return [hat.path.absolute() for hat in package.hat_files if hat.path]
 
 
-def _kernel_of(plugins: Sequence[bytes | str], entry_points: bool, disabled: Collection[str]) -> Kernel:
-    return Kernel(map(restored, plugins), entry_points=entry_points, disabled=disabled)
+def _kernel_of(
+    plugins: Sequence[tuple[bytes | str, list[str]]], entry_points: bool, disabled: Collection[str]
+) -> Kernel:
+    return Kernel(itertools.starmap(restored, plugins), entry_points=entry_points, disabled=disabled)
 
 
 @functools.cache

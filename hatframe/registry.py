@@ -8,8 +8,10 @@ import importlib.util
 import itertools
 import os
 import pickle
+import sys
 import types
 from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -316,8 +318,8 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def portable(plugin: Any) -> bytes | str:
-    """A given plugin as another process can restore it: the name of a module, or a pickle."""
+def portable(plugin: Any) -> tuple[bytes | str, list[str]]:
+    """A given plugin as another process can restore it: the name of a module, or a pickle, and the folders of both."""
     home = plugin.__name__ if isinstance(plugin, types.ModuleType) else type(plugin).__module__
     try:
         importable = home != "__main__" and importlib.util.find_spec(home) is not None
@@ -325,9 +327,15 @@ def portable(plugin: Any) -> bytes | str:
         importable = False
     if not importable:
         raise pickle.PicklingError(f"{home} cannot be imported in another process")
-    return home if isinstance(plugin, types.ModuleType) else pickle.dumps(plugin)
+    spec = importlib.util.find_spec(home.partition(".")[0])
+    assert spec
+    files = spec.submodule_search_locations or ([spec.origin] if spec.has_location and spec.origin else [])
+    folders = [str(Path(file).absolute().parent) for file in files]
+    return home if isinstance(plugin, types.ModuleType) else pickle.dumps(plugin), folders
 
 
-def restored(plugin: bytes | str) -> Any:
+def restored(plugin: bytes | str, folders: Iterable[str]) -> Any:
     """The plugin that :func:`portable` was called with."""
+    # The user gave it, so its folder may be the current one, which other processes leave out.
+    sys.path += [folder for folder in folders if folder not in sys.path]
     return importlib.import_module(plugin) if isinstance(plugin, str) else pickle.loads(plugin)

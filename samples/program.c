@@ -1,10 +1,10 @@
 /* A C program that uses a package: it includes the .hat file, and links the library.
  *
  *     hatframe build samples/gemm.c -o gemm.hat --static      static
- *     cc -I . samples/program.c gemm.a -o program
+ *     cc -I . samples/program.c libgemm.a -o program
  *
  *     hatframe build samples/gemm.c -o gemm.hat               dynamic
- *     cc -I . samples/program.c gemm.so -Wl,-rpath,. -o program
+ *     cc -I . samples/program.c -L . -lgemm -Wl,-rpath,. -o program
  */
 #include <stdio.h>
 

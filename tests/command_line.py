@@ -106,8 +106,7 @@ def serve() -> None:
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(folder)
-        sys.path[0] = folder
-        sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+        sys.path[0:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
         for number, path in enumerate((os.devnull, output, errors)):
             opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             os.dup2(opened, number)
@@ -130,5 +129,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    sys.path[0] = ""  # the modules beside this one are not for the product
+    del sys.path[0]  # the modules beside this one are not for the product
     serve()

@@ -132,7 +132,7 @@ def test_a_package_for_musl_is_used_with_it(tmp_path: Path) -> None:
     if not loader.exists():
         pytest.skip("no musl on this machine")
     # With the machine's own musl: zig would compile one for a static program, which takes a minute.
-    zig(tmp_path, f"{ARCHITECTURE}-linux-musl", "-dynamic", tmp_path / "gemm.a")
+    zig(tmp_path, f"{ARCHITECTURE}-linux-musl", "-dynamic", tmp_path / "libgemm.a")
     command = [loader, tmp_path / "program"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == SAID
 
@@ -141,13 +141,13 @@ def test_a_package_for_musl_is_used_with_it(tmp_path: Path) -> None:
 def test_a_package_for_macos_is_a_library_of_that_system(tmp_path: Path, architecture: str) -> None:
     hat = build(tmp_path, "zig", f"{architecture}-macos", static=False)
     require(hat, "macos", architecture, "")
-    library = identify(tmp_path / "gemm.dylib")
+    library = identify(tmp_path / "libgemm.dylib")
     assert (library.kind, library.format, library.architectures) == (LibraryKind.DYNAMIC, "Mach-O", {architecture})
     assert read_symbols(library.path).defined >= FUNCTIONS
     # A program links with it, which only a valid library allows.
     zig(tmp_path, f"{architecture}-macos", library.path)
     assert identify(tmp_path / "program").kind is LibraryKind.EXECUTABLE
-    assert "@rpath/gemm.dylib" in read_symbols(tmp_path / "program").needed
+    assert "@rpath/libgemm.dylib" in read_symbols(tmp_path / "program").needed
 
 
 def test_a_library_of_another_platform_than_the_metadata_say_is_refused(tmp_path: Path) -> None:

@@ -88,15 +88,17 @@ class LibraryFile(BinaryHeader, frozen=True, kw_only=True):
             return host
         return next((name for name, format_ in _FORMATS.items() if format_ == self.format), "linux")
 
-    @property
-    def static_suffix(self) -> str:
-        """The suffix of static libraries of this format: ``.a`` or ``.lib``."""
-        return ".lib" if self.os == "windows" else ".a"
+    def static_name(self, name: str) -> str:
+        """The file name of a static library of this format: ``libNAME.a`` or ``NAME.lib``."""
+        return f"{name}.lib" if self.os == "windows" else f"lib{name}.a"
 
-    @property
-    def dynamic_suffix(self) -> str:
-        """The suffix of dynamic libraries of this format: ``.so``, ``.dylib`` or ``.dll``."""
-        return _SUFFIXES[self.format or _FORMATS.get(Platform.host().os, "ELF")]
+    def dynamic_name(self, name: str) -> str:
+        """The file name of a dynamic library of this format: ``libNAME.so``, ``libNAME.dylib`` or ``NAME.dll``.
+
+        Linkers find such names by ``-lNAME``, and Python never takes them for a module called NAME.
+        """
+        suffix = _SUFFIXES[self.format or _FORMATS.get(Platform.host().os, "ELF")]
+        return f"{name}{suffix}" if suffix == ".dll" else f"lib{name}{suffix}"
 
     def __str__(self) -> str:
         processors = " and ".join(sorted(self.architectures))

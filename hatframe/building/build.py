@@ -175,4 +175,4 @@ def _library_names(first_object: Path, stem: str, static: bool, platform: Platfo
     if file.kind is not LibraryKind.OBJECT or not file.suits(platform):
         hint = "choose the platform with --target, and remove flags that choose another"
         raise LinkError(f"the compiler wrote {file} instead of an object file for {platform}", hint=hint)
-    return [f"{stem}{file.static_suffix}"] if static else dynamic_names(file, stem)
+    return [file.static_name(stem)] if static else dynamic_names(file, stem)

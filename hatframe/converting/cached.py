@@ -42,7 +42,7 @@ def cached_dynamic_library(
         return library.path
     plan = plan_link(package, trust=trust)
     chosen = linker()
-    path = folder / _key(plan, chosen) / f"{library.path.stem}{library.dynamic_suffix}"
+    path = folder / _key(plan, chosen) / library.dynamic_name(library.path.stem.removeprefix("lib"))
     # A second process waits while the first links.
     with files.locked(path.parent, timeout=2 * TIME_LIMIT):
         if not _is_made(path):

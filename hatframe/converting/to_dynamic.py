@@ -20,7 +20,7 @@ def dynamic_names(library: LibraryFile, stem: str) -> list[str]:
 
     An import library has two suffixes, so that it never replaces a static library.
     """
-    name = f"{stem}{library.dynamic_suffix}"
+    name = library.dynamic_name(stem)
     return [f"{name}.lib", name] if library.os == "windows" else [name]
 
 
@@ -36,7 +36,7 @@ def to_dynamic(
     """Convert a static package to a dynamic one.
 
     The first .hat file becomes ``output``, or a file of the same name in it if it is a folder. Other .hat files keep
-    their names beside it, and the library gets the name of ``output`` with the platform's suffix. If linking fails,
+    their names beside it, and the library is named after ``output`` as the platform does. If linking fails,
     nothing is written and existing files stay.
 
     A new .hat file is a copy of the old one except for its ``dependencies`` and the durations in the ``auxiliary`` of

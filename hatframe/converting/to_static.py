@@ -44,7 +44,7 @@ def to_static(
         linker.archive(members, archive, platform=plan.platform)
         return Made(libraries={names[0]: archive}, included=frozenset(included))
 
-    return convert(plan, output, linker, lambda stem: [f"{stem}{plan.library.static_suffix}"], make)
+    return convert(plan, output, linker, lambda stem: [plan.library.static_name(stem)], make)
 
 
 def objects_of(libraries: Iterable[LibraryFile], folder: Path) -> list[Path]:

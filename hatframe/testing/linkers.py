@@ -183,7 +183,7 @@ class _Workshop:
         self.contract.require(word in str(error), clause, error)
 
     def library(self, name: str, **contents: Any) -> SharedLibrary:
-        output = self.path(name + identify(self.folder / "outer.o").dynamic_suffix)
+        output = self.path(identify(self.folder / "outer.o").dynamic_name(name))
         return SharedLibrary(output=output, platform=self.platform, **contents)
 
     def compile(self, name: str, output: Path, flags: Sequence[str] = ()) -> None:

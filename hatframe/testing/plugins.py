@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import types
 from typing import Any
 
@@ -13,15 +12,15 @@ from hatframe.kernel import Kernel
 from hatframe.testing.contract import Contract, check_backend
 from hatframe.testing.loaders import check_runtimes
 from hatframe.testing.observers import check_observer
+from hatframe.worker.process import isolated_python
 
 HEAVY = ("cffi", "lief", "ml_dtypes", "numpy", "pandas")
 """Modules that take long to import, and that ``hatframe --help`` must not: plugins are imported at each start."""
 
 _IMPORT = """
-import importlib, json, sys
-sys.path[:] = json.loads(sys.argv[1])
-importlib.import_module(sys.argv[2])
-print(json.dumps(sorted(set(json.loads(sys.argv[3])) & set(sys.modules))))
+import importlib
+importlib.import_module(sys.argv[1])
+print(json.dumps(sorted(set(json.loads(sys.argv[2])) & set(sys.modules))))
 """
 
 
@@ -70,8 +69,8 @@ def _check_status(contract: Contract, kernel: Kernel) -> None:
 def _check_import(contract: Contract, module: types.ModuleType) -> None:
     if module.__spec__ is None or not module.__spec__.has_location:
         return  # made by hand, and there is nothing to import
-    arguments = [json.dumps(sys.path), module.__spec__.name, json.dumps(HEAVY)]
-    done = subprocess.run([sys.executable, "-c", _IMPORT, *arguments], capture_output=True, text=True)
+    command = isolated_python(_IMPORT, module.__spec__.name, json.dumps(HEAVY))
+    done = subprocess.run(command, capture_output=True, text=True)
     last = done.stderr.strip().rpartition("\n")[2]
     contract.require(done.returncode == 0, "its module can be imported by any process", last)
     heavy = json.loads(done.stdout.splitlines()[-1])

@@ -101,7 +101,7 @@ def make_sample(folder: Path, linker: Linker) -> Package:
     source.write_text(SOURCE, encoding="utf-8")
     linker.compile(source, compiled)
     library = identify(compiled)
-    output = folder / f"sample{library.dynamic_suffix}"
+    output = folder / library.dynamic_name("sample")
     linker.link_shared(SharedLibrary(output=output, objects=(compiled,), exports=tuple(FUNCTIONS)))
     if identify(output).kind is not LibraryKind.DYNAMIC:
         raise AssertionError(f"linker {linker.name!r} breaks its contract: link_shared makes a dynamic library")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import logging
 import os
 import pickle
@@ -14,6 +15,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
 from typing import IO, Any, ClassVar, Protocol
 
@@ -34,8 +36,15 @@ from hatframe.worker.messages import (
 
 # Ctrl-C reaches all processes of a terminal; the one that has the results decides, from the start on.
 _CODE = (
-    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from hatframe.worker.process import serve; serve()"
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from hatframe.worker.process import serve; serve()"
+)
+
+# Beside the paths of the process that starts it, an isolated process keeps its own: one of them may be the current
+# folder because a package is installed there. Packages of the user may need what their .pth files do.
+_PATHS = (
+    "import json, sys; given = json.loads(sys.argv.pop(1)); "
+    "sys.path[:] = given + [path for path in sys.path if path not in given]; "
+    "import site; user = site.getusersitepackages(); user in given and site.addsitedir(user)\n"
 )
 
 # Seconds until a function is called: opening its package may link a library, which takes what the compiler takes.
@@ -126,7 +135,7 @@ class ProcessWorker:
         self._messages: queue.SimpleQueue[Message | HatError | None] = queue.SimpleQueue()
         self._expected: deque[Any] = deque()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _CODE, msgspec.json.encode(sys.path).decode()],
+            isolated_python(_CODE),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **environment},
@@ -197,6 +206,20 @@ class ProcessWorker:
         if sys.platform == "win32" and code >= 0x80000000:
             return WorkerEndedError(f"exception 0x{code:08X}", "crashed")
         return WorkerEndedError(f"called exit({code})", "exited")
+
+
+def isolated_python(code: str, *arguments: str) -> list[str]:
+    """The command for Python code that can import what this process can, except from the current folder.
+
+    A folder of downloads may hold a ``json.py``, or anything else that code imports.
+    """
+    try:
+        current = os.path.realpath(os.curdir)
+        paths = [path for path in sys.path if os.path.realpath(path) != current]
+    except FileNotFoundError:  # the current folder was removed
+        paths = [path for path in sys.path if Path(path).is_absolute()]
+    options = ["-I", "-X", f"utf8={sys.flags.utf8_mode}", *(["-B"] if sys.dont_write_bytecode else [])]
+    return [sys.executable, *options, "-c", _PATHS + code, json.dumps(paths), *arguments]
 
 
 def _close(stream: IO[bytes]) -> None:

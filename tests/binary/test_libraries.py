@@ -21,18 +21,18 @@ SOURCE = "int twice(int x) { return 2 * x; }\n"
 
 # clang's name, and the platform. Compiling needs no SDK.
 TARGETS = {
-    "x86_64-linux-gnu": ("ELF", Platform(os="linux", architecture="x86_64"), ".so"),
-    "aarch64-linux-gnu": ("ELF", Platform(os="linux", architecture="aarch64"), ".so"),
-    "i686-linux-gnu": ("ELF", Platform(os="linux", architecture="x86"), ".so"),
-    "armv7-linux-gnueabihf": ("ELF", Platform(os="linux", architecture="arm"), ".so"),
-    "riscv64-linux-gnu": ("ELF", Platform(os="linux", architecture="riscv64"), ".so"),
-    "powerpc64le-linux-gnu": ("ELF", Platform(os="linux", architecture="ppc64le"), ".so"),
-    "s390x-linux-gnu": ("ELF", Platform(os="linux", architecture="s390x"), ".so"),
-    "x86_64-apple-macos12": ("Mach-O", Platform(os="macos", architecture="x86_64"), ".dylib"),
-    "arm64-apple-macos12": ("Mach-O", Platform(os="macos", architecture="aarch64"), ".dylib"),
-    "x86_64-pc-windows-msvc": ("PE", Platform(os="windows", architecture="x86_64"), ".dll"),
-    "i686-pc-windows-gnu": ("PE", Platform(os="windows", architecture="x86"), ".dll"),
-    "aarch64-pc-windows-msvc": ("PE", Platform(os="windows", architecture="aarch64"), ".dll"),
+    "x86_64-linux-gnu": ("ELF", Platform(os="linux", architecture="x86_64"), "libx.so"),
+    "aarch64-linux-gnu": ("ELF", Platform(os="linux", architecture="aarch64"), "libx.so"),
+    "i686-linux-gnu": ("ELF", Platform(os="linux", architecture="x86"), "libx.so"),
+    "armv7-linux-gnueabihf": ("ELF", Platform(os="linux", architecture="arm"), "libx.so"),
+    "riscv64-linux-gnu": ("ELF", Platform(os="linux", architecture="riscv64"), "libx.so"),
+    "powerpc64le-linux-gnu": ("ELF", Platform(os="linux", architecture="ppc64le"), "libx.so"),
+    "s390x-linux-gnu": ("ELF", Platform(os="linux", architecture="s390x"), "libx.so"),
+    "x86_64-apple-macos12": ("Mach-O", Platform(os="macos", architecture="x86_64"), "libx.dylib"),
+    "arm64-apple-macos12": ("Mach-O", Platform(os="macos", architecture="aarch64"), "libx.dylib"),
+    "x86_64-pc-windows-msvc": ("PE", Platform(os="windows", architecture="x86_64"), "x.dll"),
+    "i686-pc-windows-gnu": ("PE", Platform(os="windows", architecture="x86"), "x.dll"),
+    "aarch64-pc-windows-msvc": ("PE", Platform(os="windows", architecture="aarch64"), "x.dll"),
 }
 
 
@@ -68,11 +68,11 @@ def universal(path: Path, *slices: Path) -> Path:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_objects_and_archives_of_every_platform_are_identified(tmp_path: Path, target: str) -> None:
-    format_, platform, suffix = TARGETS[target]
+    format_, platform, name = TARGETS[target]
     library = identify(cross_compiled(tmp_path, target))
     assert (library.kind, library.format) == (LibraryKind.OBJECT, format_)
     assert library.architectures == {platform.architecture}
-    assert library.dynamic_suffix == suffix
+    assert library.dynamic_name("x") == name
     assert [name for name, (_, other, _) in TARGETS.items() if library.suits(other)] == [target]
     archive = identify(archived(tmp_path / "lib.a", library.path))
     assert (archive.kind, archive.format, archive.architectures, archive.others) == (

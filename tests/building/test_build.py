@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +45,23 @@ def made(linker: Linker, output: Path, *sources: Path, **options: object) -> Bui
 def test_the_functions_of_a_dynamic_package_are_called_as_described(tmp_path: Path, linker: Linker) -> None:
     built = made(linker, tmp_path / "out.hat", source(tmp_path, SCALE))
     assert built.functions == ("scale",)
-    assert built.written.library == tmp_path / "out.so"
+    assert built.written.library == tmp_path / "libout.so"
     n, factor, x, y = read_hat(built.written.hat).functions["scale"].arguments
     assert (n.logical_type, factor.element_type) == (LogicalType.ELEMENT, "float")
     assert (x.size, x.usage, y.usage, y.description) == ("n", Usage.INPUT, Usage.OUTPUT, "the products")
     result = np.zeros(3, np.float32)
     Kernel().load(built.written.hat).scale(2, np.arange(3, dtype=np.float32), result)
     assert result.tolist() == [0, 2, 4]
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_python_takes_no_library_for_a_module_and_linkers_find_it(tmp_path: Path, linker: Linker, static: bool) -> None:
+    made(linker, tmp_path / "select.hat", source(tmp_path, SCALE), static=static)
+    subprocess.run([sys.executable, "-c", "import select; select.select"], check=True, cwd=tmp_path)
+    main = source(tmp_path, '#include "select.hat"\nint main(void) { scale(0, 1, 0, 0); return 0; }\n', "main.c")
+    command = [compiler(), main, "-L", tmp_path, "-lselect", f"-Wl,-rpath,{tmp_path}", "-o", tmp_path / "program"]
+    subprocess.run(command, check=True)
+    subprocess.run([tmp_path / "program"], check=True)
 
 
 def test_a_package_is_valid_and_records_its_origin(tmp_path: Path, linker: Linker) -> None:
@@ -227,7 +238,7 @@ def test_sources_and_outputs_are_checked(tmp_path: Path, linker: Linker) -> None
     with pytest.raises(UsageError, match=r"source\.c"):
         made(linker, tmp_path / "out.hat", path, path)
     with pytest.raises(UsageError, match=r"out\.so"):
-        made(linker, tmp_path / "out.so", path)
+        made(linker, tmp_path / "libout.so", path)
 
 
 def test_paths_may_contain_spaces_quotes_and_accents(tmp_path: Path, linker: Linker) -> None:

@@ -37,7 +37,7 @@ def source(tmp_path: Path) -> Path:
 def test_it_reports_what_it_wrote_and_left_out(source: Path, tmp_path: Path) -> None:
     done = run("build", source, "-o", tmp_path / "out.hat", "-D", "STEP=1", "--linker", "gcc")
     assert done.returncode == 0
-    assert done.stdout == f"wrote {tmp_path}/out.hat and {tmp_path}/out.so, made with gcc\n"
+    assert done.stdout == f"wrote {tmp_path}/out.hat and {tmp_path}/libout.so, made with gcc\n"
     assert f"bare ({source}:4)" in done.stderr
     assert "@hat x[n]" in done.stderr
 
@@ -46,7 +46,7 @@ def test_json_has_the_same_facts(source: Path, tmp_path: Path) -> None:
     done = run("build", source, "-o", tmp_path, "--cflags", "-DSTEP='2 - 1'", "--static", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
-    assert (said["hat"], said["library"]) == (str(tmp_path / "next.hat"), str(tmp_path / "next.a"))
+    assert (said["hat"], said["library"]) == (str(tmp_path / "next.hat"), str(tmp_path / "libnext.a"))
     assert said["functions"] == ["next"]
     assert [(each["name"], each["line"]) for each in said["unsupported"]] == [("bare", 4)]
 
@@ -72,10 +72,10 @@ def test_errors_have_one_line(source: Path, tmp_path: Path) -> None:
 def test_a_read_only_folder_is_an_error(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    (folder / "out.so").mkdir()
+    (folder / "libout.so").mkdir()
     done = run("build", source, "-o", folder / "out.hat", "-D", "STEP=1")
     assert done.returncode == 2
-    assert "out.so" in done.stderr
+    assert "libout.so" in done.stderr
 
 
 def test_objects_become_a_static_library(source: Path, tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_objects_become_a_static_library(source: Path, tmp_path: Path) -> None:
     subprocess.run([compiler(), "-c", tmp_path / "more.c", "-o", tmp_path / "more.o"], check=True)
     done = run("to-static", tmp_path / "one.hat", tmp_path / "two.hat", "--add", tmp_path / "more.o", "--linker", "gcc")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"wrote {tmp_path}/two.hat and {tmp_path}/two.a, made with gcc\n"
-    listed = subprocess.run([compiler("ar"), "t", tmp_path / "two.a"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"wrote {tmp_path}/two.hat and {tmp_path}/libtwo.a, made with gcc\n"
+    listed = subprocess.run([compiler("ar"), "t", tmp_path / "libtwo.a"], capture_output=True, text=True, check=True)
     assert listed.stdout.split() == ["next.o", "more.o"]
 
 

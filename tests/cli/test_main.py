@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,13 @@ def test_an_unknown_plugin_to_disable_is_a_warning() -> None:
     done = hatframe("--disable-plugin", "nonesuch", "--version")
     assert done.returncode == 0
     assert "nonesuch" in done.stderr
+
+
+@pytest.mark.parametrize("shadow", ["json", "numpy", "typer", "hatframe_builtin"])
+def test_python_m_imports_nothing_from_the_current_folder(tmp_path: Path, shadow: str) -> None:
+    (tmp_path / f"{shadow}.py").write_text("open('imported', 'w')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "hatframe", "plugins"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "imported").exists()

@@ -19,10 +19,10 @@ def test_the_objects_that_are_added_are_in_the_archive(tmp_path: Path) -> None:
     (tmp_path / "more.c").write_text("int more;\n")
     subprocess.run([compiler(), "-c", "more.c"], check=True, cwd=tmp_path)
     done = hatframe("to-static", hat, "out.hat", "--add", "more.o", "--json", folder=tmp_path, status=0)
-    assert json.loads(done.stdout)["library"] == str(tmp_path / "out.a")
-    members = subprocess.run([compiler("ar"), "t", tmp_path / "out.a"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["library"] == str(tmp_path / "libout.a")
+    members = subprocess.run([compiler("ar"), "t", tmp_path / "libout.a"], capture_output=True, text=True, check=True)
     assert set(members.stdout.split()) == {"package.o", "more.o"}
-    assert read_hat(tmp_path / "out.hat").dependencies.link_target == "out.a"
+    assert read_hat(tmp_path / "out.hat").dependencies.link_target == "libout.a"
 
 
 def test_a_dynamic_package_is_an_error_in_one_line(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_only_the_functions_are_exported_and_they_work(tmp_path: Path, linker: L
     (tmp_path / "out").mkdir()
     made = to_dynamic(read_package(path), tmp_path / "out" / "new.hat", linker=linker)
     assert made.hat == tmp_path / "out" / "new.hat"
-    assert made.library.stem == "new"
+    assert made.library.stem == "libnew"
     assert made.linker == linker.name
     assert call(made.hat) == 42
     assert read_symbols(made.library).defined == {"next_0123456789abcdef"}
@@ -493,23 +493,28 @@ def test_a_folder_as_output_takes_the_name_of_the_input(tmp_path: Path, linker: 
 
 @pytest.mark.parametrize(
     ("output", "overwritten"),
-    [("package.hat", "package.hat"), ("./package.hat", "package.hat"), ("link.hat", "link.hat"), ("in.hat", "in.so")],
+    [
+        ("package.hat", "package.hat"),
+        ("./package.hat", "package.hat"),
+        ("link.hat", "link.hat"),
+        ("in.hat", "libin.so"),
+    ],
 )
 def test_no_input_is_overwritten(tmp_path: Path, linker: Linker, output: str, overwritten: str) -> None:
     path = static_package(tmp_path)
     (tmp_path / "link.hat").symlink_to("package.hat")
-    # The new library would be in.so, which is linked.
-    dependency_library(tmp_path, "in.so")
-    with_dependencies(path, "in.so")
+    # The new library would be libin.so, which is linked.
+    dependency_library(tmp_path, "libin.so")
+    with_dependencies(path, "libin.so")
     fails(path, linker, UsageError, re.escape(str(tmp_path / overwritten)), output)
 
 
 def test_invalid_outputs_are_usage_errors(tmp_path: Path, linker: Linker) -> None:
     path = static_package(tmp_path)
-    fails(path, linker, UsageError, r"new\.so", "new.so")
+    fails(path, linker, UsageError, r"libnew\.so", "libnew.so")
     fails(path, linker, UsageError, "none", "none/new.hat")
-    (tmp_path / "new.so").mkdir()
-    (tmp_path / "new.dylib").mkdir()
+    (tmp_path / "libnew.so").mkdir()
+    (tmp_path / "libnew.dylib").mkdir()
     fails(path, linker, UsageError, r"new\.so")
 
 

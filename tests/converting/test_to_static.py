@@ -45,11 +45,11 @@ def test_the_archive_includes_objects_of_dependencies_and_names_stay(
     package: Path, tmp_path: Path, linker: Linker
 ) -> None:
     made = to_static(read_package(package), tmp_path / "new.hat", linker=linker)
-    assert made.library == tmp_path / "new.a"
+    assert made.library == tmp_path / "libnew.a"
     assert identify(made.library).kind is LibraryKind.ARCHIVE
     assert read_symbols(made.library).defined == {"next", "offset"}
     hat = read_hat(made.hat)
-    assert hat.dependencies.link_target == "new.a"
+    assert hat.dependencies.link_target == "libnew.a"
     assert [reference.target_file for reference in hat.dependencies.dynamic] == ["m"]
     assert Kernel().load(made.hat)["next"](41) == 42
 
@@ -91,5 +91,5 @@ def test_a_function_that_no_object_defines_is_an_error_and_nothing_is_written(
 
 def test_inputs_are_not_overwritten(tmp_path: Path, linker: Linker) -> None:
     path = make_package(tmp_path, "int next(int x) { return x + 1; }", {"next": NEXT}, static=True)
-    with pytest.raises(UsageError, match=r"package\.a"):
+    with pytest.raises(UsageError, match=r"package\.hat"):
         to_static(read_package(path), path, linker=linker)

@@ -360,3 +360,48 @@ def test_a_worker_whose_parent_has_gone_before_ends_at_once() -> None:
     done = run(CHILD, 1 << 30)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert done.stdout == ""
+
+
+# ----------------------------------------------------------------------------------------- what Python code it imports
+
+# All that the start of a worker imports, and what a benchmark imports later.
+SHADOWS = ("signal", "json", "site", "hatframe", "ctypes", "pickle", "msgspec", "numpy", "cffi", "random", "typing")
+
+
+@pytest.fixture
+def untrusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, whose modules leave a file ``imported`` there."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    for name in SHADOWS:
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'imported')!r}, 'a').write('{name} ')\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize("entry", ["", "folder"])
+def test_nothing_is_imported_from_the_current_folder(
+    untrusted: Path, worker: Callable[..., ProcessWorker], monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    # As Python starts scripts in the current folder, code of -c, and modules of -m.
+    monkeypatch.setattr(sys, "path", [str(untrusted) if entry else "", *sys.path])
+    assert ask(worker("works", timer="auto"), Warm(0)).calls > 1
+    assert not (untrusted / "imported").exists()
+
+
+def test_a_plugin_that_was_given_may_come_from_the_current_folder(
+    tmp_path: Path, hat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "helper_of_it.py").write_text("")
+    (tmp_path / "given_plugin.py").write_text("import helper_of_it\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    import given_plugin  # type: ignore[import-not-found]
+
+    kernel = Kernel([given_plugin])
+    make = functools.partial(Session, setup_of(hat, "works"), RunBackends(kernel, BenchOptions()))
+    running = ProcessWorker(make, print, {})
+    try:
+        assert ask(running, Describe(0)).bytes == 16
+    finally:
+        running.close()
