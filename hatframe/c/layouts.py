@@ -11,6 +11,9 @@ from hatframe.errors import FormatError
 # No machine has more memory, and address arithmetic in C would overflow.
 MAX_ELEMENTS = 1 << 60
 
+UNSET_OFFSET = -1
+"""The ``affine_offset`` that hatlib writes for none: it means 0."""
+
 
 class Layout(msgspec.Struct, frozen=True):
     """An affine array: element ``(i, j, …)`` lies at ``offset + i * strides[0] + j * strides[1] + …``, in elements."""
@@ -29,6 +32,10 @@ class Layout(msgspec.Struct, frozen=True):
         strides = row_major(shape) if affine_map is None else affine_map
         if len(strides) != len(shape):
             raise FormatError(f"shape {list(shape)} and affine_map {list(strides)} differ in length")
+        if offset == UNSET_OFFSET:
+            offset = 0
+        if offset < 0:
+            raise FormatError(f"negative affine_offset {offset}", hint="the pointer is the start of the buffer")
         layout = cls(shape, strides, offset)
         if max(abs(layout.first), abs(layout.last)) >= MAX_ELEMENTS:
             raise FormatError(f"shape {list(shape)} with affine_map {list(strides)} is larger than any memory")
@@ -54,7 +61,7 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def before(self) -> int:
-        """The elements of room that it needs before the pointer, for negative offsets or strides."""
+        """The elements of room that it needs before the pointer, for negative strides."""
         return max(0, -self.first) if self.size else 0
 
     def bytes(self, itemsize: int) -> int:

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from hatframe.c.layouts import Layout
+from hatframe.calling.interface import address_of
+
+Array = np.ndarray[Any, Any]
 
 ALIGNMENT = 64
 """Bytes: a cache line of all current processors, and the widest vector register."""
 
 
-def aligned_array(layout: Layout, dtype: np.dtype[Any], alignment: int = ALIGNMENT) -> np.ndarray[Any, Any]:
+def aligned_array(layout: Layout, dtype: np.dtype[Any], alignment: int = ALIGNMENT) -> Array:
     """An uninitialised array of ``layout``, such that the pointer that a function is given is aligned.
 
     Beside the elements, the memory between them and from the pointer to the first of them is there too.
@@ -33,7 +36,30 @@ def aligned_array(layout: Layout, dtype: np.dtype[Any], alignment: int = ALIGNME
     )
 
 
-def owned_array(address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+def memory_bounds(array: Array) -> tuple[int, int]:
+    """Where the memory begins and ends that an array is a view of: its own, or that of its last base."""
+    owner = _owner(array)
+    low = high = address_of(owner)
+    for extent, step in zip(owner.shape, owner.strides, strict=True):
+        low, high = low + min(0, (extent - 1) * step), high + max(0, (extent - 1) * step)
+    return low, high + owner.itemsize
+
+
+def _owner(array: Array) -> Array:
+    base: Any = array.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    elif not isinstance(base, np.ndarray):
+        base = getattr(base, "base", base)  # as_strided puts an object between a view and its array
+    if isinstance(base, np.ndarray):
+        return _owner(base)
+    try:
+        return np.frombuffer(base, np.uint8)
+    except (TypeError, ValueError, BufferError):  # of memory without a buffer, only what the array shows is known
+        return array
+
+
+def owned_array(address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """An array over memory that a C function allocated with ``malloc``; it is freed with the last view of it.
 
     ``address`` 0 gives an empty array where the shape is empty too.
@@ -46,7 +72,7 @@ def owned_array(address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> n
     memory = (ctypes.c_uint8 * (size * dtype.itemsize)).from_address(address)
     # numpy keeps `memory` alive as the base of the array and of all its views.
     weakref.finalize(memory, free, address).atexit = False
-    array: np.ndarray[Any, Any] = np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
+    array: Array = np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
     return array
 
 

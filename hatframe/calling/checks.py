@@ -10,7 +10,8 @@ import numpy as np
 
 from hatframe.c.elements import ElementType
 from hatframe.c.layouts import Layout
-from hatframe.calling.interface import Conversions
+from hatframe.calling.buffers import memory_bounds
+from hatframe.calling.interface import Conversions, address_of
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 from hatframe.errors import CallError
 
@@ -47,9 +48,13 @@ class Checker:
         def slow(value: Any) -> Any:
             if not isinstance(value, ndarray) and (shared := self._shared(plan, value)) is not None:
                 return usual(shared)  # which keeps it alive
-            return self.pointer(plan, self.array(plan, layout, value))
+            array = self.array(plan, layout, value)
+            if not dense:
+                self._check_memory(plan, layout, array)
+            return self.pointer(plan, array)
 
         usual: Converter = slow
+        dense = layout.row_major or layout.column_major
         if not layout.size or plan.element.kind == "bfloat16":  # numpy exports no buffer of either
             return slow
         if layout.row_major:
@@ -95,6 +100,16 @@ class Checker:
             problem = f"expected strides {expected} in bytes, received {array.strides}"
             raise self.error(plan, problem, hint=f"make it with {hint}")
         return array
+
+    def _check_memory(self, plan: ArgumentPlan, layout: Layout, array: Array) -> None:
+        """Check that the pointer and every element lie in the memory that the array is a view of."""
+        itemsize = plan.element.size
+        begin = address_of(array) - (layout.offset + layout.before) * itemsize
+        low, high = memory_bounds(array)
+        if array.size and not low <= begin <= begin + layout.bytes(itemsize) <= high:
+            reach = f"from {begin - low} to {begin + layout.bytes(itemsize) - low} of its {high - low} bytes of memory"
+            problem = f"its pointer (affine_offset {layout.offset}) and elements reach {reach}"
+            raise self.error(plan, problem, hint="make it with BoundFunction.empty(name)")
 
     def runtime_array(self, plan: ArgumentPlan, values: dict[str, int], value: Array) -> None:
         """Check an array against the dimensions that the call has."""

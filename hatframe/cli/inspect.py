@@ -147,8 +147,8 @@ def _elements(parameter: Parameter) -> str:
     if parameter.shape is None:
         return ""
     text = "x".join(map(str, parameter.shape)) or "1"
-    from hatframe.c.layouts import row_major
+    from hatframe.c.layouts import UNSET_OFFSET, row_major
 
     if parameter.affine_map is not None and row_major(parameter.shape) != parameter.affine_map:
         text += f" affine_map {list(parameter.affine_map)}"
-    return f"{text} offset {parameter.affine_offset}" if parameter.affine_offset else text
+    return text if parameter.affine_offset in (0, UNSET_OFFSET) else f"{text} offset {parameter.affine_offset}"

@@ -64,7 +64,7 @@ def _check_values(contract: Contract, bound: BoundFunction, workload: Workload) 
         if not is_data or parameter.declared_type.count("*") > 1:
             continue
         contract.require(isinstance(value, np.ndarray), "values(index) has numpy arrays for arrays", value)
-        if workload.memory.name == "host" and parameter.affine_offset == 0:
+        if workload.memory.name == "host" and parameter.affine_offset <= 0:
             address = value.ctypes.data
             clause = f"arrays in the host's memory are aligned to {ALIGNMENT} bytes"
             contract.require(address % ALIGNMENT == 0, clause, f"argument {position} is at {address:#x}")

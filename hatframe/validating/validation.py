@@ -15,7 +15,7 @@ import msgspec
 
 from hatframe.c.declarations import parameter_counts
 from hatframe.c.elements import element_type, parse_declared_type, same_type
-from hatframe.c.layouts import Layout
+from hatframe.c.layouts import UNSET_OFFSET, Layout
 from hatframe.c.size_expressions import SizeExpression
 from hatframe.calling.plans import check_host_convention, plan_call
 from hatframe.errors import FormatError, PackageError
@@ -156,13 +156,12 @@ class _Validator:
         errors = len(self.deviations)
         logical_type = parameter.logical_type
         if logical_type is LogicalType.AFFINE_ARRAY:
-            self._try(
-                path,
-                "affine_map" if parameter.shape and parameter.affine_map else "shape",
-                lambda: Layout.of(parameter.shape, parameter.affine_map, parameter.affine_offset),
-            )
-            if parameter.affine_offset < 0:
-                self.error((*path, "affine_offset"), f"negative affine_offset {parameter.affine_offset}")
+            key = "affine_map" if parameter.shape and parameter.affine_map else "shape"
+            if parameter.affine_offset == UNSET_OFFSET:
+                self.warn((*path, "affine_offset"), f"affine_offset {UNSET_OFFSET} means 0", "write 0, or remove it")
+            elif parameter.affine_offset < 0:
+                key = "affine_offset"
+            self._try(path, key, lambda: Layout.of(parameter.shape, parameter.affine_map, parameter.affine_offset))
         elif parameter.shape is not None:
             self.warn((*path, "shape"), f"a shape is for affine_array, not for {logical_type}")
         if logical_type is LogicalType.RUNTIME_ARRAY:

@@ -19,7 +19,7 @@ shapes = st.lists(st.integers(0, 5), max_size=4).map(tuple)
 def layouts(draw: st.DrawFn) -> Layout:
     shape = draw(shapes)
     strides = tuple(draw(st.integers(-40, 40)) for _ in shape)
-    return Layout(shape, strides, draw(st.integers(-10, 10)))
+    return Layout(shape, strides, draw(st.integers(0, 20)))
 
 
 @given(layouts(), st.sampled_from(["f4", "f8", "i1", "u2"]))
@@ -77,3 +77,10 @@ def test_a_contradictory_layout_is_an_error(
     parameter = Parameter(logical_type=LogicalType.AFFINE_ARRAY, shape=shape, affine_map=strides)
     with pytest.raises(FormatError, match=message):
         Layout.of(parameter.shape, parameter.affine_map, parameter.affine_offset)
+
+
+def test_an_offset_of_minus_one_is_none_and_other_negative_ones_are_refused() -> None:
+    assert Layout.of((4,), None, -1) == Layout.dense((4,))
+    for offset in (-2, -1_000_000):
+        with pytest.raises(FormatError, match=str(offset)):
+            Layout.of((4,), None, offset)

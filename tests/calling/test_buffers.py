@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import ctypes
 import gc
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from hatframe.c.layouts import Layout
-from hatframe.calling.buffers import ALIGNMENT, aligned_array, owned_array
+from hatframe.calling.buffers import ALIGNMENT, aligned_array, memory_bounds, owned_array
 
 FLOAT = np.dtype(np.float32)
 
@@ -47,3 +48,15 @@ def test_an_owned_array_is_valid_as_long_as_any_view_of_it() -> None:
 @pytest.mark.parametrize("size", [0, 8])
 def test_an_empty_owned_array_needs_no_memory(size: int) -> None:
     assert owned_array(allocate(size) if size else 0, (0, 5), FLOAT).shape == (0, 5)
+
+
+def test_the_memory_of_a_view_is_that_of_its_base() -> None:
+    base = np.zeros((4, 6), np.float32)
+    expected = (base.ctypes.data, base.ctypes.data + base.nbytes)
+    beyond = np.lib.stride_tricks.as_strided(base[1:], (4,), (100,))
+    for view in (base, base[1:, ::2], base[::-1].T, np.asarray(memoryview(base[1:])), beyond, beyond[1:]):
+        assert memory_bounds(view) == expected
+    buffer = array.array("f", [0.0] * 8)
+    part = np.frombuffer(buffer, np.float32)[3:5]
+    start, count = buffer.buffer_info()
+    assert memory_bounds(part) == (start, start + 4 * count)

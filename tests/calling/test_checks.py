@@ -1,4 +1,4 @@
-"""Arrays of other libraries, given to functions without a copy: DLPack on the CPU, and the buffer protocol."""
+"""Arrays against their layouts and their memory, and arrays of other libraries: DLPack, and the buffer protocol."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.lib.stride_tricks import as_strided
 from sample_packages import affine, element, function, make_package, runtime
 
 import hatframe
+from hatframe.backends import Library
+from hatframe.c.layouts import Layout
 from hatframe.calling.loaded import LoadedPackage
 from hatframe.errors import CallError
+from hatframe.format.model import Function
 
 SOURCE = """
 void twice(const float *a, float *b) { for (int i = 0; i < 6; i++) b[i] = 2 * a[i]; }
@@ -107,3 +114,74 @@ def test_a_prepared_call_keeps_a_buffer_from_being_resized(package: LoadedPackag
 def test_what_cannot_be_shared_is_an_error_that_says_why(package: LoadedPackage, value: Any, message: str) -> None:
     with pytest.raises(CallError, match=message):
         package.twice(np.zeros((2, 3), np.float32), value)
+
+
+LAYOUTS = """
+#include <stdint.h>
+static int64_t n, m, row, column, offset;
+void configure(int64_t a, int64_t b, int64_t c, int64_t d, int64_t e) { n = a; m = b; row = c; column = d; offset = e; }
+void fill(float *p) {
+  for (int64_t i = 0; i < n; i++) for (int64_t j = 0; j < m; j++) p[offset + i * row + j * column] = 1; }
+"""
+ELEMENTS = 64
+
+
+@pytest.fixture(scope="module", params=["cffi", "ctypes"])
+def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    names = [element(name, "int64_t") for name in "nmrco"]
+    functions = {"configure": function(*names), "fill": function(affine("x", [4], usage="output"))}
+    hat = make_package(tmp_path_factory.mktemp("layouts"), LAYOUTS, functions)
+    return hatframe.load(hat, loader=request.param)._libraries[request.param]
+
+
+def bind(library: Library, name: str, *arguments: dict[str, Any]) -> Any:
+    return library.bind(msgspec.convert({**function(*arguments), "name": name}, Function))
+
+
+def fill(library: Library, shape: list[int], strides: list[int], offset: int) -> Any:
+    """A function that fills an array of that layout, and trusts its caller as C does."""
+    configure = bind(library, "configure", *[element(name, "int64_t") for name in "nmrco"])
+    configure(*shape, *strides, max(0, offset))
+    return bind(library, "fill", affine("x", shape, usage="output", affine_map=strides, offset=offset))
+
+
+extents, steps = st.integers(1, 4), st.integers(-9, 9)
+
+
+@given(st.tuples(extents, extents), st.tuples(steps, steps), st.integers(-1, 12), st.integers(0, ELEMENTS - 1))
+def test_a_function_writes_the_elements_of_any_view_and_never_leaves_its_base(
+    library: Library, shape: tuple[int, int], strides: tuple[int, int], offset: int, start: int
+) -> None:
+    call = fill(library, list(shape), list(strides), offset)
+    base = np.zeros(ELEMENTS, np.float32)
+    view = as_strided(base[start:], shape, [4 * step for step in strides])
+    reached = {start + i * strides[0] + j * strides[1] for i in range(shape[0]) for j in range(shape[1])}
+    inside = reached <= set(range(ELEMENTS))
+    # numpy itself never makes a dense view that leaves its base.
+    layout = Layout.of(shape, strides, offset)
+    assume(inside or not (layout.row_major or layout.column_major))
+    if inside and start >= max(0, offset):
+        call(view)
+        assert set(np.flatnonzero(base)) == reached
+    else:
+        with pytest.raises(CallError):
+            call(view)
+        assert not base.any()
+
+
+def test_an_offset_of_minus_one_writes_only_what_was_passed(library: Library) -> None:
+    b = np.zeros(6, np.float32)
+    fill(library, [4, 1], [1, 1], -1)(b[:4].reshape(4, 1))
+    assert list(b) == [1, 1, 1, 1, 0, 0]
+
+
+def test_a_pointer_before_the_memory_of_an_array_is_refused(library: Library) -> None:
+    call = fill(library, [2, 3], [4, 1], 5)
+    memory = np.zeros(16, np.float32)
+    with pytest.raises(CallError, match=r"argument 0 \(x\).*affine_offset 5"):
+        call(memory[4:12].reshape(2, 4)[:, :3])
+    call(memory[5:13].reshape(2, 4)[:, :3])
+    assert memory.sum() == 6
+    whole = call.empty("x")
+    call(whole)
+    assert (whole == 1).all()

@@ -20,7 +20,7 @@ DATA = Path(__file__).parent.parent / "data"
 def package(tmp_path: Path) -> Path:
     functions = {
         "f_0123456789abcdef": sample_packages.function(
-            sample_packages.affine("A", (2, 3)),
+            sample_packages.affine("A", (2, 3), offset=-1),
             sample_packages.affine("", (2, 3), affine_map=(1, 2), offset=4, usage="output"),
             sample_packages.runtime("B", "N*2"),
             sample_packages.element("N"),

@@ -85,7 +85,7 @@ ARGUMENT = "functions.f.arguments"
         (f"{ARGUMENT}.0.affine_map", [1], [("error", f"{ARGUMENT}[0].affine_map")]),
         (f"{ARGUMENT}.0.shape", [2, -3], [("error", f"{ARGUMENT}[0].shape[1]")]),
         (f"{ARGUMENT}.0.shape", "2", [("error", f"{ARGUMENT}[0].shape")]),
-        (f"{ARGUMENT}.0.affine_offset", -1, [("error", f"{ARGUMENT}[0].affine_offset")]),
+        (f"{ARGUMENT}.0.affine_offset", -2, [("error", f"{ARGUMENT}[0].affine_offset")]),
         (f"{ARGUMENT}.0.element_type", "flaot", [("error", f"{ARGUMENT}[0].element_type")]),
         (f"{ARGUMENT}.0.element_type", "double", [("error", f"{ARGUMENT}[0].element_type")]),
         (f"{ARGUMENT}.0.declared_type", "float", [("error", f"{ARGUMENT}[0].declared_type")]),
@@ -106,6 +106,7 @@ ARGUMENT = "functions.f.arguments"
         ("declaration.code", "void f(float*);", [("error", ARGUMENT)]),
         # Warnings: the file works.
         (f"{ARGUMENT}.0.name", "", [("warning", ARGUMENT)]),
+        (f"{ARGUMENT}.0.affine_offset", -1, [("warning", f"{ARGUMENT}[0].affine_offset")]),
         (f"{ARGUMENT}.0.description", None, [("warning", f"{ARGUMENT}[0].description")]),
         (f"{ARGUMENT}.0.size", "N", [("warning", f"{ARGUMENT}[0].size")]),
         (f"{ARGUMENT}.2.shape", [1], [("warning", f"{ARGUMENT}[2].shape")]),
