@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
+
+# Control characters, which terminals obey; line separators; and invisible characters, of which some change the order
+# in which a line is read (Boucher and Anderson, "Trojan Source: Invisible Vulnerabilities", 2021). Bytes of a file name
+# that are not text are surrogates. Joiners (U+200C and U+200D) are part of words and emoji.
+UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Text of unknown origin as one line that is safe to show: control characters become escapes such as ``\x1b``."""
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class HatError(Exception):
@@ -27,7 +41,7 @@ class HatError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text}; {self.hint}" if self.hint else text
+        return printable(f"{text}; {self.hint}" if self.hint else text)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default, pickling loses keyword arguments.

@@ -148,6 +148,16 @@ def test_only_the_command_line_prints_and_exits() -> None:
                 assert called not in {"print", "sys.exit", "exit", "quit"}, f"{path}:{node.lineno} calls {called}"
 
 
+def test_only_what_escapes_control_characters_prints() -> None:
+    printing = {"common.py", "main.py", "options.py", "help.py", "schema.py"}
+    for path in files(CORE / "cli"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and path.name not in printing:
+                called = ast.unparse(node.func)
+                assert called != "print" or not node.args, f"{path}:{node.lineno} prints"
+                assert not called.startswith(("sys.stdout.write", "console().print")), f"{path}:{node.lineno} prints"
+
+
 # What has no behaviour of its own to hold: declarations, and data without methods.
 WITHOUT_TESTS = {
     "calling/interface.py": "abstract; the loaders for ctypes and cffi implement it",

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from hatframe import errors
-from hatframe.errors import HatError, UnknownFunctionError
+from hatframe.errors import HatError, UnknownFunctionError, printable
 
 KINDS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, HatError)]
 
@@ -31,3 +31,27 @@ def test_every_kind_keeps_its_parts_in_another_process(kind: type[HatError]) -> 
 @pytest.mark.parametrize("base", [KeyError, AttributeError])
 def test_an_unknown_function_is_an_error_of_mappings_and_of_attributes(base: type[Exception]) -> None:
     assert issubclass(UnknownFunctionError, base)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
+        ("a\nhatframe: error: b\r", "a\\nhatframe: error: b\\r"),
+        ("\x9b31m\x7f\x00", "\\x9b31m\\x7f\\x00"),
+        ("\u202etxt.exe\u2066\u200f\ufeff", "\\u202etxt.exe\\u2066\\u200f\\ufeff"),
+        ("\udcff\u2028", "\\udcff\\u2028"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert str(HatError(text, where=text, hint=text)) == f"{shown}: {shown}; {shown}"
+
+
+@pytest.mark.parametrize("text", ["Jürgen", "ディスク\u3000容量", "ab\u200ccd", "👩\u200d🔬", "C:\\new", "a 'b' µs"])
+def test_what_people_read_stays(text: str) -> None:
+    assert printable(text) == text
+
+
+def test_an_error_keeps_the_text_as_it_was() -> None:
+    assert HatError("a\x1bb").message == "a\x1bb"

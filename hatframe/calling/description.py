@@ -10,6 +10,7 @@ import numpy as np
 
 from hatframe.backends import BoundFunction
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode, plan_call
+from hatframe.errors import printable
 from hatframe.format.names import base_name
 
 _NUMBERS = {"int": int, "uint": int, "bool": bool}
@@ -59,7 +60,7 @@ def documentation(plan: CallPlan) -> str:
     if len(plan.needed) != len(plan.arguments):
         lines.append(f"{name}({', '.join(argument.name for argument in plan.needed)})")
     if function.description:
-        lines += ["", function.description]
+        lines += ["", *function.description.splitlines()]
     if plan.arguments:
         lines += ["", "Parameters", "----------"]
     for argument in plan.arguments:
@@ -74,7 +75,7 @@ def documentation(plan: CallPlan) -> str:
         if text := function.return_value.description:
             lines.append(f"    {text}")
     lines += [f"{argument.name} : {_described(argument)}, if it is omitted" for argument in outputs]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _described(argument: ArgumentPlan) -> str:

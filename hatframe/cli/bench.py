@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, log, log_failures, print_json, print_table
+from hatframe.cli.common import kernel_of, log, log_failures, print_json, print_table, show
 from hatframe.cli.completion import complete_backends
 from hatframe.cli.options import Functions, Packages
 from hatframe.cli.progress import Progress
@@ -254,4 +254,4 @@ def _print_table(document: ResultsDocument, unit: str) -> None:
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     right = ("mean", "±", "median", "min", "ratio", "GFLOP/s", "batches")
     print_table(columns, ([row[name] for name in columns] for row in rows), right)
-    console().print(summary(document, unit))
+    show(summary(document, unit))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hatframe import files
-from hatframe.cli.common import log, print_json, print_table
+from hatframe.cli.common import log, print_json, print_table, show, show_line
 from hatframe.cli.options import Json
 from hatframe.cli.probe import size_text
 from hatframe.packages.store import Bucket, Entry, buckets, clear, kept
@@ -48,7 +48,7 @@ def list_kept(json: Json = False) -> None:
         for kind, entries in by_kind.items():
             ages = [f"{entry.age:.0f}" for entry in sorted(entries, key=lambda entry: entry.age)]
             newest, oldest = (ages[0], ages[-1]) if ages else ("", "")
-            print(kind.name, len(entries), _size(entries), newest, oldest, kind.folder, sep="\t")
+            show_line(kind.name, len(entries), _size(entries), newest, oldest, kind.folder)
         return
 
     rows = []
@@ -93,7 +93,7 @@ def clear_kept(
         numbers = Counter(entry.kind for entry in cleared.removed)
         singular = {kind: f"{kind[:-3]}y" if kind.endswith("ies") else kind.removesuffix("s") for kind in numbers}
         counted = ", ".join(f"{number} {kind if number > 1 else singular[kind]}" for kind, number in numbers.items())
-        print(f"removed {counted} ({size_text(_size(cleared.removed))})" if counted else "removed nothing")
+        show(f"removed {counted} ({size_text(_size(cleared.removed))})" if counted else "removed nothing")
 
 
 def _registered() -> list[Bucket]:

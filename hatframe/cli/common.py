@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from hatframe.errors import UNPRINTABLE, printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -43,6 +45,16 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, highlight=False, soft_wrap=piped, markup=False, emoji=False)
 
 
+def show(text: str) -> None:
+    """Print a sentence, whose words wrap in a terminal; control characters are escaped."""
+    console().print(printable(text))
+
+
+def show_line(*cells: object) -> None:
+    """Print a line of cells with tabs between them, which scripts can cut; control characters are escaped."""
+    print("\t".join(printable(str(cell)) for cell in cells))
+
+
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[RenderableType]], right: Collection[str] = (), header: bool = True
 ) -> None:
@@ -51,9 +63,9 @@ def print_table(
 
     table = Table(box=None, pad_edge=False, show_header=header)
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in right else "left")
+        table.add_column(printable(column), overflow="fold", justify="right" if column in right else "left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(printable(cell) if isinstance(cell, str) else cell for cell in row))
     console().print(table)
 
 
@@ -64,10 +76,17 @@ def counted(number: int, what: str) -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON; msgspec structs, paths and the like are turned into plain data."""
+    import json
+
     import msgspec
 
-    encoded = msgspec.json.encode(value, enc_hook=str)
-    sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
+    try:
+        encoded = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+    except UnicodeEncodeError:  # a file name that is not text
+        encoded = json.dumps(msgspec.to_builtins(value, enc_hook=str), indent=2)
+    # JSON may contain control characters beyond ASCII; their escapes mean the same.
+    for line in encoded.split("\n"):
+        print(UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], line))
 
 
 @contextlib.contextmanager
@@ -78,9 +97,9 @@ def waiting(text: str, json: bool) -> Iterator[None]:
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console(stderr=True), transient=True) as progress:
-        progress.add_task(text, total=None)
+        progress.add_task(printable(text), total=None)
         yield
 
 
@@ -91,7 +110,7 @@ def print_converted(made: Converted, json: bool, **more: Any) -> None:
     else:
         others = f" and {len(made.other_hats)} more .hat files" if made.other_hats else ""
         written = " and ".join(map(str, [made.library, *made.deploy_files]))
-        console().print(f"wrote {made.hat}{others} and {written}, made with {made.linker}", soft_wrap=True)
+        show_line(f"wrote {made.hat}{others} and {written}, made with {made.linker}")
     if extra := made.extra_exports:
         rest = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
         log.warning(f"{made.linker} cannot leave these out of the exports: {', '.join(extra[:5])}{rest}")

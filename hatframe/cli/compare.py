@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hatframe.cli.common import kernel_of, log, log_failures, print_json, print_table
+from hatframe.cli.common import kernel_of, log, log_failures, print_json, print_table, show_line
 from hatframe.cli.options import AllowOutside, Functions
 from hatframe.errors import UsageError
 from hatframe.results.text import duration, pairs_text, ratio_text, sized_name
@@ -111,17 +111,19 @@ def _print_rows(compared: Comparison, markdown: bool) -> None:
     else:
         print_table(header, rows, right)
     for line in _closing(compared, names):
-        print(f"\n{line}" if markdown else line)
+        if markdown:
+            print()
+        show_line(line)
 
 
 def _print_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
     def line(cells: Sequence[str]) -> str:
         return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
 
-    print(line(header))
-    print(line(["---:" if name in right else "---" for name in header]))
+    show_line(line(header))
+    show_line(line(["---:" if name in right else "---" for name in header]))
     for row in rows:
-        print(line([f"`{row[0]}`", *row[1:]]))
+        show_line(line([f"`{row[0]}`", *row[1:]]))
 
 
 def _closing(compared: Comparison, names: Sequence[str]) -> Iterator[str]:

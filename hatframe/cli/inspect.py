@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from hatframe.cli.common import print_json, print_table
+from hatframe.cli.common import print_json, print_table, show_line
 from hatframe.cli.options import Json, Packages
 from hatframe.format.model import Function, LogicalType, Parameter, Target
 from hatframe.format.names import base_name
@@ -67,7 +67,7 @@ def _print_package(package: Package) -> None:
     if not sys.stdout.isatty():
         # A line for each parameter, with tabs between the cells: easy to cut and to search.
         for row in [*facts, *rows]:
-            print("\t".join(row))
+            show_line(*row)
         return
 
     print_table(("name", "value"), facts, header=False)

@@ -15,7 +15,7 @@ import typer
 from hatframe.cli.common import log
 from hatframe.cli.completion import complete_backends, complete_functions
 from hatframe.cli.help import GLOBAL_PANEL
-from hatframe.errors import UsageError
+from hatframe.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from hatframe.backends import Option
@@ -158,7 +158,7 @@ class _StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        print(f"hatframe: {kind}{record.getMessage()}", file=sys.stderr)
+        print(f"hatframe: {kind}{printable(record.getMessage())}", file=sys.stderr)
 
 
 def with_global_options(command: Callable[..., Any], reporting: Reporting) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import console, counted, kernel_of, log, print_json
+from hatframe.cli.common import counted, kernel_of, log, print_json, show
 from hatframe.cli.options import AllowOutside, Json
 from hatframe.errors import listed
 
@@ -42,4 +42,4 @@ def pack(
         return
     if packed.edited:
         log.info(f"rewrote paths in {listed(packed.edited)}")
-    console().print(f"wrote {packed.path} with {counted(len(packed.files), 'file')}: {listed(packed.files)}")
+    show(f"wrote {packed.path} with {counted(len(packed.files), 'file')}: {listed(packed.files)}")

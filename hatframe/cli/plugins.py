@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hatframe.cli.common import console, kernel_of, print_json, print_table
+from hatframe.cli.common import kernel_of, print_json, print_table, show
 from hatframe.cli.options import Json
 
 
@@ -29,4 +29,4 @@ def plugins(context: typer.Context, json: Json = False) -> None:
     print_table(("kind", "name", "distribution", "version", "available", "summary"), rows)
     for plugin in (report for report in registry.plugins if report.status != "loaded"):
         owner = f" of {plugin.distribution} {plugin.version}" if plugin.distribution else ""
-        console().print(f"plugin {plugin.name}{owner} {plugin.status}: {plugin.reason}")
+        show(f"plugin {plugin.name}{owner} {plugin.status}: {plugin.reason}")

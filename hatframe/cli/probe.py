@@ -8,6 +8,7 @@ import typer
 
 from hatframe.cli.common import console, kernel_of, print_json
 from hatframe.cli.options import Json
+from hatframe.errors import printable
 
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -36,7 +37,7 @@ def probe(context: typer.Context, json: Json = False, **options: str) -> None:
     out = console()
     indent = max(len(label) for label, _ in rows) + 2
     for label, text in rows:
-        wrapped = textwrap.wrap(text, max(out.width - indent, 20), break_on_hyphens=False)
+        wrapped = textwrap.wrap(printable(text), max(out.width - indent, 20), break_on_hyphens=False)
         out.print(label.ljust(indent) + f"\n{'':{indent}}".join(wrapped))
 
 

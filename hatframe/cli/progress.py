@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hatframe.backends import Observer
 from hatframe.cli.common import console, log
+from hatframe.errors import printable
 from hatframe.results.text import sized_name
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ class Progress(Observer):
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         self._progress = Bar(*columns, console=console(stderr=True), transient=True)
         self._progress.start()
         self._task = self._progress.add_task("", total=functions)
@@ -43,7 +49,7 @@ class Progress(Observer):
         # Each function has its share of the bar; all of them grow together, as they take turns.
         self._fractions[name] = max(fraction, self._fractions.get(name, 0.0))
         if self._progress and self._task is not None:
-            self._progress.update(self._task, completed=sum(self._fractions.values()), description=name)
+            self._progress.update(self._task, completed=sum(self._fractions.values()), description=printable(name))
 
     def function_finished(self, result: FunctionResult) -> None:
         self.progress(sized_name(result.function_name, result.sizes), 1.0)

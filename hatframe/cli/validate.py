@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hatframe.cli.common import console, counted, kernel_of, print_json, print_table
+from hatframe.cli.common import counted, kernel_of, print_json, print_table, show, show_line
 from hatframe.cli.options import Json, Packages
 from hatframe.errors import FormatError
 from hatframe.packages.package import hat_folder, is_zip
@@ -68,9 +68,9 @@ def _print_lines(found: Mapping[Path, Sequence[Deviation]]) -> None:
     for path, deviations in found.items():
         for deviation in deviations:
             words = filter(None, (deviation.severity, _place(deviation), _text(deviation)))
-            print(f"{path}:{deviation.line}: {': '.join(words)}")
+            show_line(f"{path}:{deviation.line}: {': '.join(words)}")
         if not deviations:
-            print(f"{path}: ok")
+            show_line(f"{path}: ok")
 
 
 def _print_tables(found: Mapping[Path, Sequence[Deviation]]) -> None:
@@ -78,10 +78,10 @@ def _print_tables(found: Mapping[Path, Sequence[Deviation]]) -> None:
 
     for path, deviations in found.items():
         if not deviations:
-            console().print(f"{path}: ok")
+            show_line(f"{path}: ok")
             continue
         errors = sum(deviation.severity == "error" for deviation in deviations)
-        console().print(f"{path}: {counted(errors, 'error')}, {counted(len(deviations) - errors, 'warning')}")
+        show(f"{path}: {counted(errors, 'error')}, {counted(len(deviations) - errors, 'warning')}")
         rows = []
         for deviation in deviations:
             severity = Text(deviation.severity, "bold red" if deviation.severity == "error" else "yellow")
