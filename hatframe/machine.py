@@ -141,6 +141,11 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
             details={name: facts.details for name, facts in found},
         )
 
+    def __str__(self) -> str:
+        """The machine in one line: its platform, and the models of its processor and devices."""
+        models = (str(details["model"]) for details in self.details.values() if details.get("model"))
+        return ", ".join(filter(None, (str(self.platform), *models)))
+
     @property
     def last_level_cache(self) -> Cache | None:
         """The largest cache that holds data, or None where no probe knows one."""

@@ -39,6 +39,7 @@ def failed(name: str, message: str, hat_file: str = "pkg.hat") -> FunctionResult
 def run_info(*hat_files: str, **options: Any) -> RunInfo:
     """A run over packages of one .hat file each, on a small machine."""
     return RunInfo(
+        id="0123456789abcdef0123456789abcdef",
         started="2024-05-06T07:08:09Z",
         hatframe_version="0.1.0",
         python_version="3.11.2",

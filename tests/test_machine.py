@@ -36,6 +36,12 @@ def test_any_other_text_is_a_usage_error(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
+def test_a_machine_in_one_line_has_its_platform_and_its_models() -> None:
+    details = {"cpu": {"model": "A processor", "logical_cores": 2}, "gpu": {"model": "A card"}, "disk": {}}
+    assert str(Machine(platform=Platform("linux", "x86_64"), details=details)) == "x86_64-linux, A processor, A card"
+    assert str(Machine(platform=Platform("linux", "aarch64"))) == "aarch64-linux"
+
+
 def test_platforms_fit_where_no_two_abis_contradict() -> None:
     gnu, musl, any_abi = (Platform("linux", "x86_64", abi) for abi in ("gnu", "musl", ""))
     assert gnu.fits(any_abi)

@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import platform
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ def run_info(
     isolated: bool,
 ) -> RunInfo:
     return RunInfo(
+        id=uuid.uuid4().hex,
         started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         hatframe_version=__version__,
         python_version=platform.python_version(),

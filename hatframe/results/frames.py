@@ -25,7 +25,7 @@ def _frame(rows: list[Any], names: list[str] | None = None) -> pd.DataFrame:
 
 def results_frame(document: ResultsDocument) -> pd.DataFrame:
     """A row for each result, with the columns of the CSV file."""
-    return _frame([row(result) for result in document], list(columns()))
+    return _frame([row(result, document.run) for result in document], list(columns()))
 
 
 def comparison_frame(comparison: Comparison) -> pd.DataFrame:

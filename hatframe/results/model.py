@@ -96,8 +96,12 @@ class PackageInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of ``hatframe bench``: when, by what, on which machine, with which options."""
+    """One call of ``hatframe bench``: when, by what, on which machine, with which options.
 
+    ``id`` distinguishes the run from all others; documents of hatframe 0.1.0 have none.
+    """
+
+    id: str = ""
     started: str
     """ISO 8601, UTC."""
     hatframe_version: str

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from hatframe.results.model import FunctionResult, Statistics
+from hatframe.results.model import FunctionResult, RunInfo, Statistics
 from hatframe.results.text import pairs_text
 
 Cell = str | int | float | None
@@ -46,6 +46,9 @@ _COLUMNS = (
     "rates",
     "values",
     "restore",
+    "run",
+    "date",
+    "machine",
 )
 _PAIRS = ("sizes", "values", "counters", "rates")
 
@@ -55,12 +58,12 @@ def columns() -> tuple[str, ...]:
     return _COLUMNS
 
 
-def row(result: FunctionResult) -> tuple[Cell, ...]:
-    """The cells of one result, in the order of :func:`columns`; None if there is no value."""
-    cells: list[Any] = [
-        getattr(result.statistics, name, None) if name in Statistics.__struct_fields__ else getattr(result, name)
-        for name in _COLUMNS
-    ]
+def row(result: FunctionResult, run: RunInfo) -> tuple[Cell, ...]:
+    """The cells of one result of ``run``, in the order of :func:`columns`; None if there is no value."""
+    values: dict[str, Any] = msgspec.structs.asdict(result)
+    values |= msgspec.structs.asdict(result.statistics) if result.statistics else {}
+    values |= {"run": run.id, "date": run.started, "machine": str(run.machine)}
+    cells = (values.get(name) for name in _COLUMNS)
     return tuple(pairs_text(cell) if isinstance(cell, dict) else cell for cell in cells)
 
 

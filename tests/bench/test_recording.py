@@ -61,4 +61,6 @@ def test_a_run_names_the_contents_of_its_packages(package: Package) -> None:
     assert found.sha256 == hashlib.sha256(package.library.read_bytes()).hexdigest()
     assert info.options["seed"] == 3
     assert not info.isolated
+    again = run_info([package], BenchOptions(seed=3), Machine(platform=Platform.host()), {}, isolated=False)
+    assert again.id != info.id
     assert info.versions["numpy"]

@@ -67,6 +67,9 @@ def test_csv_rows_hold_seconds_under_hatlibs_names(tmp_path: Path) -> None:
     assert list(frame["function_name"]) == ["gemm", "saxpy"]
     assert frame["mean"][0] == 2e-6
     assert frame["sizes"][0] == "M=8 N=16"
+    assert set(frame["run"]) == {run_info().id}
+    assert set(frame["date"]) == {run_info().started}
+    assert set(frame["machine"]) == {str(run_info().machine)}
 
 
 def test_csv_of_a_failed_function_keeps_the_figures_floats(tmp_path: Path) -> None:
@@ -199,7 +202,7 @@ def test_csv_gives_back_any_text_and_number(
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     assert tuple(header) == columns()
-    assert rows == [["" if cell is None else str(cell) for cell in row(each)] for each in results]
+    assert rows == [["" if cell is None else str(cell) for cell in row(each, run_info())] for each in results]
 
 
 @pytest.mark.parametrize("name", ['a,"b"', "two\nlines", "a\rb\r\nc", "ünï", " spaced "])

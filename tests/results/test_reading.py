@@ -126,7 +126,7 @@ def write_table(path: Path, *rows: Iterable[object], end: str = "\n") -> None:
 def test_a_table_gives_its_results_without_their_batches(tmp_path: Path, end: str) -> None:
     results = (result("gemm", sizes={"M": 8}, batch_means=()), failed("f", 'it said: "a, b"\nand more'))
     path = tmp_path / "results.csv"
-    write_table(path, *map(row, results), end=end)
+    write_table(path, *(row(each, run_info()) for each in results), end=end)
     assert read_table(path) == results
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + end.encode())
     assert read_table(path) == results
@@ -146,10 +146,10 @@ def test_what_is_not_a_table_of_results_is_refused(tmp_path: Path, content: byte
     assert str(path) in caught.value.where
 
 
-@pytest.mark.parametrize("cells", [("gemm",), ("gemm", "fast", *row(result())[2:])], ids=["short", "text"])
+@pytest.mark.parametrize("cells", [("gemm",), ("gemm", "fast", *row(result(), run_info())[2:])], ids=["short", "text"])
 def test_an_invalid_row_is_an_error_with_its_line(tmp_path: Path, cells: tuple[object, ...]) -> None:
     path = tmp_path / "results.csv"
-    write_table(path, row(result()), cells)
+    write_table(path, row(result(), run_info()), cells)
     with pytest.raises(HatError, match="row") as caught:
         read_table(path)
     assert caught.value.where == f"{path}, line 3"

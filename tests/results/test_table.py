@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from result_documents import failed, result
+from result_documents import failed, result, run_info
 
 from hatframe.results.table import columns, result_of, row
 
@@ -31,6 +31,9 @@ def test_new_columns_come_after_hatlibs_and_all_former_ones() -> None:
         "rates",
         "values",
         "restore",
+        "run",
+        "date",
+        "machine",
     )
 
 
@@ -43,20 +46,23 @@ def test_a_row_has_a_cell_for_each_column_and_loses_no_field() -> None:
         threads=8,
         rates={"r": 4e9},
     )
-    cells = dict(zip(columns(), row(whole), strict=True))
+    cells = dict(zip(columns(), row(whole, run_info()), strict=True))
     assert cells["sizes"] == "M=256 N=1024"
     assert cells["values"] == "alpha=0.5 limit=1000"
     assert cells["counters"] == "cycles=2.5 misses=3.0"
     assert cells["rates"] == "r=4000000000.0"
     assert cells["threads"] == 8
+    assert (cells["run"], cells["date"]) == (run_info().id, run_info().started)
+    assert cells["machine"] == "x86_64-linux, A processor"
     assert whole.statistics
     assert cells["mean"] == whole.statistics.mean
     of_fields = {name for name in whole.__struct_fields__ if name not in ("statistics", "batch_means", "rounds")}
-    assert of_fields | set(whole.statistics.__struct_fields__) == set(columns())
+    of_run = {"run", "date", "machine"}
+    assert of_fields | set(whole.statistics.__struct_fields__) | of_run == set(columns())
 
 
 def test_a_failed_result_has_no_figures() -> None:
-    cells = dict(zip(columns(), row(failed("f", "it crashed")), strict=True))
+    cells = dict(zip(columns(), row(failed("f", "it crashed"), run_info()), strict=True))
     assert cells["mean"] is None
     assert cells["standard_deviation"] is None
     assert (cells["status"], cells["message"]) == ("failed", "it crashed")
@@ -94,18 +100,20 @@ def test_a_row_as_text_gives_the_result_back_without_its_batches(
         overhead_subtracted=subtracted,
         batch_means=(),
     )
-    texts = ("" if cell is None else str(cell) for cell in row(written))
+    texts = ("" if cell is None else str(cell) for cell in row(written, run_info()))
     assert result_of(dict(zip(columns(), texts, strict=True))) == written
 
 
 def test_a_row_of_a_failed_result_gives_it_back() -> None:
     written = failed("f", "it crashed")
-    texts = ("" if cell is None else str(cell) for cell in row(written))
+    texts = ("" if cell is None else str(cell) for cell in row(written, run_info()))
     assert result_of(dict(zip(columns(), texts, strict=True))) == written
 
 
 @pytest.mark.parametrize(("column", "text"), [("mean", "fast"), ("batches", "1.5"), ("sizes", "M=a"), ("seed", "x")])
 def test_a_cell_that_is_none_of_its_column_is_refused(column: str, text: str) -> None:
-    texts = {name: "" if cell is None else str(cell) for name, cell in zip(columns(), row(result()), strict=True)}
+    texts = {
+        name: "" if cell is None else str(cell) for name, cell in zip(columns(), row(result(), run_info()), strict=True)
+    }
     with pytest.raises(ValueError, match="Expected"):
         result_of({**texts, column: text})

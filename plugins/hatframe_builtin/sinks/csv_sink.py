@@ -31,7 +31,8 @@ _LONGEST_HEADER = 1 << 16
 class CsvSink(Sink):
     """Rows in the layout of :mod:`hatframe.results.table`, in UTF-8, times in seconds.
 
-    A failed function has a row too: its figures are empty, and its ``status`` and ``message`` say why.
+    A failed function has a row too: its figures are empty, and its ``status`` and ``message`` say why. The rows of one
+    run share their ``run``, a unique identifier, and have the ``date`` of its start and the ``machine``.
     """
 
     name = "csv"
@@ -53,19 +54,20 @@ class CsvSink(Sink):
                 f"the CSV file is given twice, as {path} and as {by_option}",
                 hint=f"use --sink {self.name}={path} or --results-file {by_option}",
             )
-        return _CsvRun(path or Path(by_option or "results.csv"))
+        return _CsvRun(run, path or Path(by_option or "results.csv"))
 
 
 class _CsvRun(SinkRun):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, run: RunInfo, path: Path) -> None:
         check_file(path)
+        self.run = run
         self.path = path
         self.rows = 0
         self._append(b"")
         self._check_header()
 
     def add(self, result: FunctionResult) -> None:
-        self._append(_line(result_row(result)))
+        self._append(_line(result_row(result, self.run)))
         self.rows += 1
 
     def close(self, document: ResultsDocument) -> str:
