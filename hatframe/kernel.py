@@ -158,6 +158,7 @@ class Kernel(BackendSelection):
         define: str | Sequence[str] = (),
         library: str | Sequence[str] = (),
         library_folder: str | Path | Sequence[str | Path] = (),
+        strict: bool = False,
         **options: str | bool,
     ) -> Built:
         """Build a package from C files.
@@ -182,13 +183,16 @@ class Kernel(BackendSelection):
             Folders with headers, and macros to define (``"NAME"`` or ``"NAME=VALUE"``).
         library, library_folder
             Libraries to link, by name or path, and folders to search for them.
+        strict
+            Raise :class:`HatError`, and write nothing, if a function is left out.
         **options
             Options of linkers; ``hatframe build --help`` lists them.
 
         Returns
         -------
         Built
-            The files written, the functions described, and the functions left out, each with the reason.
+            The files written, the functions described, the functions left out, each with the reason, and those whose
+            stored results the former package lost.
 
         Raises
         ------
@@ -222,6 +226,7 @@ class Kernel(BackendSelection):
             include=tuple(map(Path, as_tuple(include))),
             library=as_tuple(library),
             library_folder=tuple(map(Path, as_tuple(library_folder))),
+            strict=strict,
         )
 
     def to_dynamic(

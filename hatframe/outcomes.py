@@ -36,11 +36,15 @@ class UnsupportedFunction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Built(msgspec.Struct, frozen=True):
-    """The files that a build wrote, the functions that they describe, and those left out, each with the reason."""
+    """The files that a build wrote, the functions that they describe, and those left out, each with the reason.
+
+    ``dropped_results`` are the functions of the package in its place until then that had stored results.
+    """
 
     written: Converted
     functions: tuple[str, ...]
     unsupported: tuple[UnsupportedFunction, ...]
+    dropped_results: tuple[str, ...] = ()
 
 
 class Packed(msgspec.Struct, frozen=True, kw_only=True):

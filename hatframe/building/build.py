@@ -16,12 +16,14 @@ from hatframe.converting.conversion import check_not_inputs, output_hat, write_p
 from hatframe.converting.linking import link_checked, run_folders
 from hatframe.converting.to_dynamic import dynamic_names
 from hatframe.converting.to_static import objects_of
-from hatframe.errors import FormatError, LinkError, PackageError, UsageError
+from hatframe.errors import FormatError, HatError, LinkError, PackageError, UsageError
 from hatframe.format.names import matching
+from hatframe.format.reading import read_hat
 from hatframe.format.rendering import render_hat
 from hatframe.machine import Platform
 from hatframe.outcomes import Built, Converted, UnsupportedFunction
 from hatframe.packages.dependencies import KNOWN_FLAGS, Trust, read_dependency, statically_linked
+from hatframe.packages.package import stored_mean
 from hatframe.toolchain.compiled_for import compiled_for
 from hatframe.toolchain.linker import in_job
 from hatframe.toolchain.tool import Job, private_folder
@@ -44,6 +46,7 @@ def build(
     include: Sequence[Path] = (),
     library: Sequence[str] = (),
     library_folder: Sequence[Path] = (),
+    strict: bool = False,
 ) -> Built:
     """Build a package from C files, as :meth:`hatframe.Kernel.build` describes; a failed build writes nothing."""
     hat = output_hat(output, f"{sources[0].stem}.hat")
@@ -57,6 +60,10 @@ def build(
     parsed = job.map(compiler.parse, sources)
     contents = combine(parsed)
     definitions, unsupported = _select(contents, functions)
+    if strict and unsupported:
+        reasons = "; ".join(f"{each.name} ({each.file}:{each.line}): {each.reason}" for each in unsupported)
+        hint = "describe them in comments, or leave them out on purpose with @hat skip"
+        raise PackageError(f"cannot describe {reasons}", where=str(hat), hint=hint)
     exports = [definition.function.name for definition in definitions]
     # Some flags of the compiler stand for libraries that the code then needs.
     texts = dict.fromkeys((*library, *(flag for flag in cflags if flag in KNOWN_FLAGS)))
@@ -110,6 +117,7 @@ def build(
             },
         )
         files = {home / path.name: path.read_bytes() for path in made}
+    dropped = _stored_results(hat)
     write_package({**files, hat: render_hat(document, hat.stem).encode("utf-8")})
     written = Converted(
         hat=hat,
@@ -118,7 +126,15 @@ def build(
         deploy_files=tuple(home / name for name in names[1:]),
         extra_exports=extra_exports,
     )
-    return Built(written, tuple(exports), unsupported)
+    return Built(written, tuple(exports), unsupported, dropped)
+
+
+def _stored_results(hat: Path) -> tuple[str, ...]:
+    """The functions of an existing .hat file that have stored results; they do not describe new code."""
+    try:
+        return tuple(name for name, each in read_hat(hat).functions.items() if stored_mean(each) is not None)
+    except HatError:
+        return ()
 
 
 def _select(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import kernel_of, log, print_converted, waiting
+from hatframe.cli.common import counted, kernel_of, log, print_converted, waiting
 from hatframe.cli.options import Json, LinkerName
 
 
@@ -64,6 +64,9 @@ def build(
         list[Path] | None,
         typer.Option("-L", "--library-folder", metavar="DIR", help="Look for libraries in this folder. Repeatable."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail, and write nothing, if a function is left out.")
+    ] = False,
     json: Json = False,
     **options: str,
 ) -> None:
@@ -79,7 +82,8 @@ def build(
         @hat flops: 2*m*n             the number of operations
         @hat author: Name             likewise version, license and comment
 
-    Functions that cannot be described are left out and listed with the reason. See docs/building.md.
+    Functions that cannot be described are left out and listed with the reason; with --strict, they fail the build. See
+    docs/building.md.
 
         hatframe build gemm.c -o gemm.hat
         hatframe build a.c b.c -o ab.hat --static --cflags "-O2 -fopenmp" -l gomp
@@ -100,9 +104,16 @@ def build(
             define=define or (),
             library=library or (),
             library_folder=library_folder or (),
+            strict=strict,
             **options,
         )
-    print_converted(built.written, json, functions=built.functions, unsupported=built.unsupported)
+    more = {name: getattr(built, name) for name in ("functions", "unsupported", "dropped_results")}
+    print_converted(built.written, json, **more)
     if not json:
         for each in built.unsupported:
             log.warning(f"left out {each.name} ({each.file}:{each.line}): {each.reason}")
+        if dropped := built.dropped_results:
+            log.warning(
+                f"dropped the stored results of {counted(len(dropped), 'function')}, which the former build had;"
+                f" measure again with: hatframe bench {built.written.hat} --sink hat"
+            )

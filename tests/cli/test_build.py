@@ -14,6 +14,8 @@ import pytest
 from command_line import hatframe
 from sample_packages import compiler
 
+from hatframe.format.editing import store_in_auxiliary
+
 SOURCE = """
 /* Adds one. */
 int next(int x) { return x + STEP; }
@@ -49,6 +51,26 @@ def test_json_has_the_same_facts(source: Path, tmp_path: Path) -> None:
     assert (said["hat"], said["library"]) == (str(tmp_path / "next.hat"), str(tmp_path / "libnext.a"))
     assert said["functions"] == ["next"]
     assert [(each["name"], each["line"]) for each in said["unsupported"]] == [("bare", 4)]
+
+
+def test_strict_writes_nothing_if_a_function_is_left_out(source: Path, tmp_path: Path) -> None:
+    done = run("build", source, "-o", tmp_path / "out.hat", "-D", "STEP=1", "--strict")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"bare ({source}:4)" in done.stderr
+    assert "@hat x[n]" in done.stderr
+    assert not list(tmp_path.glob("*out*"))
+    source.write_text(SOURCE.replace("void bare", "/* @hat skip */\nvoid bare"))
+    assert run("build", source, "-o", tmp_path / "out.hat", "-D", "STEP=1", "--strict").returncode == 0
+
+
+def test_it_says_what_becomes_of_results_that_were_stored(source: Path, tmp_path: Path) -> None:
+    arguments = ("build", source, "-o", tmp_path / "out.hat", "-D", "STEP=1")
+    assert "results" not in run(*arguments).stderr
+    store_in_auxiliary(tmp_path / "out.hat", {"next": {"mean_duration_in_sec": 1e-9}})
+    assert json.loads(run(*arguments, "--json").stdout)["dropped_results"] == ["next"]
+    store_in_auxiliary(tmp_path / "out.hat", {"next": {"mean_duration_in_sec": 1e-9}})
+    assert f"hatframe bench {tmp_path / 'out.hat'} --sink hat" in run(*arguments).stderr
+    assert "mean_duration_in_sec" not in (tmp_path / "out.hat").read_text()
 
 
 def test_errors_have_one_line(source: Path, tmp_path: Path) -> None:

@@ -295,11 +295,32 @@ def test_json_of_many_quick_functions_costs_little(tmp_path: Path, monkeypatch: 
     assert clock.written * clock.cost < 0.1 * clock.now
 
 
-def test_json_replaces_an_older_document_with_the_first_result_only(tmp_path: Path) -> None:
+def test_json_does_not_replace_the_document_of_another_run(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     old = document(result("old"))
     JsonSink().open(old.run, path).close(old)
-    run = JsonSink().open(run_info(), path)
+    for options in ({}, {"resume": True}):
+        with pytest.raises(SinkError, match="--overwrite") as caught:
+            JsonSink().open(run_info(**options), path)
+        assert old.run.started in str(caught.value)
+    assert read_results(path) == old
+
+
+def test_json_continues_the_document_of_an_interrupted_run(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    JsonSink().open(run_info(), path).close(document(result("old"), complete=False))
+    with pytest.raises(SinkError, match="--overwrite"):
+        JsonSink().open(run_info(), path)
+    whole = document(result("old"), result("new"))
+    JsonSink().open(run_info(resume=True), path).close(whole)
+    assert read_results(path) == whole
+
+
+def test_json_replaces_an_older_document_if_asked_and_with_the_first_result(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    old = document(result("old"))
+    JsonSink().open(old.run, path).close(old)
+    run = JsonSink().configured({"overwrite": "true"}).open(run_info(), path)
     assert "not written" in run.close(ResultsDocument(run=run_info(), complete=False))
     assert read_results(path) == old
     run.add(result("new"))

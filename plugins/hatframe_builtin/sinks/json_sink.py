@@ -9,6 +9,7 @@ from hatframe import hookimpl
 from hatframe.plugin import (
     FunctionResult,
     HatError,
+    Option,
     ResultsDocument,
     RunInfo,
     Sink,
@@ -28,22 +29,31 @@ _SHARE_OF_TIME = 0.05
 class JsonSink(Sink):
     """The results document, replaced atomically as results arrive: after a crash it holds all results before.
 
-    An existing results document is replaced with the first result; no other file is.
+    The document of another run is replaced only with ``--overwrite``, and then with the first result; no other file is.
+    ``--resume`` continues the document of an interrupted run.
     """
 
     name = "json"
     summary = "writes all results, with the machine and the packages, to one document (results.json)"
+    options = (Option(names=("--overwrite",), help="Replace a results document that another run wrote.", flag=True),)
 
     def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         path = path or Path("results.json")
         check_replaceable(path)
         if path.exists() and path.stat().st_size:
             try:
-                read_results(path)
+                existing = read_results(path)
             except HatError as error:
                 raise SinkError(
                     f"it is not replaced: {error.message}", where=str(path), hint="name another file, or move it away"
                 ) from None
+            resumed = bool(run.options.get("resume")) and not existing.complete
+            if not (resumed or self.settings.get(self.options[0].key)):
+                raise SinkError(
+                    f"it holds the results of another run ({existing.run.started})",
+                    where=str(path),
+                    hint="name another file, or replace it with --overwrite",
+                )
         return _JsonRun(run, path)
 
 
