@@ -62,7 +62,7 @@ def main() -> None:
             100,
             1e-3,
         ),
-        (f"the ranking of {FUNCTIONS:,} functions", lambda: rank(many), 1, 2.0),
+        (f"the ranking of {FUNCTIONS:,} functions", lambda: rank(many, range(FUNCTIONS)), 1, 2.0),
     ]
     found = []
     for what, call, number, limit in parts:

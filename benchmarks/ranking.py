@@ -52,15 +52,15 @@ Figures = Mapping[str, float]
 
 def figures(document: ResultsDocument) -> Figures:
     """The ratios to the fastest, by function."""
-    assert document.comparison is not None
-    pairs = zip(document.results, document.comparison.ratios, strict=True)
-    return {result.function_name: ratio.ratio for result, ratio in pairs if ratio}
+    (ranking,) = document.rankings
+    pairs = zip(ranking.members, ranking.ratios, strict=True)
+    return {document.results[position].function_name: ratio.ratio for position, ratio in pairs}
 
 
 def winners(document: ResultsDocument) -> set[str]:
     """The fastest, and those that could not be told from it."""
-    assert document.comparison is not None
-    positions = (document.comparison.fastest, *document.comparison.indistinguishable)
+    (ranking,) = document.rankings
+    positions = (ranking.fastest, *ranking.indistinguishable)
     return {document.results[position].function_name for position in positions}
 
 
@@ -102,8 +102,8 @@ def run_hatframe(hat: Path) -> ResultsDocument:
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     seconds = time.perf_counter() - start
     document = msgspec.json.decode(done.stdout, type=ResultsDocument)
-    assert document.comparison is not None
-    first = document.results[document.comparison.fastest]
+    first = document.fastest
+    assert first is not None
     others = sorted(base_name(name) for name in winners(document) - {first.function_name})
     print(
         f"{seconds:6.1f} s, {document.measured_seconds / document.seconds:.0%} measuring; "

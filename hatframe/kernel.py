@@ -431,7 +431,8 @@ class Kernel(BackendSelection):
         Parameters
         ----------
         *paths
-            .hat files, folders of them, or .zip files; all functions are ranked together.
+            .hat files, folders of them, or .zip files. Functions of all with the same parameters and sizes, or the same
+            ``auxiliary.group``, are ranked together.
         functions
             Names, base names or globs of the functions to measure; the default is all.
         loader
@@ -477,7 +478,7 @@ class Kernel(BackendSelection):
         Returns
         -------
         ResultsDocument
-            All results, with their ranking: ``.fastest``, iteration, ``.to_dataframe()``.
+            All results, with their rankings: ``.fastest``, ``.winners``, iteration, ``.to_dataframe()``.
 
         Raises
         ------

@@ -20,7 +20,7 @@ from hatframe.bench.schedule import Record
 from hatframe.errors import HatError
 from hatframe.machine import Machine
 from hatframe.packages.package import Package
-from hatframe.results.comparison import rank
+from hatframe.results.comparison import rankings
 from hatframe.results.model import FunctionResult, PackageInfo, ResultsDocument, RunInfo
 from hatframe.results.rates import rates
 from hatframe.results.statistics import statistics
@@ -41,6 +41,7 @@ class Recorder:
             hat_file=package.shown(package.hat_file(record.row.function).path),
             status=record.status,
             message=record.message,
+            group=record.row.group,
             sizes=record.row.sizes,
             threads=self._options.threads,
             seed=self._options.seed,
@@ -85,14 +86,14 @@ class Recorder:
     def document(
         self, run: RunInfo, records: Sequence[Record], skipped: dict[str, str], complete: bool, seconds: float
     ) -> ResultsDocument:
-        """All results that are final, with their ranking."""
+        """All results that are final, with their rankings."""
         results = tuple(self.of(record) for record in records if record.status)
         return ResultsDocument(
             run=run,
             results=results,
             skipped=skipped,
             complete=complete,
-            comparison=rank(results),
+            rankings=rankings(results),
             seconds=seconds,
             measured_seconds=sum(record.measured_seconds + record.warm_up_seconds for record in records),
         )

@@ -119,7 +119,7 @@ def run_benchmark(
             outputs.close(document)
             everyone.run_finished(document)
     checkpoint.remove()
-    if document.comparison and (disturbances := _disturbances(probes, before, after)):
+    if any(result.statistics for result in document) and (disturbances := _disturbances(probes, before, after)):
         everyone.message(f"the machine disturbed these figures: {'; '.join(disturbances)}")
     outputs.raise_first_error()
     return document

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.session import Row
 from hatframe.calling.plans import plan_call
@@ -11,6 +13,7 @@ from hatframe.errors import HatError, PackageError, UnknownFunctionError, UsageE
 from hatframe.format.model import Function
 from hatframe.format.names import matching
 from hatframe.packages.package import Package
+from hatframe.results.groups import Measured, group_labels
 
 _SKIPPED = ("Initialize", "_debug_check_allclose")
 
@@ -41,8 +44,9 @@ def choose(packages: Sequence[Package], options: BenchOptions) -> tuple[list[tup
 def with_sizes(
     packages: Sequence[Package], chosen: Sequence[tuple[Package, Function]], options: BenchOptions
 ) -> list[Row]:
-    """Each function once for each choice of sizes that makes a difference to it."""
+    """Each function once for each choice of sizes that makes a difference to it, in groups that compete."""
     rows: list[Row] = []
+    measured: list[Measured] = []
     known: set[str] = set()
     positions = {id(package): position for position, package in enumerate(packages)}
     for package, function in chosen:
@@ -55,10 +59,12 @@ def with_sizes(
             if sizes not in different:
                 different.append(sizes)
         rows.extend(Row(positions[id(package)], function.name, sizes) for sizes in different)
+        measured.extend(Measured(function, sizes) for sizes in different)
     if unknown := sorted({name for given in options.sizes for name in given} - known):
         hint = f"there are {', '.join(sorted(known))}" if known else "these functions have fixed sizes"
         raise UsageError(f"no function has a dimension {', '.join(unknown)}", where="--size", hint=hint)
-    return rows
+    labels = group_labels(measured)
+    return [msgspec.structs.replace(row, group=label) for row, label in zip(rows, labels, strict=True)]
 
 
 def _numbers_and_dimensions(function: Function) -> tuple[set[str], list[str]]:

@@ -37,11 +37,15 @@ _FALLBACK_INPUT_BYTES = 64 << 20
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row of a run: a function of a package, given by its position, with one choice of sizes."""
+    """One row of a run: a function of a package, given by its position, with one choice of sizes.
+
+    Rows of the same ``group`` compete with one another.
+    """
 
     package: int
     function: str
     sizes: dict[str, int] = {}
+    group: str = ""
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):

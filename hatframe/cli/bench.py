@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hatframe.cli.common import kernel_of, log, log_failures, print_json, print_table, show
+from hatframe.cli.common import kernel_of, log, log_failures, print_json
 from hatframe.cli.completion import complete_backends
 from hatframe.cli.options import Functions, Packages
 from hatframe.cli.progress import Progress
-from hatframe.results.text import duration, pairs_text, percent, ratio_text
-
-if TYPE_CHECKING:
-    from hatframe.results.model import ResultsDocument
-
 
 _selection, _duration, _inputs, _output, _machine = (
     functools.partial(typer.Option, rich_help_panel=panel)
@@ -172,11 +165,12 @@ def bench(
     working_dir: Annotated[str | None, typer.Option("--working-dir", "--working_dir", hidden=True)] = None,
     **options: str,
 ) -> None:
-    """Measure the functions of packages and name the fastest.
+    """Measure the functions of packages and name the fastest of those that do the same work.
 
     A worker process calls the functions with random inputs, in batches that take turns, until the mean time of a call
     is known within 1%. Functions that are clearly slower than the fastest get fewer batches. If a function crashes or
-    exceeds --timeout, hatframe reports it and measures the others. Several packages share one ranking.
+    exceeds --timeout, hatframe reports it and measures the others. Functions of all packages are ranked together, in
+    groups that have the same parameters and sizes.
 
         hatframe bench pkg.hat --loader cffi --sink csv
         hatframe bench . --functions "gemm_*" --sink csv --sink json=run.json
@@ -215,43 +209,8 @@ def bench(
     if json:
         print_json(document)
     else:
-        _print_table(document, "ms" if time_in_ms else "")
+        from hatframe.cli.results_table import print_results
+
+        print_results(document.results, document.rankings, "ms" if time_in_ms else "")
     if log_failures(document, logging.ERROR):
         raise typer.Exit(1)
-
-
-def _print_table(document: ResultsDocument, unit: str) -> None:
-    from hatframe.results.comparison import summary
-
-    ratios = document.comparison.ratios if document.comparison else (None,) * len(document.results)
-    measured = [
-        (result, result.statistics, ratio)
-        for result, ratio in zip(document.results, ratios, strict=True)
-        if result.statistics
-    ]
-    if not measured:
-        return
-    measured.sort(key=lambda entry: entry[2].ratio if entry[2] else math.inf)
-    packages = {result.hat_file for result, _, _ in measured}
-    same_names = len({Path(package).name for package in packages}) < len(packages)
-    rows = []
-    for result, figures, ratio in measured:
-        package = result.hat_file if same_names else Path(result.hat_file).name
-        flops = result.rates.get("flops_per_second")
-        row = {
-            "function": result.function_name,
-            "package": package if len(packages) > 1 else "",
-            "sizes": pairs_text(result.sizes),
-            "mean": duration(figures.mean, unit),
-            "±": percent((figures.mean_high - figures.mean_low) / 2 / figures.mean),
-            "median": duration(figures.median_of_means, unit),
-            "min": duration(figures.min_of_means, unit),
-            "ratio": ratio_text(ratio) if ratio and ratio.low != ratio.high else "1",
-            "GFLOP/s": f"{flops / 1e9:.4g}" if flops is not None else "",
-            "batches": f"{result.batches} x {result.calls_per_batch}",
-        }
-        rows.append(row)
-    columns = [name for name in rows[0] if any(row[name] for row in rows)]
-    right = ("mean", "±", "median", "min", "ratio", "GFLOP/s", "batches")
-    print_table(columns, ([row[name] for name in columns] for row in rows), right)
-    show(summary(document, unit))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hatframe.errors import listed
@@ -84,8 +84,20 @@ def clearly_slower(
     return paired_ratio(means, rounds, leader_means, leader_rounds, confidence).low > 1 + margin
 
 
-def rank(results: Sequence[FunctionResult]) -> Ranking | None:
-    """Rank the results of one run; None if none has figures.
+def rankings(results: Sequence[FunctionResult]) -> tuple[Ranking, ...]:
+    """The ranking of each group that has at least two results with figures, in the order of their first results."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for position, result in enumerate(results):
+        if result.statistics:
+            # Results without a group come from files of earlier versions.
+            groups.setdefault((result.group, pairs_text(result.sizes)), []).append(position)
+    return tuple(
+        rank(results, members, group or sizes) for (group, sizes), members in groups.items() if len(members) > 1
+    )
+
+
+def rank(results: Sequence[FunctionResult], members: Sequence[int], group: str = "") -> Ranking:
+    """Rank those of the results of one run that have the positions ``members``, and have figures.
 
     The fastest is not the one with the smallest mean, which may be luck, but one that no other is significantly faster
     than, pair by pair. The intervals hold all at once with 95 % confidence (Bonferroni), so that the truly fastest is
@@ -93,57 +105,80 @@ def rank(results: Sequence[FunctionResult]) -> Ranking | None:
 
     The spread of a round's ratio is estimated from the function's own rounds and, if those are few, from all others'.
     """
-    measured = [(position, result.statistics) for position, result in enumerate(results) if result.statistics]
-    if not measured:
-        return None
+    measured = [(position, results[position]) for position in members]
     confidence = _simultaneous(len(measured))
-    fastest = min(measured, key=lambda entry: entry[1].robust_mean)[0]
+    fastest = min(measured, key=lambda entry: _location(entry[1]))[0]
     former: set[int] = set()
     while True:
         former.add(fastest)
-        ratios = _ratios_to(results[fastest], results, confidence)
-        known = [(ratio, position) for position, ratio in enumerate(ratios) if ratio]
+        ratios = _ratios_to(results[fastest], measured, confidence)
         # Functions that were not measured in the same rounds may each be faster than the next, in a circle.
-        faster = [(ratio.ratio, position) for ratio, position in known if ratio.high < 1 and position not in former]
+        faster = [
+            (ratio.ratio, position) for position, ratio in ratios.items() if ratio.high < 1 and position not in former
+        ]
         if not faster:
             break
         fastest = min(faster)[1]
-    others = sorted((ratio.ratio, position, ratio.low) for ratio, position in known if position != fastest)
-    slower = [position for _, position, low in others if low > 1 + NEGLIGIBLE]
+    others = sorted((ratio.ratio, position) for position, ratio in ratios.items() if position != fastest)
+    order = [fastest, *(position for _, position in others)]
+    slower = [position for position in order[1:] if ratios[position].low > 1 + NEGLIGIBLE]
     return Ranking(
+        group=group,
         fastest=fastest,
-        indistinguishable=tuple(position for _, position, _ in others if position not in slower),
+        indistinguishable=tuple(position for position in order[1:] if position not in slower),
         next=slower[0] if slower else None,
-        ratios=ratios,
+        members=tuple(order),
+        ratios=tuple(ratios[position] for position in order),
     )
 
 
-def summary(document: ResultsDocument, unit: str = "") -> str:
-    """The outcome of a run in one line, or an empty text if nothing was measured; ``unit`` is that of the duration."""
-    comparison = document.comparison or rank(document.results)
-    if not comparison:
-        return ""
-    names = list(_names(document.results))
-    fastest = document.results[comparison.fastest]
+def summary(document: ResultsDocument) -> str:
+    """The outcome of a run in one line: of a single ranking in full, of several the names of the winners."""
+    if len(document.rankings) == 1:
+        return verdict(document.results, document.rankings[0])
+    if document.rankings:
+        winners = [
+            f"{short_names(document.results)[ranking.fastest]} of {ranking.group}" for ranking in document.rankings
+        ]
+        return f"fastest: {listed(winners)}"
+    measured = sum(bool(result.statistics) for result in document.results)
+    return f"{measured} measured, none with the same parameters and sizes as another" if measured > 1 else ""
+
+
+def verdict(results: Sequence[FunctionResult], ranking: Ranking, unit: str = "") -> str:
+    """The outcome of one ranking in one line; ``unit`` is that of the duration."""
+    names = dict(zip(ranking.members, short_names([results[position] for position in ranking.members]), strict=True))
+    fastest = results[ranking.fastest]
     figures = fastest.statistics
     assert figures is not None
-    parts = [f"fastest: {names[comparison.fastest]} {duration(figures.mean, unit)}"]
+    parts = [f"fastest: {names[ranking.fastest]} {duration(figures.mean, unit)}"]
     if fastest.batches > 1 and figures.mean > 0:
         parts[0] += f" ±{percent((figures.mean_high - figures.mean_low) / 2 / figures.mean)}"
-    if comparison.indistinguishable:
-        parts.append(f"not distinguishable: {listed([names[position] for position in comparison.indistinguishable])}")
-    if comparison.next is not None and (ratio := comparison.ratios[comparison.next]):
-        parts.append(f"next: {names[comparison.next]}, {ratio_text(ratio)} times slower")
+    if ranking.indistinguishable:
+        parts.append(f"not distinguishable: {listed([names[position] for position in ranking.indistinguishable])}")
+    if ranking.next is not None:
+        ratio = ranking.ratios[ranking.members.index(ranking.next)]
+        parts.append(f"next: {names[ranking.next]}, {ratio_text(ratio)} times slower")
     return "; ".join(parts)
 
 
 def _ratios_to(
-    leader: FunctionResult, results: Sequence[FunctionResult], confidence: float
-) -> tuple[Ratio | None, ...]:
-    differences = [_ITSELF if result is leader else _difference(result, leader, same_run=True) for result in results]
-    spreads = sorted(found.variance * found.rounds for found in differences if found and found.rounds)
+    leader: FunctionResult, measured: Sequence[tuple[int, FunctionResult]], confidence: float
+) -> dict[int, Ratio]:
+    differences = {
+        position: _ITSELF if result is leader else _difference(result, leader, same_run=True)
+        for position, result in measured
+    }
+    spreads = sorted(found.variance * found.rounds for found in differences.values() if found and found.rounds)
     typical = spreads[len(spreads) // 2] if spreads else 0.0
-    return tuple(_ratio(_moderated(found, typical), confidence) if found else None for found in differences)
+    return {
+        position: _ratio(_moderated(found, typical), confidence) for position, found in differences.items() if found
+    }
+
+
+def _location(result: FunctionResult) -> float:
+    assert result.statistics is not None
+    return result.statistics.robust_mean
 
 
 def _difference(a: FunctionResult, b: FunctionResult, same_run: bool) -> _Estimate | None:
@@ -241,16 +276,16 @@ def _ratio(difference: _Estimate, confidence: float) -> Ratio:
     return Ratio(ratio=middle, low=low, high=high)
 
 
-def _names(results: Sequence[FunctionResult]) -> Iterator[str]:
-    """The shortest name that identifies each result, with its sizes and its package."""
+def short_names(results: Sequence[FunctionResult]) -> list[str]:
+    """The shortest name that identifies the function of each result, with its package if that is needed."""
     functions: dict[str, set[str]] = {}
     packages: dict[str, set[str]] = {}
     for result in results:
         functions.setdefault(base_name(result.function_name), set()).add(result.function_name)
         packages.setdefault(result.function_name, set()).add(result.hat_file)
+    names = []
     for result in results:
         short = base_name(result.function_name)
         name = short if len(functions[short]) == 1 else result.function_name
-        of_several = f"of {result.hat_file}" if len(packages[result.function_name]) > 1 else ""
-        details = " ".join(filter(None, (pairs_text(result.sizes), of_several)))
-        yield f"{name} ({details})" if details else name
+        names.append(f"{name} (of {result.hat_file})" if len(packages[result.function_name]) > 1 else name)
+    return names

@@ -45,6 +45,8 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of one function, with one choice of sizes.
 
+    ``group`` names the functions that it competes with: those that have the same parameters and sizes.
+
     ``status`` is ``ok``, ``failed``, ``crashed``, ``exited`` or ``timeout``, with the reason in ``message``; only an
     ``ok`` result has ``statistics``. ``overhead`` is what the timing loop itself costs for each call, in seconds; it
     is included in the times, or subtracted from them if ``overhead_subtracted``. ``counters`` and ``rates``
@@ -64,9 +66,10 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     overhead_subtracted: bool = False
     timer: str = ""
     loader: str = ""
+    group: str = ""
     sizes: dict[str, int] = {}
     values: dict[str, int | float] = {}
-    """The scalars that were set, beside ``sizes``: by ``--value``, by the package's examples, or by an ``.npz`` file."""
+    """The scalars that were set, beside ``sizes``: by ``--value``, by the package's examples or by an ``.npz`` file."""
     threads: int | None = None
     seed: int | None = None
     input_sets: int = 0
@@ -139,21 +142,26 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ranking(msgspec.Struct, frozen=True, kw_only=True):
-    """The ranking of a run's results, by their positions in the document.
+    """The ranking of the results of one group, which are given by their positions in the document.
 
-    ``ratios`` has each result's ratio to the fastest, and None for one without figures; their intervals hold all at
-    once with 95 % confidence. Those that are ``indistinguishable`` may be just as fast; ``next`` is the fastest of the
-    others, or None.
+    ``members`` are all results of the group that have figures: the fastest, and then the others by their ratio to it.
+    ``ratios`` are these ratios, in the same order; their intervals hold all at once with 95 % confidence. Those that
+    are ``indistinguishable`` may be just as fast; ``next`` is the fastest of the others, or None.
     """
 
+    group: str = ""
     fastest: int
     indistinguishable: tuple[int, ...] = ()
     next: int | None = None
-    ratios: tuple[Ratio | None, ...] = ()
+    members: tuple[int, ...] = ()
+    ratios: tuple[Ratio, ...] = ()
 
 
 class ResultsDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """All results of one run. ``complete`` is False where it ended before its end."""
+    """All results of one run. ``complete`` is False where it ended before its end.
+
+    ``rankings`` has one for each group of at least two results with figures.
+    """
 
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
@@ -161,7 +169,7 @@ class ResultsDocument(msgspec.Struct, frozen=True, kw_only=True):
     results: tuple[FunctionResult, ...] = ()
     skipped: dict[str, str] = {}
     complete: bool = True
-    comparison: Ranking | None = None
+    rankings: tuple[Ranking, ...] = ()
     seconds: float = 0.0
     """From the start of the run to its end."""
     measured_seconds: float = 0.0
@@ -175,11 +183,19 @@ class ResultsDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fastest(self) -> FunctionResult | None:
-        """The winner of the comparison, else the result with the smallest mean; None where none is ``ok``."""
-        if self.comparison:
-            return self.results[self.comparison.fastest]
-        measured = [(result.statistics.mean, result) for result in self.results if result.statistics]
-        return min(measured, key=lambda pair: pair[0])[1] if measured else None
+        """The winner of the only ranking, or the only result with figures.
+
+        None where there are several rankings or nothing to rank: ``winners`` has the fastest of each group.
+        """
+        if len(self.rankings) == 1:
+            return self.results[self.rankings[0].fastest]
+        measured = [result for result in self.results if result.statistics]
+        return measured[0] if len(measured) == 1 else None
+
+    @property
+    def winners(self) -> dict[str, FunctionResult]:
+        """The fastest of each ranking, by its group."""
+        return {ranking.group: self.results[ranking.fastest] for ranking in self.rankings}
 
     def to_dataframe(self) -> DataFrame:
         """A row for each result, with the columns of ``--sink csv``; times are in seconds.

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from hatframe.errors import HatError
+from hatframe.results.comparison import rankings
 from hatframe.results.model import FORMAT, FORMAT_VERSION, FunctionResult, ResultsDocument
 from hatframe.results.table import columns, result_of
 
@@ -34,10 +35,14 @@ def read_results(path: str | Path) -> ResultsDocument:
         problem = f"its format is version {header.format_version}, but this hatframe reads up to {FORMAT_VERSION}"
         raise HatError(problem, where=where, hint="use a newer hatframe")
     try:
-        return msgspec.json.decode(data, type=ResultsDocument)
+        document = msgspec.json.decode(data, type=ResultsDocument)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = str(error)
         raise HatError(f"invalid results document: {message[:1].lower()}{message[1:]}", where=where) from None
+    if document.rankings:
+        return document
+    # Interrupted runs and those of earlier versions have none.
+    return msgspec.structs.replace(document, rankings=rankings(document.results))
 
 
 def read_table(path: str | Path) -> tuple[FunctionResult, ...]:

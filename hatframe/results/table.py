@@ -49,6 +49,7 @@ _COLUMNS = (
     "run",
     "date",
     "machine",
+    "group",
 )
 _PAIRS = ("sizes", "values", "counters", "rates")
 

@@ -48,6 +48,6 @@ def pairs_text(values: Mapping[str, int | float]) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-def sized_name(name: str, sizes: Mapping[str, int]) -> str:
+def sized_name(name: str, sizes: Mapping[str, int | float]) -> str:
     """A function with the sizes it was measured with: ``gemm (M=256 N=1024)``."""
     return f"{name} ({pairs_text(sizes)})" if sizes else name

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from result_documents import document, failed, result
 
-from hatframe.results.comparison import clearly_slower, paired_ratio, rank, ratio_of, summary
+from hatframe.results.comparison import clearly_slower, paired_ratio, rank, rankings, ratio_of, summary, verdict
 from hatframe.results.model import FunctionResult, Ranking, Ratio
 
 TIMES = st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=30)
@@ -200,14 +200,12 @@ def test_asking_every_round_hardly_ever_drops_one_that_is_as_fast() -> None:
 
 def test_the_fastest_and_all_that_may_be_as_fast_are_found() -> None:
     results = of_run([1.04, 1.0, 1.5, 1.0, 1.1], rounds=100)
-    found = rank(results)
-    assert found
+    found = rank(results, range(len(results)))
     assert {found.fastest, *found.indistinguishable} == {1, 3}
     assert found.next == 0
-    assert found.ratios[found.fastest] == Ratio(ratio=1.0, low=1.0, high=1.0)
-    third = found.ratios[2]
-    assert third
-    assert third.low < 1.5 < third.high
+    assert found.ratios[0] == Ratio(ratio=1.0, low=1.0, high=1.0)
+    assert (found.members[0], found.members[-1]) == (found.fastest, 2)
+    assert found.ratios[-1].low < 1.5 < found.ratios[-1].high
 
 
 def test_runs_of_a_noisy_machine_agree_in_who_may_be_fastest() -> None:
@@ -215,8 +213,7 @@ def test_runs_of_a_noisy_machine_agree_in_who_may_be_fastest() -> None:
     truth = [1.0] * len(equals) + [1.02 + 0.004 * number for number in range(25)]
     winners = []
     for seed in range(20):
-        found = rank(of_run(truth, rounds=30, seed=seed))
-        assert found
+        found = rank(of_run(truth, rounds=30, seed=seed), range(len(truth)))
         winners.append({found.fastest, *found.indistinguishable})
     # All equals are among the winners in 95 % of the runs, and what is 2 % slower hardly ever.
     assert sum(not set(equals) <= each for each in winners) <= 2
@@ -229,8 +226,7 @@ def test_those_that_left_the_race_early_are_not_called_winners() -> None:
         one if position == 0 else result(one.function_name, times=one.batch_means[:5], rounds=one.rounds[:5])
         for position, one in enumerate(of_run(truth, rounds=60, noise=0.02))
     ]
-    found = rank(results)
-    assert found
+    found = rank(results, range(len(results)))
     assert found.fastest == 0
     assert len(found.indistinguishable) <= 2
 
@@ -244,24 +240,36 @@ def test_a_smaller_mean_by_luck_of_the_rounds_does_not_win() -> None:
     assert a.statistics
     assert b.statistics
     assert b.statistics.mean < a.statistics.mean
-    found = rank([b, a])
-    assert found
+    found = rank([b, a], range(2))
     assert (found.fastest, found.next) == (1, 0)
-    assert document(b, a).fastest is b
-    assert document(b, a, comparison=found).fastest is a
+    assert document(b, a, rankings=(found,)).fastest is a
 
 
 def test_a_difference_of_less_than_a_thousandth_decides_nothing() -> None:
-    found = rank([result("a", times=[1.0] * 9, rounds=range(9)), result("b", times=[1.0009] * 9, rounds=range(9))])
-    assert found
+    results = [result("a", times=[1.0] * 9, rounds=range(9)), result("b", times=[1.0009] * 9, rounds=range(9))]
+    found = rank(results, range(2))
     assert found.indistinguishable == (1,)
 
 
-def test_failed_results_are_ranked_nowhere() -> None:
-    assert rank([]) is None
-    assert rank([failed("f", "why")]) is None
-    found = rank([failed("f", "why"), result("g")])
-    assert found == Ranking(fastest=1, ratios=(None, Ratio(ratio=1.0, low=1.0, high=1.0)))
+def test_each_group_of_several_results_with_figures_has_a_ranking() -> None:
+    results = [
+        failed("x", "why"),
+        result("a", times=[2.0] * 5, group="f (n=1)", sizes={"n": 1}),
+        result("a", times=[9.0] * 5, group="f (n=2)", sizes={"n": 2}),
+        result("b", times=[1.0] * 5, group="f (n=1)", sizes={"n": 1}),
+        result("b", times=[99.0] * 5, group="f (n=2)", sizes={"n": 2}),
+        result("c", times=[0.5] * 5, group="g"),
+        failed("d", "why"),
+    ]
+    found = rankings(results)
+    assert [(each.group, each.members) for each in found] == [("f (n=1)", (3, 1)), ("f (n=2)", (2, 4))]
+
+
+def test_results_of_earlier_versions_are_ranked_by_their_sizes() -> None:
+    results = [result("a", sizes={"n": 1}), result("b", sizes={"n": 2}), result("b", sizes={"n": 1}), result("c")]
+    assert [(each.group, set(each.members)) for each in rankings(results)] == [("n=1", {0, 2})]
+    assert rankings([]) == ()
+    assert rankings([failed("f", "why"), result("g")]) == ()
 
 
 @given(st.lists(st.tuples(TIMES, st.integers(0, 5)), min_size=1, max_size=8))
@@ -270,64 +278,75 @@ def test_any_run_has_a_ranking_of_all_its_results(drawn: list[tuple[list[float],
         result(f"f{number}", times=each, rounds=tuple(range(start, start + len(each))))
         for number, (each, start) in enumerate(drawn)
     ]
-    found = rank(results)
-    assert found
+    found = rank(results, range(len(results)))
     named = [found.fastest, *found.indistinguishable, *(() if found.next is None else (found.next,))]
     assert len(set(named)) == len(named)
-    assert all(ratio is not None for ratio in found.ratios)
+    assert sorted(found.members) == list(range(len(results)))
     assert (found.next is None) == (len(found.indistinguishable) == len(results) - 1)
-    assert summary(document(*results)).startswith(f"fastest: f{found.fastest} ")
+    assert verdict(results, found).startswith(f"fastest: f{found.fastest} ")
 
 
 # --------------------------------------------------------------------------------------------------- summary
 
 
-def test_the_summary_names_the_fastest_its_equals_and_the_next() -> None:
+def ranked(*results: FunctionResult) -> str:
+    """The verdict over results of one group."""
+    return verdict(results, rank(results, range(len(results))))
+
+
+def test_a_verdict_names_the_fastest_its_equals_and_the_next() -> None:
     results = [result(f"gemm_v{number}_0123456789abcdef", times=(1.372e-4, 1.376e-4, 1.368e-4)) for number in range(4)]
-    ratios = (None, Ratio(ratio=1.0, low=0.99, high=1.01), None, Ratio(ratio=1.04, low=1.03, high=1.05))
-    comparison = Ranking(fastest=0, indistinguishable=(1, 2), next=3, ratios=ratios)
-    assert summary(document(*results, comparison=comparison)) == (
+    one = Ratio(ratio=1.0, low=0.99, high=1.01)
+    ratios = (one, one, one, Ratio(ratio=1.04, low=1.03, high=1.05))
+    ranking = Ranking(fastest=0, indistinguishable=(1, 2), next=3, members=(0, 1, 2, 3), ratios=ratios)
+    assert verdict(results, ranking) == (
         "fastest: gemm_v0 137.2 µs ±0.8 %; not distinguishable: gemm_v1, gemm_v2; next: gemm_v3, "
         "1.04 ± 0.01 times slower"
     )
+    assert summary(document(*results, rankings=(ranking,))) == verdict(results, ranking)
 
 
-def test_the_summary_ranks_where_that_was_not_done() -> None:
-    assert summary(document(*of_run([1.0, 2.0], rounds=20))).startswith("fastest: f0 ")
+def test_a_verdict_about_single_batches_has_no_interval() -> None:
+    one, other = result("f", times=[2e-6]), result("g", times=[9e-6])
+    assert ranked(one, other) == "fastest: f 2 µs; not distinguishable: g"
+    assert verdict([one, other], rank([one, other], [0, 1]), unit="ms").startswith("fastest: f 0.002 ms;")
 
 
-def test_the_summary_of_one_function_and_of_one_batch() -> None:
-    assert summary(document(result("f", times=[2e-6]))) == "fastest: f 2 µs"
-    assert summary(document(result("f", times=[2e-6]), result("g", times=[9e-6]))) == (
-        "fastest: f 2 µs; not distinguishable: g"
-    )
-    assert summary(document(result("f", times=[2e-6] * 9)), unit="ms") == "fastest: f 0.002 ms ±0.01 %"
+def test_the_summary_of_several_rankings_names_each_winner_with_its_group() -> None:
+    results = [
+        result(name, times=[time] * 9, group=f"f_* (n={n})", sizes={"n": n})
+        for n in (1, 2)
+        for name, time in (("f_a", float(n)), ("f_b", 1.5))
+    ]
+    line = summary(document(*results, rankings=rankings(results)))
+    assert line == "fastest: f_a of f_* (n=1), f_b of f_* (n=2)"
 
 
-def test_the_summary_of_nothing_is_empty() -> None:
-    assert summary(document()) == summary(document(failed("f", "why"))) == ""
+def test_unrelated_functions_have_no_fastest() -> None:
+    assert "fastest" not in summary(document(result("f"), result("g")))
+    assert "2" in summary(document(result("f"), result("g")))
+    assert summary(document()) == summary(document(failed("f", "why"))) == summary(document(result("f"))) == ""
 
 
 def test_a_long_list_of_names_is_cut() -> None:
     results = [result(f"f{number}", times=[1.0] * 9, rounds=range(9)) for number in range(20)]
-    assert summary(document(*results)).endswith("not distinguishable: f1, f2, f3, f4, f5 and 14 more")
+    assert ranked(*results).endswith("not distinguishable: f1, f2, f3, f4, f5 and 14 more")
 
 
 @pytest.mark.parametrize(
     ("results", "named"),
     [
-        ([result("f_0123456789abcdef")], ["f"]),
+        ([result("f_0123456789abcdef"), result("g")], ["f", "g"]),
         (
             [result("f_0123456789abcdef"), result("f_fedcba9876543210")],
             ["f_0123456789abcdef", "f_fedcba9876543210"],
         ),
-        ([result("f", sizes={"M": 8, "N": 4}), result("f", sizes={"M": 2, "N": 2})], ["f (M=8 N=4)", "f (M=2 N=2)"]),
         ([result("f", hat_file="a.hat"), result("f", hat_file="b.hat")], ["f (of a.hat)", "f (of b.hat)"]),
     ],
-    ids=["base name", "same base name", "sizes", "packages"],
+    ids=["base name", "same base name", "packages"],
 )
 def test_a_function_is_called_by_what_tells_it_from_the_others(results: list[FunctionResult], named: list[str]) -> None:
-    first, *others = named
-    line = summary(document(*results))
+    first, other = named
+    line = ranked(*results)
     assert line.startswith(f"fastest: {first} 1.5 µs")
-    assert all(name in line for name in others)
+    assert other in line

@@ -13,17 +13,17 @@ from result_documents import document, failed, result
 
 import hatframe
 from hatframe import HatError
-from hatframe.results.comparison import rank
+from hatframe.results.comparison import rankings
 
 RESULTS = (
-    result("fast", times=[1e-6] * 4, sizes={"M": 8}),
+    result("fast", times=[1e-6] * 4),
     result("slow", times=[2e-6] * 4),
     failed("g", "it <broke>"),
 )
 
 
 def test_results_are_a_sequence_with_a_winner() -> None:
-    found = document(*RESULTS, comparison=rank(RESULTS))
+    found = document(*RESULTS, rankings=rankings(RESULTS))
     assert list(found) == list(RESULTS)
     assert len(found) == 3
     assert found.fastest is RESULTS[0]
@@ -41,7 +41,7 @@ def test_a_dataframe_has_the_columns_of_the_csv_file(tmp_path: Path) -> None:
 
 
 def test_a_repr_is_one_line_that_names_the_fastest() -> None:
-    assert "fast" in repr(document(*RESULTS))
+    assert "fast" in repr(document(*RESULTS, rankings=rankings(RESULTS)))
     for shown in (document(*RESULTS), document()):
         assert len(repr(shown).splitlines()) == 1
 
@@ -53,7 +53,7 @@ def test_a_notebook_shows_a_table_with_text_escaped() -> None:
 
 
 def test_a_comparison_is_a_table_of_ratios() -> None:
-    after = document(result("fast", times=[2e-6] * 4, sizes={"M": 8}), failed("slow", "it crashed"))
+    after = document(result("fast", times=[2e-6] * 4), failed("slow", "it crashed"))
     comparison = hatframe.compare(document(*RESULTS), after, fail_slower=0.05)
     frame = comparison.to_dataframe()
     assert list(frame["function_name"]) == ["fast", "slow"]

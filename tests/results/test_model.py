@@ -17,16 +17,24 @@ def test_a_document_is_a_collection_of_its_results() -> None:
 @pytest.mark.parametrize(
     ("whole", "name"),
     [
-        (document(result("slow", times=(2e-6,) * 3), result("quick", times=(1e-6,) * 3), failed("f", "why")), "quick"),
-        (document(result("a", times=(2e-6,) * 3), result("b"), comparison=Ranking(fastest=0)), "a"),
+        (document(result("a"), result("b"), failed("f", "why"), rankings=(Ranking(fastest=1),)), "b"),
+        (document(result("a"), failed("f", "why")), "a"),
+        (document(result("a"), result("b")), None),
+        (document(result("a"), result("b"), rankings=(Ranking(fastest=0), Ranking(fastest=1))), None),
         (document(failed("f", "why")), None),
         (document(), None),
     ],
 )
-def test_the_fastest_is_the_winner_of_the_comparison_or_has_the_smallest_mean(
+def test_the_fastest_is_the_winner_of_the_only_ranking_or_the_only_result(
     whole: ResultsDocument, name: str | None
 ) -> None:
     assert (whole.fastest.function_name if whole.fastest else None) == name
+
+
+def test_the_winners_are_the_fastest_of_each_group() -> None:
+    rankings = (Ranking(group="f", fastest=2), Ranking(group="g", fastest=1))
+    whole = document(result("a"), result("b"), result("c"), rankings=rankings)
+    assert {group: each.function_name for group, each in whole.winners.items()} == {"f": "c", "g": "b"}
 
 
 @pytest.mark.parametrize(

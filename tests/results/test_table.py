@@ -34,6 +34,7 @@ def test_new_columns_come_after_hatlibs_and_all_former_ones() -> None:
         "run",
         "date",
         "machine",
+        "group",
     )
 
 
