@@ -183,6 +183,10 @@ class Workload(abc.ABC):
     def restore(self) -> bool:
         """If values drifted out of the normal numbers, write the first values back; returns whether it did."""
 
+    def damage(self) -> str:
+        """Where memory outside the argument sets was overwritten, in a few words; empty if that is not known."""
+        return ""
+
     @abc.abstractmethod
     def values(self, index: int) -> list[Any]:
         """The present arguments of set ``index`` in declared order: numbers, and arrays of the host or copies."""

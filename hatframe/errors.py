@@ -111,3 +111,7 @@ class SinkError(HatError):
 
 class BenchmarkError(HatError):
     """A benchmark cannot run as requested."""
+
+
+class DamageError(BenchmarkError):
+    """Memory of a process is damaged, or may be: something came out that cannot be."""

@@ -1,6 +1,8 @@
 """The schedule: measures all functions round by round in random order, so that the machine's drift affects all alike.
 
 A function that crashes its worker, or does not return, gets that as its status; the others continue in a new worker.
+If others ran in that worker before, any of them may have damaged it: the culprit is the one that fails in a new worker
+of its own. What was measured in the damaged one does not count.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from hatframe.backends import Observer
 from hatframe.bench.criterion import Criterion, batch_length, median
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Race, Samples
-from hatframe.bench.session import Batch, Describe, Drop, Needs, Row, Run, Warm, Warmed
-from hatframe.errors import HatError, UsageError
+from hatframe.bench.session import Batch, Check, Describe, Drop, Needs, Row, Run, Warm, Warmed
+from hatframe.errors import DamageError, HatError, UsageError
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Worker, WorkerEndedError
 
@@ -32,6 +34,10 @@ _SAVE_INTERVAL = 2.0
 # Requests that are sent before their replies: enough that a worker never waits for one, and few enough for a pipe to
 # hold them all, or a function that does not return would block this process too.
 _AHEAD = 64
+
+
+# Seconds: no run takes a year.
+_LONGEST_BATCH = 3e7
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -89,6 +95,10 @@ class Schedule:
         self._unsaved_ends = False
         self._anchor: int | None = None
         self._worker: Worker | None = None
+        # The rows whose code the worker has run, and those that only run in a worker of their own.
+        self._ran: set[int] = set()
+        self._isolated: set[int] = set()
+        self._criteria: dict[int, Criterion] = {}
         self._random = random.Random(options.seed)
         self._round = 1 + max((number for record in records for number in record.samples.rounds), default=0)
 
@@ -102,6 +112,11 @@ class Schedule:
                     rows = self._with_anchor(rows)
                 self._measure(rows)
                 self._drop(keys)
+                for row in [row for row in rows if row in self._isolated]:
+                    self._isolated.discard(row)
+                    self._end_worker()
+                    self._measure([row])
+                    self._end_worker()
         finally:
             self._end_worker()
 
@@ -112,24 +127,89 @@ class Schedule:
         while pending:
             if self._worker is None:
                 self._worker, sent = self._start_worker(), 0
+                self._ran = set()
             for _, request in itertools.islice(pending, sent, _AHEAD):
                 self._worker.submit(request)
                 sent += 1
-            row = pending.popleft()[0]
+            row, request = pending.popleft()
             sent -= 1
             try:
                 reply = self._worker.result(self._options.timeout)
-            except WorkerEndedError as error:
+                _check_plausible(reply)
+            except (WorkerEndedError, DamageError) as error:
                 self._end_worker()
-                outcome = f"crashed: {error.message}" if error.status == "crashed" else error.message
-                self._end(row, error.status, f"{self._records[row].label} {outcome}")
+                self._blame(error, row, request)
                 self._save_sometimes()
+                # What was discarded begins anew.
+                waiting = [(row, request), *pending]
+                pending = deque(
+                    (other, self._next(other) if isinstance(each, Run) else each)
+                    for other, each in waiting
+                    if self._is_open(other)
+                )
             except UsageError:  # a wrong option is wrong for all rows
                 raise
             except HatError as error:
                 self._end(row, "failed", str(error))
             else:
+                self._has_run(row, request)
                 yield row, reply
+
+    def _is_open(self, row: int) -> bool:
+        return not self._records[row].status and row not in self._isolated
+
+    def _has_run(self, row: int, request: Request) -> None:
+        """Note that code of a row has run in the worker: of its function, or that which opening its library runs."""
+        package = self._records[row].row.package
+        if not isinstance(request, Describe) or all(self._records[other].row.package != package for other in self._ran):
+            self._ran.add(row)
+
+    def _blame(self, error: HatError, row: int | None = None, request: Request | None = None) -> None:
+        """Find the function that caused an error of the worker, which ended at ``request`` of ``row``; end its row."""
+        suspects = sorted({other for other in self._ran if self._is_open(other)} - {row})
+        if row is None and len(suspects) == 1:
+            row = suspects.pop()
+        if row is not None and self._fails(row, self._alone(row, request) if self._ran - {row} and request else error):
+            # What ran before its first call is not affected.
+            if row in self._ran:
+                self._discard()
+            return
+        culprits = [other for other in suspects if self._fails(other, self._alone(other, Warm(other)))]
+        self._discard()
+        if not culprits:
+            # It takes more than one of them, or chance: from now on, each has a worker of its own.
+            self._isolated |= {*suspects, *([] if row is None else [row])}
+
+    def _alone(self, row: int, request: Request) -> HatError | None:
+        """The error of a row in a worker of its own."""
+        worker = self._start_worker()
+        try:
+            for each in (request, Check()):
+                worker.submit(each)
+                worker.result(self._options.timeout)
+        except HatError as error:
+            return error
+        finally:
+            worker.close()
+        return None
+
+    def _fails(self, row: int, error: HatError | None) -> bool:
+        """End a row by the error of its function, if there is one."""
+        if isinstance(error, WorkerEndedError):
+            outcome = f"crashed: {error.message}" if error.status == "crashed" else error.message
+            self._end(row, error.status, f"{self._records[row].label} {outcome}")
+        elif error is not None:
+            self._end(row, "failed", str(error))
+        return error is not None
+
+    def _discard(self) -> None:
+        """Forget what was measured of rows that ran in a damaged worker; finished ones were checked before."""
+        for row in filter(self._is_open, self._ran):
+            record = self._records[row]
+            record.samples, record.counters, record.restored = Samples(), {}, 0
+            record.calls, record.measured_seconds = 0, 0.0
+            self._criteria[row] = Criterion(self._options, len(self._records))
+        self._ran = set()
 
     def _end_worker(self) -> None:
         if self._worker is not None:
@@ -179,7 +259,7 @@ class Schedule:
     def _measure(self, rows: Sequence[int]) -> None:
         """Measure rows in turn, each until its criterion is met."""
         race = Race(len(rows), batch_length(len(self._records)))
-        criteria: dict[int, Criterion] = {}
+        criteria = self._criteria = {}
         for row in rows:
             criteria[row] = Criterion(self._options, len(self._records))
             record = self._records[row]
@@ -188,25 +268,23 @@ class Schedule:
                 criteria[row].add_measurement(mean * record.calls, record.calls, record.batch_overhead)
             self._observer.function_started(record.label)
         for row, warmed in self._exchange((row, Warm(row)) for row in self._random.sample(rows, len(rows))):
-            record = self._records[row]
-            record.warmed = warmed
-            record.warm_up_seconds += warmed.seconds
-            # A resumed run keeps the batches of the run before: they are compared.
-            if not record.calls or record.calls == warmed.calls:
-                record.calls = warmed.calls
-                self._add(row, warmed.first, criteria[row])
+            self._warmed(row, warmed)
         self._round += 1
         self._save_sometimes()
-        active = [row for row in rows if not self._records[row].status]
+        active = list(filter(self._is_open, rows))
         while active:
-            requests = [(row, Run(row, self._records[row].calls)) for row in self._random.sample(active, len(active))]
-            for row, measured in self._exchange(requests):
-                self._add(row, measured, criteria[row])
-            active = [row for row in active if not self._records[row].status]
+            requests = [(row, self._next(row)) for row in self._random.sample(active, len(active))]
+            for row, reply in self._exchange(requests):
+                if isinstance(reply, Warmed):
+                    self._warmed(row, reply)
+                else:
+                    self._add(row, reply)
+            active = list(filter(self._is_open, active))
             done = self._done(active, criteria, race, rows)
-            for row in done:
-                self._end(row, "ok")
-            active = [row for row in active if row not in done]
+            if done and self._is_undamaged():
+                for row in done:
+                    self._end(row, "ok")
+            active = list(filter(self._is_open, active))
             self._round += 1
             self._save_sometimes()
 
@@ -223,8 +301,21 @@ class Schedule:
             if (row in behind and criteria[row].may_stop()) or (criteria[row].is_finished() and not race.undecided(row))
         }
 
-    def _add(self, row: int, measured: Batch, criterion: Criterion) -> None:
+    def _next(self, row: int) -> Request:
+        calls = self._records[row].calls
+        return Run(row, calls) if calls else Warm(row)
+
+    def _warmed(self, row: int, warmed: Warmed) -> None:
         record = self._records[row]
+        record.warmed = warmed
+        record.warm_up_seconds += warmed.seconds
+        # A resumed run keeps the batches of the run before: they are compared.
+        if not record.calls or record.calls == warmed.calls:
+            record.calls = warmed.calls
+            self._add(row, warmed.first)
+
+    def _add(self, row: int, measured: Batch) -> None:
+        record, criterion = self._records[row], self._criteria[row]
         record.samples.means.append(measured.seconds / record.calls)
         record.samples.rounds.append(self._round)
         record.measured_seconds += measured.seconds + record.batch_overhead
@@ -240,12 +331,25 @@ class Schedule:
         self._finished(record)
         self._unsaved_ends = True
 
+    def _is_undamaged(self) -> bool:
+        """Whether the worker's memory is as it should be; if not, whoever damaged it gets that as its status."""
+        if self._worker is None:
+            return True
+        self._worker.submit(Check())
+        try:
+            self._worker.result(self._options.timeout)
+        except (WorkerEndedError, DamageError) as error:
+            self._end_worker()
+            self._blame(error)
+            return False
+        return True
+
     def _drop(self, keys: list[str]) -> None:
         if self._worker is not None:
             self._worker.submit(Drop(tuple(keys)))
             try:
                 self._worker.result(self._options.timeout)
-            except WorkerEndedError:  # something that a function left behind ended it
+            except (WorkerEndedError, DamageError):  # something that a function left behind ended it
                 self._end_worker()
 
     def _save_sometimes(self) -> None:
@@ -254,3 +358,10 @@ class Schedule:
             self._save()
             self._saved = perf_counter()
             self._unsaved_ends = False
+
+
+def _check_plausible(reply: Any) -> None:
+    """Raise :class:`DamageError` for a time that cannot be."""
+    batch = reply.first if isinstance(reply, Warmed) else reply
+    if isinstance(batch, Batch) and not 0 <= batch.seconds < _LONGEST_BATCH:
+        raise DamageError(f"a batch took {batch.seconds} s")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 from hatframe.backends import BoundFunction, Meter, MeterSession, Workload, WorkloadSpec
+from hatframe.errors import DamageError
 from hatframe.packages.package import Package, read_package
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Context, pin
@@ -125,6 +126,10 @@ class Run(Request, frozen=True):
     reply = Batch
 
 
+class Check(Request, frozen=True):
+    """Are the argument sets of all rows undamaged? Fails if not."""
+
+
 class Drop(Request, frozen=True):
     """Free the argument sets of these keys."""
 
@@ -144,7 +149,7 @@ class Backends(Protocol):
 class Session:
     """Opens packages when they are first needed, and measures their functions batch by batch."""
 
-    requests: ClassVar[Any] = Describe | Warm | Run | Drop
+    requests: ClassVar[Any] = Describe | Warm | Run | Check | Drop
 
     def __init__(self, setup: Setup, backends: Backends, context: Context) -> None:
         self._setup = setup
@@ -158,7 +163,7 @@ class Session:
         if setup.cpu is not None:
             pin(setup.cpu)
 
-    def handle(self, request: Describe | Warm | Run | Drop) -> Needs | Warmed | Batch | None:
+    def handle(self, request: Describe | Warm | Run | Check | Drop) -> Needs | Warmed | Batch | None:
         match request:
             case Describe(row):
                 return self._needs(row)
@@ -168,6 +173,9 @@ class Session:
                 if row not in self._per_call:  # a new process
                     self._warm(row)
                 return self._run(row, calls)
+            case Check():
+                for checked in self._workloads:
+                    self._check(checked)
             case Drop(keys):
                 self._drop(keys)
         return None
@@ -195,10 +203,12 @@ class Session:
         self._per_call[row] = per_call
         workload.restore()
         calls = max(1, self._setup.min_iterations, min(MOST_CALLS, round(self._setup.batch_length / per_call)))
+        first = self._run(row, calls)
+        self._check(row)
         return Warmed(
             seconds=total,
             calls=calls,
-            first=self._run(row, calls),
+            first=first,
             overhead=workload.overhead,
             overhead_subtracted=workload.overhead_subtracted,
             timer=workload.timer,
@@ -219,6 +229,11 @@ class Session:
             figures = [meter.stop() for meter in reversed(self._meters)]
         counters = {name: value for each in (*figures, measured.counters) for name, value in each.items()}
         return Batch(measured.seconds, counters, workload.restore())
+
+    def _check(self, row: int) -> None:
+        if damage := self._workloads[row].damage():
+            function = self._setup.rows[row].function
+            raise DamageError(f"it writes outside its arguments: {damage}", where=function)
 
     def _drop(self, keys: Sequence[str]) -> None:
         for row in [row for row, workload in self._workloads.items() if workload.key in keys]:

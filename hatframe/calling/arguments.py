@@ -23,9 +23,15 @@ def argument_bytes(plan: CallPlan, sizes: Mapping[str, int]) -> int:
     return sum(argument_layout(plan, argument, sizes).bytes(argument.element.size) for argument in plan.arguments)
 
 
-def make_arguments(plan: CallPlan, sizes: Mapping[str, int], fill: Callable[[str, Array], None]) -> list[Any]:
+def make_arguments(
+    plan: CallPlan,
+    sizes: Mapping[str, int],
+    fill: Callable[[str, Array], None],
+    make: Callable[[Layout, np.dtype[Any], str], Array] = lambda layout, dtype, name: aligned_array(layout, dtype),
+) -> list[Any]:
     """One argument set: a value for each parameter in declared order, with arrays aligned to 64 bytes.
 
+    ``make`` makes an uninitialised array for the parameter of a name.
     ``fill`` is called with the name and the array of each parameter that the function reads, and fills it in place.
     Integers are their entry of ``sizes``, or 1; other numbers are filled as arrays are.
     """
@@ -34,7 +40,7 @@ def make_arguments(plan: CallPlan, sizes: Mapping[str, int], fill: Callable[[str
         if argument.passing is PassingMode.ALLOCATED:
             values.append(np.zeros(1, np.uintp))
             continue
-        array = make_array(plan, argument, sizes)
+        array = make(argument_layout(plan, argument, sizes), argument.element.dtype, argument.name)
         if not argument.is_array and argument.element.kind in ("int", "uint"):
             array[0] = sizes.get(argument.name, 1)
         elif not argument.is_array or argument.read:

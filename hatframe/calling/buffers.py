@@ -27,11 +27,16 @@ def aligned_array(layout: Layout, dtype: np.dtype[Any], alignment: int = ALIGNME
     before = layout.before * dtype.itemsize
     raw = np.empty(layout.bytes(dtype.itemsize) + alignment, np.uint8)
     pointer = before + -(raw.ctypes.data + before) % alignment
+    return array_in(raw[pointer - before :], layout, dtype)
+
+
+def array_in(memory: Array, layout: Layout, dtype: np.dtype[Any]) -> Array:
+    """An array of ``layout`` in bytes that begin where its memory does."""
     return np.ndarray(
         layout.shape,
         dtype,
-        buffer=raw,
-        offset=pointer + (layout.offset * dtype.itemsize if layout.size else 0),
+        buffer=memory,
+        offset=(layout.before + (layout.offset if layout.size else 0)) * dtype.itemsize,
         strides=tuple(step * dtype.itemsize for step in layout.strides),
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 from hatframe.backends import Measurement, Memory, Timer, Workload, WorkloadSpec
 from hatframe.calling.arguments import argument_bytes, make_arguments
 from hatframe.calling.drift import DriftWatch
+from hatframe.calling.guards import GuardedArrays
 from hatframe.calling.inputs import InputData
 from hatframe.calling.plans import CallPlan, PassingMode
 from hatframe.errors import BenchmarkError
@@ -79,6 +80,9 @@ class ArrayWorkload(Workload):
         assert self._argument_sets is not None, "restore() before allocate()"
         return self._argument_sets.restore()
 
+    def damage(self) -> str:
+        return self._argument_sets.guards.damage() if self._argument_sets else ""
+
     def values(self, index: int) -> list[Any]:
         assert self._argument_sets is not None, "values() before allocate()"
         return self._argument_sets.values(index)
@@ -95,6 +99,7 @@ class _ArgumentSets:
     def __init__(self, plan: CallPlan, spec: WorkloadSpec, memory: Memory, count: int) -> None:
         self._memory = memory
         self._data = _input_data(spec.seed, spec.input_data)
+        self.guards = GuardedArrays(argument_bytes(plan, spec.sizes))
         self._by_value = [argument.passing is PassingMode.VALUE for argument in plan.arguments]
         self.placed: list[list[Any]] = []
         # Arrays that the function reads and writes: where they are, and where in the random numbers they begin.
@@ -108,7 +113,7 @@ class _ArgumentSets:
 
         self._data.position = 0
         for _ in range(count):
-            values = make_arguments(plan, spec.sizes, fill)
+            values = make_arguments(plan, spec.sizes, fill, self.guards.array)
             placed = [
                 value if by_value else memory.place(value)
                 for value, by_value in zip(values, self._by_value, strict=True)

@@ -12,7 +12,7 @@ from typing import IO, Any, ClassVar, NoReturn, TypeVar
 import msgspec
 
 from hatframe import errors
-from hatframe.errors import HatError
+from hatframe.errors import DamageError, HatError
 
 MessageT = TypeVar("MessageT")
 
@@ -56,10 +56,10 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
     @classmethod
     def of(cls, error: Exception) -> Failed:
-        """The message for any error; one that is no HatError becomes one."""
+        """The message for any error; one that is not a HatError is unexpected, as of memory that is damaged."""
         if isinstance(error, HatError):
             return cls(type(error).__name__, error.message, error.where, error.hint)
-        return cls(HatError.__name__, f"{type(error).__name__}: {error}")
+        return cls(DamageError.__name__, f"{type(error).__name__}: {error}")
 
     def raise_error(self) -> NoReturn:
         """Raise the error here, as the kind of :mod:`hatframe.errors` that it was, or else as a HatError."""

@@ -16,8 +16,8 @@ from hatframe.bench import schedule
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Samples
 from hatframe.bench.schedule import Record, Schedule
-from hatframe.bench.session import Batch, Drop, Needs, Row, Warmed
-from hatframe.errors import HatError, UsageError
+from hatframe.bench.session import Batch, Check, Drop, Needs, Row, Warmed
+from hatframe.errors import DamageError, HatError, UsageError
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Worker, WorkerEndedError
 
@@ -36,6 +36,9 @@ class FakeWorker:
         self.bytes = 8
         self.available: int | None = None
         self.overhead = 0.0
+        self.harmful: set[int] = set()
+        self.harmed_by: int | None = None
+        self.dies, self.hidden = True, False
         log.append("started")
 
     def submit(self, request: Request) -> None:
@@ -47,12 +50,19 @@ class FakeWorker:
         method = type(request).__name__.lower()
         if isinstance(request, Drop):
             row, entry = -1, (method, request.keys)
+        elif isinstance(request, Check):
+            row, entry = -1, (method, -1)
         else:
             row = request.row  # type: ignore[attr-defined]
             entry = (method, row)
         self.log.append(entry)
         if errors := self.fails.get((method, row)):
-            raise errors.pop()
+            raise errors[0]
+        shown = method == "check" and not self.hidden
+        if self.harmed_by and (shown or row not in (-1, self.harmed_by)):
+            raise WorkerEndedError("SIGSEGV") if self.dies else DamageError("MemoryError:")
+        if method in ("warm", "run") and row in self.harmful:
+            self.harmed_by = row
         batch = Batch(self.times.get(row, 0.01))
         if method == "describe":
             return Needs(f"key {row}", self.bytes, available=self.available)
@@ -86,6 +96,8 @@ class Runner:
         self.bytes = 8
         self.available: int | None = None
         self.overhead = 0.0
+        self.harmful: set[int] = set()
+        self.dies, self.hidden = True, False
         self.options = BenchOptions(**{**QUICK, **options})
 
     def run(self) -> Runner:
@@ -94,6 +106,8 @@ class Runner:
             self.workers[-1].bytes = self.bytes
             self.workers[-1].available = self.available
             self.workers[-1].overhead = self.overhead
+            self.workers[-1].harmful = self.harmful
+            self.workers[-1].dies, self.workers[-1].hidden = self.dies, self.hidden
             return self.workers[-1]
 
         Schedule(
@@ -142,8 +156,44 @@ def test_a_worker_that_ends_takes_one_function_with_it(phase: str) -> None:
     assert runner.records[2].message == "f2 crashed: SIGSEGV"
     assert runner.records[4].message == "f4 late"
     assert all(len(runner.records[row].samples.means) >= 5 for row in (0, 1, 3, 5))
-    assert runner.log.count("started") == runner.log.count("closed") == 3
+    assert runner.log.count("started") == runner.log.count("closed") <= 5
     assert Counter(runner.finished) == Counter(f"f{row}" for row in range(6))
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_function_that_damages_its_worker_is_the_only_one_that_fails(dies: bool) -> None:
+    runner = Runner(6)
+    runner.harmful, runner.dies = {3}, dies
+    runner.run()
+    assert [row for row, status in enumerate(runner.statuses) if status != "ok"] == [3]
+    assert Counter(runner.finished) == Counter(f"f{row}" for row in range(6))
+    # The figures are of workers in which it did not run.
+    last = max(index for index, entry in enumerate(runner.log) if entry in (("warm", 3), ("run", 3)))
+    after = Counter(entry[1] for entry in runner.log[last:] if isinstance(entry, tuple) and entry[0] == "run")
+    for row in (0, 1, 2, 4, 5):
+        assert len(runner.records[row].samples.means) == after[row] + 1
+
+
+def test_functions_that_fail_only_together_are_measured_each_in_its_own_worker() -> None:
+    runner = Runner(4)
+    # It harms what runs after it, and nothing shows it when it runs alone.
+    runner.harmful = {3}
+    runner.hidden = True
+    runner.run()
+    assert runner.statuses == ["ok"] * 4
+    ran: list[set[int]] = []
+    for entry in runner.log:
+        if entry == "started":
+            ran.append(set())
+        elif isinstance(entry, tuple) and entry[0] == "run":
+            ran[-1].add(entry[1])
+    assert sorted(map(sorted, [each for each in ran if each][-4:])) == [[0], [1], [2], [3]]
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 1e300])
+def test_an_impossible_time_is_damage(seconds: float) -> None:
+    runner = Runner(3, {1: seconds}).run()
+    assert runner.statuses == ["ok", "failed", "ok"]
 
 
 def test_an_error_fails_one_function_in_the_same_worker() -> None:
@@ -262,6 +312,32 @@ def test_a_plugin_that_cannot_be_sent_is_used_here_and_the_document_says_so(tmp_
     assert [result.status for result in document.results] == ["ok"]
     assert document.complete
     assert bool(seen) is not isolated
+
+
+DAMAGING = """
+void good(const float *x, float *y) { y[0] = x[0]; }
+void other(const float *x, float *y) { y[1] = x[1]; }
+void behind(const float *x, float *y) { for (int i = 0; i < 6; i++) y[i] = 1; }
+void in_front(const float *x, float *y) { y[-1] = 1; }
+void far_behind(const float *x, float *y) { for (int i = 0; i < 1 << 24; i++) y[i] = 1; }
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+def test_functions_that_write_outside_their_arguments_fail_and_the_others_do_not(tmp_path: Path) -> None:
+    table = {
+        name: function(affine("x", [4]), affine("y", [4], usage="output"))
+        for name in ("good", "other", "behind", "in_front", "far_behind")
+    }
+    hat = make_package(tmp_path, DAMAGING, table)
+    document = Kernel().bench(hat, **QUICK)
+    results = {result.function_name: result for result in document.results}
+    assert {name for name, result in results.items() if result.status == "ok"} == {"good", "other"}
+    assert results["behind"].status == results["in_front"].status == "failed"
+    assert "behind" in results["behind"].message
+    assert "8 bytes after 'y'" in results["behind"].message
+    assert "4 bytes before 'y'" in results["in_front"].message
+    assert results["far_behind"].status == "crashed"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
