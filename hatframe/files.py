@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
+import functools
+import logging
 import os
+import random
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -13,32 +17,96 @@ from pathlib import Path
 
 from hatframe.errors import HatError
 
-# Seconds within which a new mark of use is surely locked.
-_LOCKED_BY_NOW = 10.0
+_log = logging.getLogger(__name__)
+
+# What flock says of folders on network file systems, where only files that are open for writing can be locked.
+_CANNOT_LOCK_FOLDERS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def cache_folder() -> Path:
     """The folder for files that can be rebuilt; ``HATFRAME_CACHE_DIR`` overrides it."""
-    return _user_folder("HATFRAME_CACHE_DIR", "user_cache_path")
+    return _user_folder("HATFRAME_CACHE_DIR", "cache")
 
 
 def compiler_cache(name: str) -> Path:
     """The folder for the own cache of the compiler that a linker of this name runs."""
-    return cache_folder() / "compilers" / name
+    folder = cache_folder() / "compilers" / name
+    with contextlib.suppress(OSError):  # a compiler can do without
+        make_private(folder.parent)
+    return folder
 
 
 def state_folder() -> Path:
-    """The folder for locks and interrupted runs; ``HATFRAME_STATE_DIR`` overrides it."""
-    return _user_folder("HATFRAME_STATE_DIR", "user_state_path")
+    """The folder for interrupted runs; ``HATFRAME_STATE_DIR`` overrides it."""
+    return _user_folder("HATFRAME_STATE_DIR", "state")
 
 
 def _user_folder(variable: str, kind: str) -> Path:
+    """The folder that ``variable`` names, or the system's for ``kind``, or a temporary one where that is unusable."""
     if chosen := os.environ.get(variable):
         return Path(chosen).absolute()
     import platformdirs
 
-    folder: Path = getattr(platformdirs, kind)("hatframe", appauthor=False)
-    return folder
+    try:
+        folder: Path = getattr(platformdirs, f"user_{kind}_path")("hatframe", appauthor=False)
+    except RuntimeError:  # by some versions; others return a relative path
+        folder = Path("~")
+    if not (problem := _why_unusable(folder)):
+        return folder
+    temporary = Path(tempfile.gettempdir(), f"hatframe-{kind}-{_user()}")
+    _warn_once(f"{problem}: using {temporary} for the {kind} of hatframe; {variable} chooses another folder")
+    return temporary
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    _log.warning("%s", text)
+
+
+def _why_unusable(folder: Path) -> str:
+    if not folder.is_absolute():
+        return "there is no home folder"
+    nearest = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110 - Path raises
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        return f"{nearest} is not a folder that this user can write to"
+    problem = _why_unsafe(folder)
+    return f"{folder} {problem}" if problem else ""
+
+
+def _why_unsafe(folder: Path) -> str:
+    """What lets other users change what is in a folder; empty where nothing does, or it is missing."""
+    with contextlib.suppress(OSError):
+        status = folder.stat()
+        if not is_own(status):
+            return "belongs to another user"
+        if os.name == "posix" and status.st_mode & 0o022:
+            return "can be written to by other users"
+    return ""
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether a file belongs to the user of this process; always so on Windows."""
+    return os.name != "posix" or status.st_uid == _user()
+
+
+def _user() -> int:
+    return os.geteuid() if sys.platform != "win32" else 0
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder of the cache or state folder, and the one around it, for this user alone.
+
+    Raises :class:`HatError` if other users can change what is in one of them, and :class:`OSError` if it cannot be
+    made.
+    """
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if problem := _why_unsafe(each):
+            raise HatError(
+                f"this folder {problem}, so hatframe does not use it",
+                where=str(each),
+                hint="make it yours alone (chown, chmod 700), or set HATFRAME_CACHE_DIR and HATFRAME_STATE_DIR",
+            )
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -149,76 +217,87 @@ def _umask() -> int:
 
 @contextlib.contextmanager
 def locked(path: Path, timeout: float = 60.0) -> Iterator[None]:
-    """Hold the lock of ``path`` against other threads and processes of this user.
+    """Hold the lock of ``path`` against other threads and processes, whichever environment they run in.
 
-    The lock file is in :func:`state_folder`, named by the real path, so that the folder of ``path`` stays clean.
-    Raises :class:`HatError` if another holds the lock for longer than ``timeout`` seconds.
+    What is locked is the folder that has the real path, which leaves no file; where the system cannot lock folders, it
+    is a file ``.hatframe.lock`` in that. Locks of files of one folder cannot be nested. Raises :class:`HatError` if
+    another holds the lock for longer than ``timeout`` seconds, or the folder cannot be locked.
     """
-    import filelock
-
-    key = _key(path)
-    folder = state_folder() / "locks"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{key}.lock", timeout=timeout)
-        lock.acquire()
-    except filelock.Timeout:
-        raise HatError(
-            f"another process has held its lock for {timeout:g} s" if timeout else "another process holds its lock",
-            where=str(path),
-            hint="end that process, or try again",
-        ) from None
-    except OSError as error:
-        raise HatError(
-            f"cannot create the lock: {error.strerror or error}",
-            where=str(folder),
-            hint="set HATFRAME_STATE_DIR to a writable folder",
-        ) from None
-    try:
+    folder = Path(os.path.realpath(path)).parent
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_locked_folder(folder, timeout))
+        except TimeoutError:
+            raise HatError(
+                f"another process has held its lock for {timeout:g} s" if timeout else "another process holds its lock",
+                where=str(path),
+                hint="end that process, or try again",
+            ) from None
+        except OSError as error:
+            raise HatError(f"its folder cannot be locked: {error.strerror or error}", where=str(path)) from None
         yield
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager
-def in_use(path: Path) -> Iterator[None]:
-    """Mark ``path`` as in use until the block or the process ends, so that it is not cleared; marks may overlap.
-
-    Raises :class:`OSError` if the mark cannot be created.
-    """
-    import filelock
-
-    folder = state_folder() / "uses"
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{_key(path)}.", suffix=".lock")
-    os.close(descriptor)
-    lock = filelock.FileLock(name)
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-        with contextlib.suppress(OSError):
-            Path(name).unlink(missing_ok=True)
-
-
-def is_in_use(path: Path) -> bool:
-    """Whether a running process has marked ``path`` with :func:`in_use`."""
-    import filelock
-
-    for mark in (state_folder() / "uses").glob(f"{_key(path)}.*.lock"):
+def _locked_folder(folder: Path, timeout: float) -> Iterator[None]:
+    deadline = time.monotonic() + timeout
+    with contextlib.ExitStack() as stack:
         try:
-            if time.time() - mark.stat().st_mtime < _LOCKED_BY_NOW:
-                return True
-            with filelock.FileLock(mark, timeout=0):
-                pass  # its process has ended
-            mark.unlink(missing_ok=True)
-        except filelock.Timeout:
-            return True
-        except OSError:
-            continue
+            while not stack.enter_context(_flock(folder)):
+                if time.monotonic() >= deadline:
+                    raise TimeoutError
+                stack.close()
+                time.sleep(random.uniform(0.001, 0.02))
+        except OSError as error:
+            if error.errno not in _CANNOT_LOCK_FOLDERS:
+                raise
+            import filelock
+
+            stack.enter_context(filelock.FileLock(folder / ".hatframe.lock", timeout=timeout))
+        yield
+
+
+@contextlib.contextmanager
+def _flock(folder: Path, shared: bool = False) -> Iterator[bool]:
+    """Lock a folder if no other process or thread has; yields whether it is locked."""
+    if sys.platform == "win32":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    import fcntl
+
+    def lock() -> bool:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        # One that was removed meanwhile is not the one that others lock.
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield lock()
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for processes that were forked meanwhile
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Mark a folder as in use until the block or the process ends, so that it is not cleared; marks may overlap.
+
+    Raises :class:`OSError` if it cannot be marked.
+    """
+    if sys.platform == "win32":
+        # The system removes no folder with an open file.
+        with next(path for path in folder.rglob("*") if path.is_file()).open("rb"):
+            yield
+        return
+    with _flock(folder, shared=True):
+        yield
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a running process has marked a folder with :func:`in_use`."""
+    with contextlib.suppress(OSError), _flock(folder) as free:
+        return not free
     return False
-
-
-def _key(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]

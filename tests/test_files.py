@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
 from hatframe import files
+from hatframe.errors import HatError
 
 
 def test_files_are_replaced_together(tmp_path: Path) -> None:
@@ -104,3 +111,136 @@ def test_a_file_is_on_the_disk_before_it_replaces_another(tmp_path: Path, monkey
     assert synced == []
     files.write_together({tmp_path / "new": b"123", tmp_path / "other": b"1234567"})
     assert synced == [3]
+
+
+AS_ANOTHER = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can make files of other users"
+)
+
+
+def folders_of(user: int, home: str | None) -> tuple[list[str], str]:
+    """The cache and the state folder that a process has as this user, and what it logs."""
+    code = (
+        "import json, logging, os, platformdirs\nfrom hatframe import files\nplatformdirs.user_cache_path()\n"
+        f"os.setuid({user})\nprint(json.dumps([str(files.cache_folder()), str(files.state_folder())]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{code}"],
+        env={} if home is None else {"HOME": home},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[str] = json.loads(done.stdout)
+    return found, done.stderr
+
+
+@AS_ANOTHER
+@pytest.mark.parametrize("home", ["none", "unwritable", "another user's"])
+def test_without_a_usable_home_the_folders_are_temporary(home: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        for name in (".cache", ".local/state"):
+            (Path(folder) / name / "hatframe").mkdir(parents=True)
+            (Path(folder) / name / "hatframe").chmod(0o777)
+        homes = {"none": None, "unwritable": "/proc", "another user's": folder}
+        folders, log = folders_of(54321, homes[home])
+    assert folders == [f"{tempfile.gettempdir()}/hatframe-{kind}-54321" for kind in ("cache", "state")]
+    assert log.count("HATFRAME_CACHE_DIR") == 1
+
+
+def test_a_home_is_used_where_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HATFRAME_CACHE_DIR", "HATFRAME_STATE_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert files.cache_folder().is_relative_to(tmp_path)
+    assert files.state_folder().is_relative_to(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_private_folders_are_for_this_user_only(tmp_path: Path) -> None:
+    former = os.umask(0)
+    try:
+        files.make_private(tmp_path / "cache" / "kind")
+    finally:
+        os.umask(former)
+    assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.rglob("*"))] == [0o700, 0o700]
+
+
+@pytest.mark.parametrize("place", ["cache", "cache/kind"])
+def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, place: str) -> None:
+    files.make_private(tmp_path / "cache" / "kind")
+    (tmp_path / place).chmod(0o770)
+    with pytest.raises(HatError, match="other users") as caught:
+        files.make_private(tmp_path / "cache" / "kind")
+    assert caught.value.where == str(tmp_path / place)
+
+
+@AS_ANOTHER
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
+    files.make_private(tmp_path / "cache" / "kind")
+    os.chown(tmp_path / "cache", 54321, 54321)
+    with pytest.raises(HatError, match="another user"):
+        files.make_private(tmp_path / "cache" / "kind")
+
+
+COUNTING = """
+import sys
+from pathlib import Path
+from hatframe import files
+path = Path(sys.argv[1])
+for _ in range(200):
+    with files.locked(path):
+        files.write_atomically(path, str(int(path.read_text()) + 1).encode())
+"""
+
+
+def test_processes_with_different_folders_of_their_own_exclude_each_other(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    code = f"import sys; sys.path[:] = {sys.path!r}\n{COUNTING}"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(counter)], env={**os.environ, "HATFRAME_STATE_DIR": str(tmp_path / name)}
+        )
+        for name in ("one", "two")
+    ]
+    assert [process.wait(60) for process in running] == [0, 0]
+    assert counter.read_text() == "400"
+    assert list(tmp_path.iterdir()) == [counter]
+
+
+def test_threads_exclude_each_other(tmp_path: Path) -> None:
+    held: list[int] = []
+
+    def hold() -> None:
+        with files.locked(tmp_path / "file"):
+            held.append(len(held))
+            assert held.pop() == 0
+
+    threads = [threading.Thread(target=hold) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with files.locked(tmp_path / "file"), pytest.raises(HatError, match="lock"), files.locked(tmp_path / "b", 0.05):
+        pass
+
+
+def test_where_folders_cannot_be_locked_a_file_in_them_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    original = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(9, "Bad file descriptor")
+        original(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with files.locked(tmp_path / "file"):
+        assert (tmp_path / ".hatframe.lock").exists()
+        with pytest.raises(HatError, match="another process"), files.locked(tmp_path / "file", 0.0):
+            pass
+    with files.locked(tmp_path / "file", 0.0):
+        pass

@@ -12,8 +12,9 @@ import msgspec
 from hatframe import __version__, files
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.schedule import Record
+from hatframe.errors import HatError
 from hatframe.machine import Machine
-from hatframe.packages.store import KEY, Bucket
+from hatframe.packages.store import KEY, Bucket, entry_name, read_own
 from hatframe.results.model import PackageInfo
 
 RUNS = Bucket(name="runs", summary="interrupted benchmarks, for --resume", pattern=rf"{KEY}\.json", rebuilt=False)
@@ -32,26 +33,30 @@ class Checkpoint:
         plain = {name: value for name, value in options.recorded().items() if name not in _FREE_OPTIONS}
         given = Path(options.input_data)
         data = hashlib.sha256(given.read_bytes()).hexdigest() if given.is_file() else ""
-        key = msgspec.json.encode([packages, data, plain, machine, __version__], enc_hook=str, order="deterministic")
-        self._path = RUNS.folder / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
+        self._key = msgspec.json.encode(
+            [packages, data, plain, machine, __version__], enc_hook=str, order="deterministic"
+        )
+
+    def _path(self) -> Path:
+        return RUNS.folder / f"{entry_name(RUNS.folder, [self._key])}.json"
 
     def load(self) -> list[Record] | None:
         """The records of the interrupted run; None, with a note, if there is none."""
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=list[Record])
-        except (OSError, msgspec.MsgspecError):
-            self._notify("nothing to resume: no interrupted run has these packages and options; starting a new run")
-            return None
+        with contextlib.suppress(OSError, HatError, msgspec.MsgspecError):
+            return msgspec.json.decode(read_own(self._path()), type=list[Record])
+        self._notify("nothing to resume: no interrupted run has these packages and options; starting a new run")
+        return None
 
     def save(self, records: Sequence[Record]) -> None:
         """Replace what was saved; if that fails, say so once and continue."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            files.write_atomically(self._path, msgspec.json.encode(records))
+            files.write_atomically(self._path(), msgspec.json.encode(records))
         except OSError as error:
-            self._notify(f"{self._path.parent}: this run cannot be resumed: {error.strerror or error}")
+            self._notify(f"{RUNS.folder}: this run cannot be resumed: {error.strerror or error}")
+        except HatError as error:
+            self._notify(f"this run cannot be resumed: {error}")
 
     def remove(self) -> None:
         """Forget the run: it is complete."""
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        with contextlib.suppress(OSError, HatError):
+            self._path().unlink()

@@ -8,7 +8,6 @@ it, by the content of its source and the linker that made it.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,12 +15,12 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 
-from hatframe import files
 from hatframe.backends import Linker, Measurement, SharedLibrary, Timer
 from hatframe.c.elements import ABI_TYPES, element_type
 from hatframe.calling.interface import POINTER
 from hatframe.errors import LinkError
 from hatframe.machine import Platform
+from hatframe.packages.store import cached_file
 
 SYMBOL = "hatframe_run"
 
@@ -176,17 +175,9 @@ def native_loop(signature: LoopSignature, linker: Linker, folder: Path) -> Nativ
     Raises :class:`hatframe.errors.LinkError` where the linker cannot make it, or the folder cannot keep it.
     """
     source = signature.source()
-    key = hashlib.sha256("\0".join((linker.name, linker.version(), str(Platform.host()), source)).encode()).hexdigest()[
-        :32
-    ]
-    library = folder / f"{key}.so"
+    parts = [part.encode() for part in (linker.name, linker.version(), str(Platform.host()), source)]
     try:
-        if not library.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            with files.locked(library):
-                if not library.exists():
-                    _compile(source, linker, library)
-        return NativeLoop(library)
+        return NativeLoop(cached_file(folder, parts, "loop.so", lambda: _compile(source, linker)))
     except OSError as error:
         raise LinkError(
             f"the timing loop cannot be kept: {error}",
@@ -195,16 +186,16 @@ def native_loop(signature: LoopSignature, linker: Linker, folder: Path) -> Nativ
         ) from None
 
 
-def _compile(source: str, linker: Linker, library: Path) -> None:
+def _compile(source: str, linker: Linker) -> bytes:
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="hatframe-") as name:
         folder = Path(name)
         (folder / "loop.c").write_text(source)
         linker.compile(folder / "loop.c", folder / "loop.o", flags=["-O2"])
-        output = folder / library.name
+        output = folder / "loop.so"
         linker.link_shared(SharedLibrary(output=output, objects=(folder / "loop.o",), exports=(SYMBOL,)))
-        files.write_atomically(library, output.read_bytes())
+        return output.read_bytes()
 
 
 class NativeTimer(Timer):

@@ -17,7 +17,7 @@ from hatframe.errors import HatError, UsageError
 from hatframe.format.model import Parameter
 from hatframe.packages.store import KEY, Bucket
 
-TIMERS = Bucket(name="timers", summary="timing loops in C, one per signature", pattern=rf"{KEY}\.so")
+TIMERS = Bucket(name="timers", summary="timing loops in C, one per signature", pattern=KEY)
 
 _log = logging.getLogger(__name__)
 

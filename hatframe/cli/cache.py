@@ -35,7 +35,7 @@ def list_kept(json: Json = False) -> None:
     """List what hatframe keeps: how much of each kind, and when it was last used.
 
     Libraries, timers, packages and the caches of compilers lie in the cache folder (HATFRAME_CACHE_DIR); hatframe makes
-    them again as needed. Interrupted runs and locks lie in the state folder (HATFRAME_STATE_DIR). In a pipe, each kind
+    them again as needed. Interrupted runs lie in the state folder (HATFRAME_STATE_DIR). In a pipe, each kind
     is a line of tab-separated values, in bytes and seconds.
     """
     kinds = _registered()
@@ -75,8 +75,8 @@ def clear_kept(
 ) -> None:
     """Clear what hatframe keeps.
 
-    Without a KIND, this removes everything that hatframe makes again as needed. Interrupted runs and locks are removed
-    only by name. Entries in use stay, as do files that hatframe did not make.
+    Without a KIND, this removes everything that hatframe makes again as needed. Interrupted runs are removed only by
+    name. Entries in use stay, as do files that hatframe did not make.
 
         hatframe cache clear libraries packages --older-than 30
     """

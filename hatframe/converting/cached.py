@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from hatframe import __version__, files
+from hatframe import __version__
 from hatframe.backends import Linker
 from hatframe.binary.libraries import LibraryFile, LibraryKind, content_digest, identify, import_target
 from hatframe.converting.linking import link
@@ -18,7 +17,7 @@ from hatframe.machine import Platform
 from hatframe.packages.confinement import confined
 from hatframe.packages.dependencies import UNTRUSTED, Trust
 from hatframe.packages.package import Package
-from hatframe.packages.store import KEY, Bucket
+from hatframe.packages.store import KEY, Bucket, cached_file
 from hatframe.toolchain.tool import TIME_LIMIT, private_folder
 
 _log = logging.getLogger(__name__)
@@ -42,12 +41,12 @@ def cached_dynamic_library(
         return library.path
     plan = plan_link(package, trust=trust)
     chosen = linker()
-    path = folder / _key(plan, chosen) / library.dynamic_name(library.path.stem.removeprefix("lib"))
-    # A second process waits while the first links.
-    with files.locked(path.parent, timeout=2 * TIME_LIMIT):
-        if not _is_made(path):
+
+    def make() -> bytes:
+        with private_folder() as temporary:
+            output = temporary / name
             try:
-                _link_into(path, plan, chosen)
+                link(plan, chosen, output, temporary)
             except LinkError as error:
                 raise LinkError(
                     error.message,
@@ -55,29 +54,18 @@ def cached_dynamic_library(
                     hint=f"{error.hint or 'convert the package'}; hatframe to-dynamic accepts libraries and flags",
                 ) from None
             _log.info("linked %s with %s into the cache", package.path, chosen.name)
-    return path
+            return output.read_bytes()
 
-
-def _link_into(path: Path, plan: LinkPlan, linker: Linker) -> None:
-    with private_folder() as temporary:
-        output = temporary / path.name
-        link(plan, linker, output, temporary)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            files.write_atomically(path, output.read_bytes())
-        except OSError as error:
-            raise LinkError(
-                f"cannot write the cache: {error.strerror or error}",
-                where=str(path.parent),
-                hint="set HATFRAME_CACHE_DIR to a writable folder",
-            ) from None
-
-
-def _is_made(path: Path) -> bool:
+    name = library.dynamic_name(library.path.stem.removeprefix("lib"))
     try:
-        return identify(path).kind is LibraryKind.DYNAMIC
-    except PackageError:
-        return False
+        # A second process waits while the first links.
+        return cached_file(folder, _parts(plan, chosen), name, make, timeout=2 * TIME_LIMIT)
+    except OSError as error:
+        raise LinkError(
+            f"cannot write the cache: {error.strerror or error}",
+            where=str(folder),
+            hint="set HATFRAME_CACHE_DIR to a writable folder",
+        ) from None
 
 
 def _deployed(package: Package, library: LibraryFile, trust: Trust) -> LibraryFile:
@@ -106,16 +94,16 @@ def _check_host(library: LibraryFile) -> None:
         )
 
 
-def _key(plan: LinkPlan, linker: Linker) -> str:
-    digest = hashlib.sha256()
+def _parts(plan: LinkPlan, linker: Linker) -> list[bytes]:
+    """What decides the library."""
     # Only the C code of a .hat file counts: results that are stored in it do not change the library.
     texts = [source.hat.declaration.code for source in plan.sources]
     dependencies = [dependency.text for dependency in plan.dependencies]
-    for text in (__version__, linker.name, linker.version(), *texts, "", *plan.exports, "", *dependencies, ""):
-        digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
+    given = (__version__, linker.name, linker.version(), *texts, "", *plan.exports, "", *dependencies, "")
+    parts = [text.encode("utf-8", "surrogateescape") for text in given]
     # The C code may include headers beside it.
     beside = {path for source in plan.sources for path in source.path.parent.glob("*.h") if path.is_file()}
     for path in (*plan.files[len(texts) :], *sorted(beside)):
         # Paths count because the linked library names those of its dependencies.
-        digest.update(os.fsencode(path) + b"\0" + content_digest(path))
-    return digest.hexdigest()[:32]
+        parts += (os.fsencode(path), content_digest(path))
+    return parts

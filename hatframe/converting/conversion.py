@@ -75,8 +75,8 @@ def convert(
 def write_package(contents: Mapping[Path, bytes]) -> None:
     """Write all files of a package or none; raises :class:`LinkError` if one cannot be written."""
     with contextlib.ExitStack() as stack:
-        # In the same order everywhere: two processes that write the same files cannot block each other.
-        for path in sorted(contents):
+        # One for each folder, in the same order everywhere: two processes cannot block each other.
+        for path in dict(sorted((os.path.realpath(path.parent), path) for path in contents)).values():
             stack.enter_context(files.locked(path))
         try:
             files.write_together(contents)

@@ -2,16 +2,23 @@
 
 Writers hold the lock of an entry (:func:`hatframe.files.locked`), which keeps it from being cleared. Only entries whose
 names fit their bucket count, and no link is followed: other files in a folder that the user chose are never touched.
+
+Folders are the user's alone, and names of entries depend on random bytes in them, so that others cannot foresee them.
+What other processes may have damaged is checked when it is opened.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
+import logging
 import os
 import re
+import secrets
 import stat
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,15 +27,17 @@ from hatframe import files
 from hatframe.errors import HatError, UsageError
 
 KEY = "[0-9a-f]{32}"
-"""A pattern for names that are the first half of a SHA-256."""
+"""A pattern for names that :func:`entry_name` makes."""
+
+# The file with a bucket's random bytes, and the one with the digest of an entry's content.
+_SECRET, _SEAL = ".secret", "seal"
 
 # A temporary file of this age is left from a crash: no write takes that long.
 _ABANDONED = 3600.0
-# Another process may be opening a lock that is about to be removed, and would then lock a file without a name.
-_LOCK_UNUSED = 86400.0
 _PARTIAL = re.compile(r"\.[0-9a-f]{32,64}(\.\w+)?\.[^.]+\.tmp")
 
 _buckets: dict[str, Bucket] = {}
+_log = logging.getLogger(__name__)
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +63,77 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COMPILERS = Bucket(name="compilers", summary="caches that compilers keep", pattern=r"\w[\w.-]*", idle=60.0)
-LOCKS = Bucket(name="locks", summary="locks of files that hatframe writes", pattern=rf"{KEY}\.lock", rebuilt=False)
+
+
+def entry_name(folder: Path, parts: Iterable[bytes]) -> str:
+    """The name of the entry for these parts in a bucket's folder, which is made if it is missing.
+
+    Raises :class:`HatError` if other users can change the folder, and :class:`OSError` if it cannot be made.
+    """
+    digest = hashlib.blake2b(key=_secret(folder), digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
+
+
+def _secret(folder: Path) -> bytes:
+    files.make_private(folder)
+    path = folder / _SECRET
+    with files.locked(path) if not read_own(path) else contextlib.nullcontext():
+        if not (secret := read_own(path)):
+            secret = secrets.token_bytes(32)
+            files.write_atomically(path, secret)
+    return secret[:64]
+
+
+def read_own(path: Path) -> bytes:
+    """The content of a file; empty where it is missing or another user's."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if files.is_own(os.fstat(file.fileno())):
+            return file.read()
+    return b""
+
+
+def cached_file(
+    folder: Path, parts: Iterable[bytes], name: str, make: Callable[[], bytes], *, timeout: float = 60.0
+) -> Path:
+    """The file ``name`` in the entry for these parts, with the content from ``make``, which runs once.
+
+    A file that is damaged, or another user's, is made again, with a warning. Other processes wait for at most
+    ``timeout`` seconds for one that makes it. Raises as :func:`entry_name`.
+    """
+    path = folder / entry_name(folder, parts) / name
+    if not _is_intact(path):
+        files.make_private(path.parent)
+        with files.locked(path, timeout=timeout):
+            if not _is_intact(path):
+                if path.exists():
+                    _log.warning("%s is damaged or another user's: it is made again", path)
+                try:
+                    content = make()
+                except BaseException:
+                    with contextlib.suppress(OSError):
+                        path.parent.rmdir()
+                    raise
+                files.write_together({path: content, path.with_name(_SEAL): _seal(path.parent, [content])})
+    return path
+
+
+def _is_intact(path: Path) -> bool:
+    sealed = read_own(path.with_name(_SEAL))
+    try:
+        with path.open("rb") as file:
+            blocks = iter(lambda: file.read(1 << 20), b"")
+            return files.is_own(os.fstat(file.fileno())) and hmac.compare_digest(sealed, _seal(path.parent, blocks))
+    except OSError:
+        return False
+
+
+def _seal(entry: Path, content: Iterable[bytes]) -> bytes:
+    digest = hashlib.blake2b(key=_secret(entry.parent))
+    for block in content:
+        digest.update(block)
+    return digest.hexdigest().encode()
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +176,7 @@ def clear(names: Collection[str] = (), older_than: float = 0.0) -> Cleared:
     removed: list[Entry] = []
     left: list[Left] = []
     chosen = [bucket for bucket in buckets(names) if names or bucket.rebuilt]
-    # All entries are listed first, as removing one makes locks.
-    for bucket, entry in [(each, entry) for each in chosen for entry in _entries(each)]:
+    for bucket, entry in ((each, entry) for each in chosen for entry in _entries(each)):
         if entry.age < older_than:
             continue
         try:
@@ -145,21 +223,10 @@ def _remove(bucket: Bucket, entry: Entry) -> str:
     path = entry.path
     if entry.age < (_ABANDONED if _PARTIAL.fullmatch(path.name) else bucket.idle):
         return "being written"
-    if bucket is LOCKS:
-        import filelock
-
-        if entry.age < _LOCK_UNUSED:
-            return "used within the last day"
-        try:
-            with filelock.FileLock(path, timeout=0):
-                path.unlink()
-        except filelock.Timeout:
-            return "another process holds it"
-        return ""
     with files.locked(path, timeout=0):
-        if files.is_in_use(path):
-            return "another process uses it"
         if path.is_dir():
+            if files.is_in_use(path):
+                return "another process uses it"
             files.remove_tree(path)
         else:
             path.unlink(missing_ok=True)

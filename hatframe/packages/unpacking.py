@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
+import os
 import stat
 import struct
 import unicodedata
@@ -18,7 +20,7 @@ from typing import Final
 
 from hatframe import files
 from hatframe.errors import FormatError, HatError, OutsideError, PackageError
-from hatframe.packages.store import Bucket
+from hatframe.packages.store import KEY, Bucket, entry_name
 
 # A package has a handful of files, or one .hat for each of a few thousand functions; a bomb has millions.
 MOST_ENTRIES: Final = 10_000
@@ -29,7 +31,8 @@ MOST_BYTES: Final = 2 << 30
 # Unpacking MOST_BYTES takes a minute on a slow disk, and other processes wait for it.
 _LONGEST_WAIT = 300.0
 
-PACKAGES = Bucket(name="packages", summary="contents of .zip files", pattern="[0-9a-f]{64}")
+PACKAGES = Bucket(name="packages", summary="contents of .zip files", pattern=KEY)
+_log = logging.getLogger(__name__)
 
 # What zipfile raises for invalid or damaged files.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, IndexError, OverflowError, RuntimeError, ValueError)
@@ -48,18 +51,19 @@ def unpacked(path: Path) -> Path:
     if not path.is_file():
         raise FormatError("this file does not exist", where=str(path), hint="check the path")
     with _checked(path) as archive:
-        folder = PACKAGES.folder / _digest(path)
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder = PACKAGES.folder / entry_name(PACKAGES.folder, [_digest(path)])
             with files.locked(folder, timeout=_LONGEST_WAIT):
                 if not _is_in(folder, archive):
+                    if folder.exists():
+                        _log.warning("%s is damaged or another user's: %s is unpacked again", folder, path)
                     files.remove_tree(folder)
                     with files.atomic_directory(folder) as temporary:
                         archive.extractall(temporary)
         except OSError as error:
             raise HatError(
                 f"cannot write the cache: {error.strerror or error}",
-                where=str(folder.parent),
+                where=str(PACKAGES.folder),
                 hint="set HATFRAME_CACHE_DIR to a writable folder",
             ) from None
     return folder
@@ -140,16 +144,19 @@ def _is_in(folder: Path, archive: zipfile.ZipFile) -> bool:
 
 
 def _crc(path: Path) -> int:
+    """The checksum of a file; -1 for one of another user."""
     checksum = 0
     with path.open("rb") as file:
+        if not files.is_own(os.fstat(file.fileno())):
+            return -1
         while block := file.read(1 << 20):
             checksum = zlib.crc32(block, checksum)
     return checksum
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path) -> bytes:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest()
+    return digest.digest()

@@ -124,7 +124,7 @@ def test_the_contents_of_the_data_must_be_the_same(hat: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("damage", [b"", b"[{}]", b'[{"row": ', b"\xff\xfe", b'{"records": []}'])
 def test_a_damaged_file_is_as_none(hat: Path, damage: bytes) -> None:
     checkpoint(hat).save(RECORDS)
-    (path,) = (Path(os.environ["HATFRAME_STATE_DIR"]) / "runs").iterdir()
+    (path,) = (Path(os.environ["HATFRAME_STATE_DIR"]) / "runs").glob("*.json")
     path.write_bytes(damage)
     assert checkpoint(hat).load() is None
 

@@ -136,7 +136,7 @@ def load(hat: Path, loader: str = "cffi", timer: str = "native", kernel: Kernel 
 
 
 def timers_folder() -> list[Path]:
-    return sorted((files.cache_folder() / "timers").glob("*"))
+    return sorted((files.cache_folder() / "timers").glob("[!.]*"))
 
 
 def number(t: str, value: Any) -> np.ndarray[Any, Any]:
@@ -433,7 +433,7 @@ def test_a_compiler_that_fails_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(HatError, match="the disk is full"):
         native_loop(LoopSignature(None, ()), Failing(), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("[!.]*")) == []
     assert isinstance(native_loop(LoopSignature(None, ()), Counting(), tmp_path), NativeLoop)
 
 
@@ -455,3 +455,17 @@ def test_a_quick_function_that_allocates_is_called_as_often_as_is_asked(tmp_path
     seconds = timer.run(3_000_000).seconds
     assert package["count"]() - before == 3_000_000
     assert seconds > 3_000_000 * 0.2e-9, "no processor calls a function in less"
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten"])
+def test_a_damaged_loop_is_compiled_again(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    linker = Counting()
+    native_loop(LoopSignature(None, ()), linker, tmp_path / "timers")
+    (path,) = (tmp_path / "timers").glob("*/loop.so")
+    whole = path.read_bytes()
+    path.unlink()  # it is loaded in this process
+    path.write_bytes(whole[: len(whole) // 2] if damage == "cut" else bytes(len(whole)))
+    native_loop(LoopSignature(None, ()), linker, tmp_path / "timers")
+    assert linker.compiled == 2
+    assert path.read_bytes() == whole
+    assert len(caplog.messages) == 1

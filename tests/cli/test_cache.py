@@ -22,10 +22,10 @@ KEY = "0123456789abcdef" * 2
 
 @pytest.fixture
 def timer() -> Path:
-    path = files.cache_folder() / "timers" / f"{KEY}.so"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(bytes(3 << 10))
-    os.utime(path, (time.time() - 3 * 86400,) * 2)
+    path = files.cache_folder() / "timers" / KEY
+    path.mkdir(parents=True)
+    (path / "loop.so").write_bytes(bytes(3 << 10))
+    os.utime(path / "loop.so", (time.time() - 3 * 86400,) * 2)
     return path
 
 
@@ -37,7 +37,7 @@ def run(*arguments: str) -> Any:
 
 def test_a_pipe_gets_a_line_of_plain_numbers_for_each_kind(timer: Path) -> None:
     lines = [line.split("\t") for line in run("list").stdout.splitlines()]
-    assert [line[0] for line in lines] == ["compilers", "libraries", "packages", "timers", "locks", "runs"]
+    assert [line[0] for line in lines] == ["compilers", "libraries", "packages", "timers", "runs"]
     _, number, size, newest, oldest, where = lines[3]
     assert (number, size, newest, where) == ("1", "3072", oldest, str(timer.parent))
     assert 3 * 86400 <= int(oldest) < 3 * 86400 + 60
@@ -69,16 +69,17 @@ def test_clear_reports_what_it_removed(timer: Path) -> None:
 
 def test_clear_reports_what_it_left_and_why(timer: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "hatframe")
-    lock = files.state_folder() / "locks" / f"{KEY}.lock"
-    lock.parent.mkdir(parents=True)
-    lock.touch()
-    done = run("clear", "locks", "timers", "--json")
+    used = files.cache_folder() / "packages" / KEY
+    used.mkdir(parents=True)
+    (used / "p.hat").touch()
+    with files.in_use(used):
+        done = run("clear", "--json")
     (message,) = caplog.messages
-    assert str(lock) in message
-    assert "used within the last day" in message
+    assert str(used) in message
+    assert "uses it" in message
     printed = json.loads(done.stdout)
     assert [entry["path"] for entry in printed["removed"]] == [str(timer)]
-    assert [entry["kept"]["path"] for entry in printed["left"]] == [str(lock)]
+    assert [entry["kept"]["path"] for entry in printed["left"]] == [str(used)]
 
 
 def test_an_unknown_kind_is_wrong_usage() -> None:

@@ -50,7 +50,7 @@ def refused(path: Path, kind: type[HatError], message: str) -> None:
     with pytest.raises(kind, match=message) as caught:
         unpacked(path)
     assert caught.value.where
-    assert not [file for file in unpacking.PACKAGES.folder.rglob("*") if file.is_file()], "nothing is written"
+    assert not [file for file in unpacking.PACKAGES.folder.rglob("[!.]*") if file.is_file()], "nothing is written"
 
 
 def test_files_and_folders_are_unpacked_without_their_permissions(tmp_path: Path) -> None:
