@@ -60,12 +60,12 @@ if TYPE_CHECKING:
     from hatframe.calling.workloads import ArrayWorkload
     from hatframe.files import compiler_cache, locked, write_atomically
     from hatframe.format.editing import store_in_auxiliary
-    from hatframe.packages.package import STORED_MEAN_KEYS
+    from hatframe.format.pairs import pairs_text
+    from hatframe.packages.stored import STORED_MEAN_KEYS
     from hatframe.results.reading import read_results
     from hatframe.results.table import Cell
     from hatframe.results.table import columns as result_columns
     from hatframe.results.table import row as result_row
-    from hatframe.results.text import pairs_text
     from hatframe.results.writing import encode_results
     from hatframe.toolchain.linker import ToolLinker
     from hatframe.toolchain.tool import Job, ToolResult, private_folder
@@ -85,7 +85,7 @@ _LAZY = {
     "Job": "toolchain.tool",
     "POINTER": "calling.interface",
     "PassingMode": "calling.plans",
-    "STORED_MEAN_KEYS": "packages.package",
+    "STORED_MEAN_KEYS": "packages.stored",
     "ToolLinker": "toolchain.linker",
     "ToolResult": "toolchain.tool",
     "address_of": "calling.interface",
@@ -95,7 +95,7 @@ _LAZY = {
     "identify": "binary.libraries",
     "library_content": "binary.libraries:content",
     "locked": "files",
-    "pairs_text": "results.text",
+    "pairs_text": "format.pairs",
     "plan_call": "calling.plans",
     "private_folder": "toolchain.tool",
     "read_results": "results.reading",

@@ -23,7 +23,7 @@ from hatframe.format.rendering import render_hat
 from hatframe.machine import Platform
 from hatframe.outcomes import Built, Converted, UnsupportedFunction
 from hatframe.packages.dependencies import KNOWN_FLAGS, Trust, read_dependency, statically_linked
-from hatframe.packages.package import stored_mean
+from hatframe.packages.stored import stored_mean
 from hatframe.toolchain.compiled_for import compiled_for
 from hatframe.toolchain.linker import in_job
 from hatframe.toolchain.tool import Job, private_folder

@@ -54,9 +54,12 @@ class LoadedPackage(Mapping[str, BoundFunction]):
         """
         return self._bound_function(self.package.find(name))
 
-    def fastest(self, pattern: str = "*") -> BoundFunction:
-        """The function with the best stored result among those of that name, base name or glob."""
-        return self._bound_function(self.package.fastest(pattern))
+    def fastest(self, pattern: str = "*", /, **sizes: float) -> BoundFunction:
+        """The function with the best stored result among those of that name, base name or glob.
+
+        See :meth:`Package.fastest`; ``fastest("dot_*", n=10000)`` compares the results of that size.
+        """
+        return self._bound_function(self.package.fastest(pattern, **sizes))
 
     def close(self) -> None:
         """Unload the libraries as soon as nothing uses them. Calling a function afterwards is an error."""

@@ -14,7 +14,8 @@ import typer
 from hatframe.cli.common import kernel_of, log, log_failures, print_json, print_table, show_line
 from hatframe.cli.options import AllowOutside, Functions
 from hatframe.errors import UsageError
-from hatframe.results.text import duration, pairs_text, ratio_text, sized_name
+from hatframe.format.pairs import pairs_text
+from hatframe.results.text import duration, ratio_text, sized_name
 
 if TYPE_CHECKING:
     from hatframe.results.compared import Comparison

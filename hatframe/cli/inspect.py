@@ -12,7 +12,8 @@ from hatframe.cli.common import print_json, print_table, show_line
 from hatframe.cli.options import Json, Packages
 from hatframe.format.model import Function, LogicalType, Parameter, Target
 from hatframe.format.names import base_name
-from hatframe.packages.package import Package, read_packages, stored_mean
+from hatframe.packages.package import Package, read_packages
+from hatframe.packages.stored import stored_mean
 from hatframe.results.text import duration
 
 

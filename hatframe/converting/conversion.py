@@ -17,6 +17,7 @@ from hatframe.errors import LinkError, UsageError
 from hatframe.format.editing import edit_text
 from hatframe.outcomes import Converted
 from hatframe.packages.dependencies import Dependency
+from hatframe.packages.stored import without_results
 from hatframe.toolchain.linker import in_job
 from hatframe.toolchain.tool import Job, private_folder
 
@@ -158,7 +159,7 @@ def _moved(reference: dict[str, Any], dependency: Dependency | None, old: Path, 
 def _without_durations(function: dict[str, Any]) -> dict[str, Any]:
     """A function's table without the durations that ``auxiliary`` stores, since they are of the old library."""
     auxiliary: Mapping[str, Any] = function.get("auxiliary", {})
-    kept = {key: value for key, value in auxiliary.items() if "_in_sec" not in key and key != "measured_sizes"}
+    kept = without_results(auxiliary)
     if len(kept) == len(auxiliary):
         return function
     rest = {key: value for key, value in function.items() if key != "auxiliary"}

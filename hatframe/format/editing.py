@@ -64,7 +64,7 @@ def edit_hat(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def store_in_auxiliary(path: str | Path, values: Mapping[str, Mapping[str, Any]]) -> None:
-    """Store keys in the ``auxiliary`` tables of functions, given by name, in one edit; other keys stay.
+    """Store keys in the ``auxiliary`` tables of functions, given by name, in one edit; other keys stay, also in tables.
 
     Raises :class:`FormatError` for a function that the file does not describe, and as :func:`edit_hat`.
     """
@@ -75,7 +75,16 @@ def store_in_auxiliary(path: str | Path, values: Mapping[str, Mapping[str, Any]]
             if name not in by_name:
                 raise FormatError(f"it does not describe function {name!r}", where=str(path))
             function = functions[by_name[name]]
-            _table(function, "auxiliary", f"{path}: functions.{by_name[name]}").update(stored)
+            _merge(_table(function, "auxiliary", f"{path}: functions.{by_name[name]}"), stored)
+
+
+def _merge(table: dict[str, Any], stored: Mapping[str, Any]) -> None:
+    for key, value in stored.items():
+        before = table.get(key)
+        if isinstance(before, dict) and isinstance(value, Mapping):
+            _merge(before, value)
+        else:
+            table[key] = value
 
 
 def _table(parent: dict[str, Any], key: str, where: str) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from hatframe import files
 from hatframe.errors import FormatError, PackageError, UnknownFunctionError, listed
 from hatframe.format.model import Function, HatFile
 from hatframe.format.names import matching
+from hatframe.format.pairs import pairs_text
 from hatframe.format.reading import read_hat
+from hatframe.format.signatures import signature
+from hatframe.packages.stored import StoredResult, stored_results
 
-STORED_MEAN_KEYS = ("mean_duration_in_sec", "duration_in_sec")
-"""The keys of a function's ``auxiliary`` in which existing tools store its mean duration in seconds."""
+_STORE = "store results with: hatframe bench --sink hat"
 
 
 class Unpacked(msgspec.Struct, frozen=True):
@@ -117,20 +119,44 @@ class Package:
             )
         return self.functions[names[0]]
 
-    def fastest(self, pattern: str = "*") -> Function:
-        """The function with the shortest stored mean duration among those that match a name, base name or glob.
+    def fastest(self, pattern: str = "*", /, **sizes: float) -> Function:
+        """The function with the shortest stored time among those that match a name, base name or glob.
 
-        Raises :class:`PackageError` if the pattern matches no function, or none of them has a stored result.
+        Only results of the same parameters and sizes are compared. If there are results of several sizes, name one:
+        ``fastest("dot_*", n=10000)``. Functions without a result of it do not count.
+
+        Raises :class:`PackageError` if the pattern matches no function, if none of them has a stored result, or if the
+        results do not compare.
         """
-        functions = self.select([pattern])
-        measured = [(seconds, each) for each in functions if (seconds := stored_mean(each)) is not None]
-        if not measured:
+        where = str(self.path or "")
+        results = [result for function in self.select([pattern]) for result in stored_results(function)]
+        asked = [result for result in results if sizes.items() <= result.sizes.items()]
+        if not asked:
+            wanted = f" with {pairs_text(sizes)}" if sizes else ""
             raise PackageError(
-                f"no function of {pattern!r} has a stored result",
-                where=str(self.path or ""),
-                hint="store results with: hatframe bench --sink hat",
+                f"no function of {pattern!r} has a stored result{wanted}",
+                where=where,
+                hint=f"there are results with {_choices(results)}" if results else _STORE,
             )
-        return min(measured, key=lambda pair: pair[0])[1]
+        names = list(dict.fromkeys(result.function.name for result in asked))
+        if len(names) > 1:
+            if len({signature(result.function) for result in asked}) > 1:
+                raise PackageError(
+                    f"functions with different parameters do not compare: {listed(names)}",
+                    where=where,
+                    hint="choose functions that do the same work by a name or a pattern",
+                )
+            if any(result.sizes != asked[0].sizes for result in asked):
+                raise PackageError(
+                    f"results of different sizes do not compare: those of {pattern!r} have {_choices(asked)}",
+                    where=where,
+                    hint=f"choose one, as in fastest({pattern!r}, {', '.join(pairs_text(asked[-1].sizes).split())})",
+                )
+        # Results that another tool stored have only a mean.
+        with_times = all(result.time is not None for result in asked)
+        return min(
+            asked, key=lambda result: result.time if with_times and result.time is not None else result.mean
+        ).function
 
     def _unknown(self, name: str) -> UnknownFunctionError:
         if close := difflib.get_close_matches(name, self.functions, n=3, cutoff=0.5):
@@ -140,13 +166,9 @@ class Package:
         return UnknownFunctionError(f"unknown function {name!r}", where=str(self.path or ""), hint=hint)
 
 
-def stored_mean(function: Function) -> float | None:
-    """The mean duration in seconds that an earlier run stored in the function's ``auxiliary``, or None."""
-    for key in STORED_MEAN_KEYS:
-        value = function.auxiliary.get(key)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
-            return float(value)
-    return None
+def _choices(results: Iterable[StoredResult]) -> str:
+    """The sizes of results, in words."""
+    return listed(list(dict.fromkeys(pairs_text(result.sizes) or "unknown sizes" for result in results)))
 
 
 def is_zip(path: str | Path) -> bool:

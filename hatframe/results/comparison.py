@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from hatframe.errors import listed
 from hatframe.format.names import base_name
+from hatframe.format.pairs import pairs_text
 from hatframe.results.model import FunctionResult, Ranking, Ratio, ResultsDocument
 from hatframe.results.statistics import CONFIDENCE, student_quantile
-from hatframe.results.text import duration, pairs_text, percent, ratio_text
+from hatframe.results.text import duration, percent, ratio_text
 
 # Fewer pairs than this say so little about their spread that all batches, unpaired, say more.
 _FEWEST_PAIRS = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hatframe.errors import HatError
+from hatframe.format.pairs import pairs_text
 from hatframe.results.table import columns, row
-from hatframe.results.text import pairs_text
 
 if TYPE_CHECKING:
     import pandas as pd

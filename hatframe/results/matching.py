@@ -9,11 +9,12 @@ import msgspec
 
 from hatframe.errors import HatError, listed
 from hatframe.format.names import base_name, matching
+from hatframe.format.pairs import pairs_text
 from hatframe.machine import Machine
 from hatframe.results.compared import ComparedFunction, Comparison, ResultSet, problem_of
 from hatframe.results.comparison import ratio_of
 from hatframe.results.model import FunctionResult, RunInfo
-from hatframe.results.text import pairs_text, sized_name
+from hatframe.results.text import sized_name
 
 # What else makes two results differ.
 _SETTINGS = ("timer", "cache", "threads", "input_data")

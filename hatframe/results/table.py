@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from hatframe.format.pairs import pairs_text
 from hatframe.results.model import FunctionResult, RunInfo, Statistics
-from hatframe.results.text import pairs_text
 
 Cell = str | int | float | None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from hatframe.format.pairs import pairs_text
 from hatframe.results.model import Ratio
 
 _UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
@@ -41,11 +42,6 @@ def ratio_text(ratio: Ratio) -> str:
     if ratio.ratio >= 100:
         decimals = 0
     return f"{ratio.ratio:.{decimals}f} ± {max(half, 10.0**-decimals):.{decimals}f}"
-
-
-def pairs_text(values: Mapping[str, int | float]) -> str:
-    """Named numbers in one line, such as the sizes ``M=256 N=1024``; empty where there are none."""
-    return " ".join(f"{name}={value}" for name, value in values.items())
 
 
 def sized_name(name: str, sizes: Mapping[str, int | float]) -> str:

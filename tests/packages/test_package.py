@@ -10,8 +10,7 @@ import pytest
 import sample_packages
 
 from hatframe.errors import FormatError, PackageError
-from hatframe.format.model import Function
-from hatframe.packages.package import read_package, read_packages, same_library, stored_mean
+from hatframe.packages.package import read_package, read_packages, same_library
 
 HASH = "0123456789abcdef"
 
@@ -123,18 +122,49 @@ def test_the_fastest_is_that_with_the_best_stored_mean(tmp_path: Path) -> None:
         package.fastest("f_3")
 
 
-@pytest.mark.parametrize(
-    ("auxiliary", "seconds"),
-    [
-        ({}, None),
-        ({"mean_duration_in_sec": 1.5}, 1.5),
-        ({"duration_in_sec": 2}, 2.0),
-        ({"mean_duration_in_sec": 1.0, "duration_in_sec": 2.0}, 1.0),
-        ({"mean_duration_in_sec": "fast", "duration_in_sec": 2.0}, 2.0),
-        ({"mean_duration_in_sec": True}, None),
-        ({"mean_duration_in_sec": -1.0}, None),
-        ({"mean_duration_in_sec": float("nan")}, None),
-    ],
-)
-def test_stored_means_are_read_under_both_names(auxiliary: dict[str, Any], seconds: float | None) -> None:
-    assert stored_mean(Function(name="f", arguments=(), auxiliary=auxiliary)) == seconds
+def sized(*arguments: dict[str, Any], **by_size: float) -> dict[str, Any]:
+    """A function with a stored mean for each n, as ``n1000=2.0``."""
+    tables = {f"n={name[1:]}": {"mean_duration_in_sec": seconds} for name, seconds in by_size.items()}
+    last = list(tables)[-1]
+    stored = {"measured_sizes": last, "mean_duration_in_sec": tables[last]["mean_duration_in_sec"]}
+    arguments = arguments or (sample_packages.element("n", "int64_t"), sample_packages.runtime("x", "n"))
+    return sample_packages.function(*arguments, auxiliary={**stored, "results_by_sizes": tables})
+
+
+def test_results_of_different_sizes_are_never_compared(tmp_path: Path) -> None:
+    # The first is better for few elements, and its last result is of few.
+    functions = {"dot_a": sized(n10000=9.0, n1000=1.0), "dot_b": sized(n1000=2.0, n10000=3.0)}
+    package = read_package(write(tmp_path, "a", functions))
+    assert package.fastest("dot_*", n=1000).name == "dot_a"
+    assert package.fastest("dot_*", n=10000).name == "dot_b"
+    with pytest.raises(PackageError, match=r"n=10000, n=1000") as caught:
+        package.fastest("dot_*")
+    assert "fastest('dot_*', n=" in str(caught.value)
+    with pytest.raises(PackageError, match="n=5") as caught:
+        package.fastest("dot_*", n=5)
+    assert "n=10000, n=1000" in str(caught.value)
+    assert package.fastest("dot_a").name == "dot_a"
+
+
+def test_functions_without_a_result_of_the_size_do_not_count(tmp_path: Path) -> None:
+    package = read_package(write(tmp_path, "a", {"f": sized(n8=1.0), "g": sized(n8=2.0, n9=5.0)}))
+    assert package.fastest("*", n=9).name == "g"
+
+
+def test_functions_with_different_parameters_are_never_compared(tmp_path: Path) -> None:
+    other = sample_packages.function(sample_packages.affine("B", (3,)), auxiliary={"mean_duration_in_sec": 1.0})
+    package = read_package(write(tmp_path, "a", {"f": plain(2.0), "g": other, "h": plain(3.0)}))
+    with pytest.raises(PackageError, match="f, g, h"):
+        package.fastest()
+    assert package.fastest("[fh]").name == "f"
+
+
+def test_the_estimate_of_the_time_decides_where_all_have_one(tmp_path: Path) -> None:
+    functions = {
+        name: sample_packages.function(
+            sample_packages.affine("A", (2,)), auxiliary={"mean_duration_in_sec": mean, "time_in_sec": time}
+        )
+        for name, mean, time in (("f_1", 1.0, 0.9), ("f_2", 2.0, 0.8))
+    }
+    assert read_package(write(tmp_path, "a", functions)).fastest().name == "f_2"
+    assert read_package(write(tmp_path, "a", {**functions, "g": plain(0.1)})).fastest().name == "g"

@@ -22,8 +22,10 @@ from hypothesis import strategies as st
 from result_documents import document, failed, result, run_info
 
 from hatframe.errors import SinkError, UsageError
+from hatframe.format.pairs import pairs_text
 from hatframe.format.reading import read_hat
 from hatframe.packages.package import read_package
+from hatframe.packages.stored import stored_results
 from hatframe.results.model import FunctionResult, ResultsDocument
 from hatframe.results.reading import read_results
 from hatframe.results.statistics import statistics
@@ -313,7 +315,7 @@ def test_json_continues_the_document_of_an_interrupted_run(tmp_path: Path) -> No
         JsonSink().open(run_info(), path)
     whole = document(result("old"), result("new"))
     JsonSink().open(run_info(resume=True), path).close(whole)
-    assert read_results(path) == whole
+    assert read_results(path).results == whole.results
 
 
 def test_json_replaces_an_older_document_if_asked_and_with_the_first_result(tmp_path: Path) -> None:
@@ -383,6 +385,9 @@ def test_hat_stores_the_two_known_names_and_every_statistic(tmp_path: Path) -> N
         "standard_deviation_in_sec": pytest.approx(2.6457513e-6),
         "mean_low_in_sec": figures.mean_low,
         "mean_high_in_sec": figures.mean_high,
+        "measured_date": "2024-05-06T07:08:09Z",
+        "measured_machine": "x86_64-linux, A processor",
+        "measured_run": run_info().id,
     }
     assert functions["saxpy"].auxiliary == {}
 
@@ -405,7 +410,7 @@ def test_hat_makes_the_package_know_its_fastest(tmp_path: Path) -> None:
     assert read_package(path).fastest("gemm").name == "gemm_fedcba9876543210"
 
 
-def test_hat_of_several_sizes_stores_the_first_and_all_means(tmp_path: Path) -> None:
+def test_hat_of_several_sizes_stores_the_first_and_all(tmp_path: Path) -> None:
     path = hat_file(tmp_path, "gemm")
     store(
         result("gemm", times=(5e-6,), hat_file=str(path), sizes={"M": 64, "N": 32}),
@@ -414,10 +419,23 @@ def test_hat_of_several_sizes_stores_the_first_and_all_means(tmp_path: Path) -> 
     auxiliary = read_hat(path).functions["gemm"].auxiliary
     assert auxiliary["duration_in_sec"] == 5e-6
     assert auxiliary["measured_sizes"] == "M=64 N=32"
-    assert auxiliary["mean_duration_in_sec_by_sizes"] == {"M=64 N=32": 5e-6, "M=8 N=4": 1e-6}
-    store(result("gemm", times=(7e-6,), hat_file=str(path), sizes={"M": 2, "N": 2}))
+    assert stored_means(path) == {"M=64 N=32": 5e-6, "M=8 N=4": 1e-6}
+
+
+def stored_means(path: Path) -> dict[str, float]:
+    """The mean of each size of the function gemm."""
+    return {pairs_text(each.sizes): each.mean for each in stored_results(read_hat(path).functions["gemm"])}
+
+
+def test_hat_keeps_the_results_of_other_sizes(tmp_path: Path) -> None:
+    path = hat_file(tmp_path, "gemm")
+    store(*(result("gemm", times=(n * 1e-6,), hat_file=str(path), sizes={"M": n}) for n in (8, 9)))
+    store(result("gemm", times=(7e-6,), hat_file=str(path), sizes={"M": 9}, values={"alpha": 0.5}))
+    store(result("gemm", times=(5e-6,), hat_file=str(path), sizes={"M": 9}))
+    assert stored_means(path) == {"M=8": 8e-6, "M=9 alpha=0.5": 7e-6, "M=9": 5e-6}
     auxiliary = read_hat(path).functions["gemm"].auxiliary
-    assert auxiliary["mean_duration_in_sec_by_sizes"] == {"M=2 N=2": 7e-6}
+    assert (auxiliary["measured_sizes"], auxiliary["duration_in_sec"]) == ("M=9", 5e-6)
+    assert read_package(path).fastest("gemm", M=8).name == "gemm"
 
 
 def test_hat_stores_what_an_interrupted_run_has_and_no_failures(tmp_path: Path) -> None:

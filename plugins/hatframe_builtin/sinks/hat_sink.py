@@ -34,11 +34,12 @@ class HatSink(Sink):
     All are in seconds: ``duration_in_sec`` and ``mean_duration_in_sec`` (both the mean, for two generations
     of tools), ``median_of_means_in_sec``, ``mean_of_small_means_in_sec``, ``robust_mean_in_sec``,
     ``min_of_means_in_sec``, ``max_of_means_in_sec``, ``standard_deviation_in_sec``, and the ends of the interval that
-    holds the mean with 95 % confidence, ``mean_low_in_sec`` and ``mean_high_in_sec``.
+    holds the mean with 95 % confidence, ``mean_low_in_sec`` and ``mean_high_in_sec``. ``measured_date``,
+    ``measured_machine`` and ``measured_run`` say when, where and in which run.
 
-    A runtime-sized function also has ``measured_sizes``, such as ``"M=256 N=1024"``: the sizes that those are
-    of. Of several they are the first, which all functions of a run share, so that durations compare; the
-    table ``mean_duration_in_sec_by_sizes`` holds the means of all.
+    A function with sizes, or other scalars that were set, also has ``measured_sizes``, such as ``"M=256 N=1024"``: what
+    those are of. Of several they are the first, which all functions of a run share, so that durations compare. The
+    table ``results_by_sizes`` has a table of the same keys for each; those of other sizes stay.
     """
 
     name = "hat"
@@ -68,10 +69,17 @@ class HatSink(Sink):
                         hint="unpack it, and benchmark the folder",
                     )
                 check_replaceable(hat_file)
-        return _HatRun()
+        return _HatRun(run)
 
 
 class _HatRun(SinkRun):
+    def __init__(self, run: RunInfo) -> None:
+        self._origin = {
+            "measured_date": run.started,
+            "measured_machine": str(run.machine),
+            "measured_run": run.id,
+        }
+
     def add(self, result: FunctionResult) -> None:
         """All results are stored at the end: one edit of each file."""
 
@@ -83,7 +91,7 @@ class _HatRun(SinkRun):
         errors = []
         for file, functions in by_file.items():
             try:
-                store_in_auxiliary(Path(file), {name: _keys(results) for name, results in functions.items()})
+                store_in_auxiliary(Path(file), {name: self._keys(results) for name, results in functions.items()})
             except HatError as error:  # the other files are still written
                 errors.append(str(error))
         if errors:
@@ -91,19 +99,21 @@ class _HatRun(SinkRun):
         stored = sum(map(len, by_file.values()))
         return f"functions with durations stored in {', '.join(by_file) or 'no file'}: {stored}"
 
+    def _keys(self, results: list[FunctionResult]) -> dict[str, Any]:
+        keys = {STORED_MEAN_KEYS[1]: _figures(results[0])[STORED_MEAN_KEYS[0]], **_figures(results[0]), **self._origin}
+        by_sizes = {pairs_text({**result.sizes, **result.values}): result for result in results}
+        if measured := next(iter(by_sizes)):
+            keys["measured_sizes"] = measured
+            keys["results_by_sizes"] = {
+                sizes: {**_figures(result), **self._origin} for sizes, result in by_sizes.items()
+            }
+        return keys
 
-def _keys(results: list[FunctionResult]) -> dict[str, Any]:
-    first, statistics = results[0], results[0].statistics
-    assert statistics is not None
-    keys: dict[str, Any] = dict.fromkeys(reversed(STORED_MEAN_KEYS), statistics.mean)
-    figures: dict[str, float] = msgspec.structs.asdict(statistics)
-    keys |= {f"{name}_in_sec": value for name, value in figures.items() if name not in _NOT_STORED}
-    if first.sizes:
-        keys["measured_sizes"] = pairs_text(first.sizes)
-        keys["mean_duration_in_sec_by_sizes"] = {
-            pairs_text(result.sizes): result.statistics.mean for result in results if result.statistics
-        }
-    return keys
+
+def _figures(result: FunctionResult) -> dict[str, Any]:
+    figures: dict[str, float] = msgspec.structs.asdict(result.statistics)
+    stored = {f"{name}_in_sec": value for name, value in figures.items() if name not in _NOT_STORED}
+    return {STORED_MEAN_KEYS[0]: figures["mean"], **stored}
 
 
 @hookimpl
