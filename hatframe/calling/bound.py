@@ -64,7 +64,8 @@ class ArrayFunction(BoundFunction):
         """The checks over ``conversions``, and the converter of each argument that can be checked alone."""
         checker = Checker(self.plan, conversions)
         return checker, tuple(
-            checker.converter(argument) if argument.size is None else None for argument in self.plan.arguments
+            None if argument.passing is PassingMode.RUNTIME else checker.converter(argument)
+            for argument in self.plan.arguments
         )
 
     def close(self) -> None:
@@ -184,11 +185,18 @@ class ArrayFunction(BoundFunction):
                 values[argument.position] = value
                 if argument.written:
                     outputs[argument.position] = value
-            if converter is None:
-                c_arguments.append(checker.pointer(argument, checker.receiver(argument, value)))
-            else:
-                c_arguments.append(converter(value))
+            assert converter is not None
+            c_arguments.append(converter(value))
         return c_arguments, outputs
+
+    def _with_fresh_cells(
+        self, c_arguments: Sequence[Any], outputs: Mapping[int, Array]
+    ) -> tuple[list[Any], dict[int, Array]]:
+        """The same arguments, but for outputs with cells of their own."""
+        fresh, cells = list(c_arguments), {position: np.zeros_like(cell) for position, cell in outputs.items()}
+        for position, cell in cells.items():
+            fresh[position] = self._convert[position](cell)  # type: ignore[misc]
+        return fresh, cells
 
     def _filled_in(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Any:
         if argument.passing is PassingMode.VALUE:
@@ -290,7 +298,7 @@ class ArrayFunction(BoundFunction):
 
 
 class Call:
-    """A call that returns more than its C function does."""
+    """A call that returns more than its C function does; threads may make it at the same time."""
 
     def __init__(
         self, function: ArrayFunction, c_arguments: list[Any], values: list[Any], outputs: dict[int, Array]
@@ -302,6 +310,10 @@ class Call:
         self._values = values
         self._outputs = outputs
         plan = function.plan
+        # What the function reads there, and then replaces by its output.
+        self._first = {position: cell[0] for position, cell in outputs.items() if plan.arguments[position].read}
+        # Arguments whose cells no call uses at the moment. Lists are safe between threads.
+        self._free = [(self.args, outputs)]
         names = [plan.arguments[position].name for position in outputs]
         if plan.returns:
             names.insert(0, plan.function.return_value.name or "returned")
@@ -313,31 +325,36 @@ class Call:
         )
 
     def __call__(self) -> Any:
-        returned = self._c_function(*self.args)
+        try:
+            args, outputs = self._free.pop()
+        except IndexError:
+            args, outputs = self._function._with_fresh_cells(self.args, self._outputs)
+        for position, value in self._first.items():
+            outputs[position][0] = value
+        returned = self._c_function(*args)
         function = self._function
-        results = [self._output(position, cell) for position, cell in self._outputs.items()]
+        results = [self._output(position, outputs) for position in outputs]
+        self._free.append((args, outputs))
         if function.plan.returns:
             results.insert(0, function._finish(returned) if function._finish else returned)
         if self._several:
             return self._several(*results)
         return results[0] if results else None
 
-    def _output(self, position: int, cell: Array) -> Any:
-        plan = self._function.plan.arguments[position]
+    def _output(self, position: int, outputs: Mapping[int, Array]) -> Any:
+        plan, cell = self._function.plan.arguments[position], outputs[position]
         if plan.passing is not PassingMode.ALLOCATED:
             return cell[0].item()
         if plan.layout:
             shape = plan.layout.shape
         else:
             assert plan.size is not None
-            shape = plan.size.factor_values({name: self._size(name) for name in plan.size.names})
+            positions = {name: self._function._positions[name] for name in plan.size.names}
+            sizes = {name: outputs.get(at, self._values[at]) for name, at in positions.items()}
+            shape = plan.size.factor_values({name: int(np.reshape(size, -1)[0]) for name, size in sizes.items()})
         address = int(cell[0])
         cell[0] = 0
         if any(extent < 0 for extent in shape) or (not address and 0 not in shape):
             problem = "set it to no array" if not address else f"gave it the negative shape {shape}"
             raise self._function._checker.error(plan, f"the function {problem}")
         return owned_array(address, shape, plan.element.dtype)
-
-    def _size(self, name: str) -> int:
-        position = self._function._positions[name]
-        return int(np.reshape(self._values[position], -1)[0])

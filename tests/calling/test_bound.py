@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -365,6 +367,36 @@ def test_a_prepared_call_is_the_same_call_again(package: LoadedPackage) -> None:
     assert np.array_equal(first, second)
     assert first.ctypes.data != second.ctypes.data
     assert package.back_float16_t.prepare_call(1.5)() == 1.5
+
+
+def test_a_prepared_call_begins_with_the_same_dimension_each_time(package: LoadedPackage) -> None:
+    x = np.zeros(4, np.float32)
+    call = package.grow.prepare_call(x)  # which sets its dimension to 2
+    assert call() == 2
+    x[:] = 0
+    call()
+    assert np.array_equal(x, [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("name", ["range_of", "outer", "back_float16_t"])
+def test_threads_make_one_prepared_call_at_the_same_time(package: LoadedPackage, name: str) -> None:
+    arguments, check = {
+        "range_of": (
+            (np.array(0, np.int32), np.array(3000, np.int32)),
+            lambda result: result.n == 3000 and np.array_equal(result.out, np.arange(3000)),
+        ),
+        "outer": ((np.ones(40),), lambda result: result.returned == 7 and result.out.shape == (40, 40)),
+        "back_float16_t": ((1.5,), lambda result: result == 1.5),
+    }[name]
+    call = package[name].prepare_call(*arguments)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(lambda _: check(call()), range(4000)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(results)
 
 
 def test_a_timer_cycles_through_its_argument_sets(package: LoadedPackage) -> None:
