@@ -94,7 +94,11 @@ class ArrayFunction(BoundFunction):
         """
         if self._fast is not None and not kwargs:
             return self._fast(*args)
-        return self._prepare(args, kwargs)()
+        return self._make(self._prepare(args, kwargs))
+
+    def _make(self, prepared: Callable[[], Any]) -> Any:
+        """Make a call that did not take the fast way."""
+        return prepared()
 
     def prepare_call(self, *args: Any, **kwargs: Any) -> Callable[[], Any]:
         return self._prepare(args, kwargs)
@@ -191,12 +195,12 @@ class ArrayFunction(BoundFunction):
 
     def _with_fresh_cells(
         self, c_arguments: Sequence[Any], outputs: Mapping[int, Array]
-    ) -> tuple[list[Any], dict[int, Array]]:
+    ) -> tuple[tuple[Any, ...], dict[int, Array]]:
         """The same arguments, but for outputs with cells of their own."""
         fresh, cells = list(c_arguments), {position: np.zeros_like(cell) for position, cell in outputs.items()}
         for position, cell in cells.items():
             fresh[position] = self._convert[position](cell)  # type: ignore[misc]
-        return fresh, cells
+        return tuple(fresh), cells
 
     def _filled_in(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Any:
         if argument.passing is PassingMode.VALUE:

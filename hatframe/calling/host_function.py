@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hatframe.backends import Memory, Timer
+from hatframe.backends import Measurement, Memory, Timer
 from hatframe.calling.addresses import Addresses
 from hatframe.calling.bound import ArrayFunction
 from hatframe.calling.buffers import free
 from hatframe.calling.checks import Array
+from hatframe.calling.float_mode import PreservedMode
 from hatframe.calling.interface import POINTER, ForeignInterface
 from hatframe.calling.native import LoopSignature
 from hatframe.calling.plans import CallPlan, PassingMode
 from hatframe.calling.timers import ArgumentTable, Timers
 from hatframe.calling.timing import PythonTimer
 
+_log = logging.getLogger(__name__)
+
 
 class HostFunction(ArrayFunction):
-    """A C function of this process, called over a foreign function interface."""
+    """A C function of this process, called over a foreign function interface.
+
+    Its first call, and each batch of its timers, show whether it changes the floating-point mode. Its later calls then
+    restore the mode; those of other functions need not pay for that.
+    """
 
     def __init__(
         self,
@@ -33,6 +41,9 @@ class HostFunction(ArrayFunction):
         super().__init__(plan, interface, c_function, memory, library)
         self._interface = interface
         self._timers = timers
+        self._plain_function = c_function
+        self._observed = False
+        self._usual, self._fast = self._fast, None
 
     @property
     def pointer(self) -> int:
@@ -40,7 +51,28 @@ class HostFunction(ArrayFunction):
 
         It is valid while this object exists and its package is open.
         """
-        return self._interface.address_of(self._open_function())
+        self._open_function()
+        return self._interface.address_of(self._plain_function)
+
+    def _make(self, prepared: Callable[[], Any]) -> Any:
+        if self._observed:
+            return prepared()
+        with PreservedMode() as mode:
+            result = prepared()
+        if mode.changed:
+            self.restore_mode()
+        self._observed = True
+        if self._c_function:
+            self._fast = self._usual
+        return result
+
+    def restore_mode(self) -> None:
+        """Restore the floating-point mode after each call from now on, since the function changes it."""
+        if self._c_function is self._plain_function:
+            _log.warning("%s changes the floating-point mode; it is restored after each call", self.name)
+            self._c_function = functools.partial(_preserving, self._plain_function)
+            self._usual = self._usual and self._fast_call(self._c_function)
+            self._fast = self._fast and self._usual
 
     def timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
         """A timer that calls the function with each of ``argument_sets`` in turn.
@@ -50,7 +82,7 @@ class HostFunction(ArrayFunction):
         native = self._timers and self._native_timer(self._timers, argument_sets)
         timer = native or self._python_timer(argument_sets)
         timer.keeps_alive = self._library
-        return timer
+        return _PreservingTimer(timer, self)
 
     def _native_timer(self, timers: Timers, argument_sets: Sequence[Sequence[Any]]) -> Timer | None:
         def rows() -> tuple[list[list[Any]], object]:
@@ -71,7 +103,9 @@ class HostFunction(ArrayFunction):
         calls, empty, clean_ups = [], [], []
         for arguments in argument_sets:
             prepared = self._prepare(arguments, {})
-            calls.append(prepared)
+            call = functools.partial(self._plain_function, *prepared.args)
+            call.keeps_alive = prepared  # type: ignore[attr-defined]
+            calls.append(call)
             empty.append(functools.partial(nothing, *prepared.args))
             if receivers := [arguments[position] for position in self._allocated]:
                 clean_ups.append(functools.partial(_free_received, receivers))
@@ -81,6 +115,30 @@ class HostFunction(ArrayFunction):
     def _allocated(self) -> tuple[int, ...]:
         """The positions of arguments that the function sets to arrays that it allocates."""
         return tuple(plan.position for plan in self.plan.arguments if plan.passing is PassingMode.ALLOCATED)
+
+
+class _PreservingTimer(Timer):
+    """A timer that restores the floating-point mode after each batch: other functions must not be measured in it."""
+
+    name: str  # type: ignore[misc]
+
+    def __init__(self, timer: Timer, function: HostFunction) -> None:
+        self._timer = timer
+        self._function = function
+        self.name, self.keeps_alive = timer.name, timer.keeps_alive
+        self.overhead, self.subtracts_overhead = timer.overhead, timer.subtracts_overhead
+
+    def run(self, calls: int) -> Measurement:
+        with PreservedMode() as mode:
+            measured = self._timer.run(calls)
+        if mode.changed:
+            self._function.restore_mode()
+        return measured
+
+
+def _preserving(c_function: Callable[..., Any], *arguments: Any) -> Any:
+    with PreservedMode():
+        return c_function(*arguments)
 
 
 def _free_received(receivers: Sequence[Array]) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import logging
 import os
 import sys
 import weakref
 from pathlib import Path
 from typing import Any
 
+from hatframe.calling.float_mode import PreservedMode
 from hatframe.calling.interface import ForeignInterface
+
+_log = logging.getLogger(__name__)
 
 
 class OpenLibrary:
@@ -22,7 +26,14 @@ class OpenLibrary:
 
     def __init__(self, interface: ForeignInterface, path: Path) -> None:
         before = _load_count()
-        self.handle = interface.open(_spelled_anew(path))
+        with PreservedMode() as mode:
+            self.handle = interface.open(_spelled_anew(path))
+        if mode.changed:
+            _log.warning(
+                "loading %s changed the floating-point mode (as linking with -ffast-math does, which makes denormal "
+                "numbers zero); hatframe restored it, and calls the functions in the former mode",
+                path,
+            )
         if _load_count() <= before + 1:
             # At the end of the process the system unloads everything in the right order.
             weakref.finalize(self, interface.close, self.handle).atexit = False

@@ -326,9 +326,9 @@ def test_functions_with_the_same_arguments_share_their_table_as_long_as_it_is_us
 
     sets = Sets([np.ones(1, np.float32), np.zeros(1, np.float32)] for _ in range(100))
     timers = [package[f"same_{n}"].timer(sets) for n in range(3)]
-    assert len({id(timer._table) for timer in timers}) == 1
+    assert len({id(timer._timer._table) for timer in timers}) == 1
     other = Sets(list(arguments) for arguments in sets)
-    assert package["same_4"].timer(other)._table is not timers[0]._table
+    assert package["same_4"].timer(other)._timer._table is not timers[0]._timer._table
     gone = weakref.ref(sets)
     del timers, sets
     gc.collect()
