@@ -152,11 +152,10 @@ class Package:
                     where=where,
                     hint=f"choose one, as in fastest({pattern!r}, {', '.join(pairs_text(asked[-1].sizes).split())})",
                 )
-        # Results that another tool stored have only a mean.
-        with_times = all(result.time is not None for result in asked)
-        return min(
-            asked, key=lambda result: result.time if with_times and result.time is not None else result.mean
-        ).function
+        times = [result.time for result in asked if result.time is not None]
+        if len(times) < len(asked):
+            times = [result.mean for result in asked]  # another tool stored some of them
+        return asked[times.index(min(times))].function
 
     def _unknown(self, name: str) -> UnknownFunctionError:
         if close := difflib.get_close_matches(name, self.functions, n=3, cutoff=0.5):

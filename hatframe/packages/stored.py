@@ -1,7 +1,7 @@
 """Results that earlier runs stored in a .hat file, in the ``auxiliary`` table of each function.
 
-Keys such as ``mean_duration_in_sec`` and ``time_in_sec`` are of the last run, with what ``measured_sizes`` says. The table
-``results_by_sizes`` has the same keys for everything that was ever measured.
+Keys such as ``mean_duration_in_sec`` and ``time_in_sec`` are of the last run, with what ``measured_sizes`` says. The
+table ``results_by_sizes`` has the same keys for everything that was ever measured.
 """
 
 from __future__ import annotations
@@ -61,11 +61,8 @@ def stored_results(function: Function) -> list[StoredResult]:
     for text, table in tables.items():
         mean, sizes = _mean_of(table), _sizes(text)
         if mean is not None and sizes is not None:
-            found.append(
-                StoredResult(
-                    function=function, sizes=sizes, mean=mean, time=_seconds(table, "time_in_sec"), table=table
-                )
-            )
+            time = _seconds(table, "time_in_sec")
+            found.append(StoredResult(function=function, sizes=sizes, mean=mean, time=time, table=table))
     return found
 
 

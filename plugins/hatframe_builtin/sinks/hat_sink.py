@@ -111,6 +111,7 @@ class _HatRun(SinkRun):
 
 
 def _figures(result: FunctionResult) -> dict[str, Any]:
+    assert result.statistics is not None
     figures: dict[str, float] = msgspec.structs.asdict(result.statistics)
     stored = {f"{name}_in_sec": value for name, value in figures.items() if name not in _NOT_STORED}
     return {STORED_MEAN_KEYS[0]: figures["mean"], **stored}
