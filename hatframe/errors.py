@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from types import FunctionType
+from typing import Any, TypeVar
+
+_Class = TypeVar("_Class")
 
 # Control characters, which terminals obey; line separators; and invisible characters, of which some change the order
 # in which a line is read (Boucher and Anderson, "Trojan Source: Invisible Vulnerabilities", 2021). Bytes of a file name
@@ -13,6 +18,9 @@ UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
+
+# What Python raises for paths, instead of an OSError.
+_OF_PATHS = re.compile(r"embedded null|.*null (?:byte|character)|Symlink loop|lstat: |stat: ")
 
 
 def printable(text: str) -> str:
@@ -115,3 +123,36 @@ class BenchmarkError(HatError):
 
 class DamageError(BenchmarkError):
     """Memory of a process is damaged, or may be: something came out that cannot be."""
+
+
+@contextlib.contextmanager
+def system_errors_named() -> Iterator[None]:
+    """Raise a :class:`HatError` that names the file for an error of the system that nothing else explains.
+
+    Such are names that are too long or have a NUL, loops of links, and a full disk. Also a decorator.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = os.fspath(error.filename) if isinstance(error.filename, (str, os.PathLike)) else ""
+        raise HatError((error.strerror or str(error)).lower(), where=where) from error
+    except RecursionError as error:
+        raise HatError("something is nested too deeply") from error
+    except MemoryError as error:
+        raise HatError(f"out of memory: {error}".removesuffix(": ")) from error
+    except UnicodeEncodeError as error:
+        raise HatError(f"{error.object[:100]!r} is not valid text") from error
+    except (ValueError, RuntimeError) as error:
+        if not _OF_PATHS.match(str(error)):
+            raise
+        raise HatError(f"invalid path: {error}") from error
+
+
+def methods_naming_system_errors(kind: type[_Class]) -> type[_Class]:
+    """A class with :func:`system_errors_named` around each public method that it defines."""
+    for name, method in list(vars(kind).items()):
+        if isinstance(method, FunctionType) and not name.startswith("_"):
+            setattr(kind, name, system_errors_named()(method))
+    return kind

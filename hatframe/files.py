@@ -9,6 +9,7 @@ import logging
 import os
 import random
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -107,6 +108,29 @@ def make_private(folder: Path) -> None:
                 where=str(each),
                 hint="make it yours alone (chown, chmod 700), or set HATFRAME_CACHE_DIR and HATFRAME_STATE_DIR",
             )
+
+
+MOST_BYTES = 256 << 20
+"""The most bytes of a text file that hatframe reads: many times the largest package or run."""
+
+
+def read_file(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a regular file of at most ``most`` bytes; raises :class:`OSError` for any other.
+
+    Reading a pipe may never begin, and reading a device may never end.
+    """
+    try:
+        status = path.stat()
+    except ValueError:
+        raise OSError(errno.EINVAL, "its name has a NUL character", str(path)) from None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if status.st_size > most:
+        raise OSError(errno.EFBIG, f"it has {status.st_size} bytes, and the limit is {most}", str(path))
+    with path.open("rb") as file:
+        return file.read(most)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

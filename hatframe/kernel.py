@@ -18,7 +18,7 @@ from hatframe.arguments import as_flags, as_sizes, as_tuple, backend_options, ch
 from hatframe.backends import Linker, LoadContext, Loader, Observer
 from hatframe.calling.loaded import LoadedPackage
 from hatframe.calling.requirements import check_target, unmet
-from hatframe.errors import PackageError, UsageError
+from hatframe.errors import PackageError, UsageError, methods_naming_system_errors
 from hatframe.machine import Machine, Platform
 from hatframe.outcomes import Built, Converted, Deviation, Packed
 from hatframe.packages.package import Package, protect_unpacked, read_package, read_packages, same_library
@@ -28,6 +28,7 @@ from hatframe.results.model import ResultsDocument
 from hatframe.selection import BackendSelection, RunBackends
 
 
+@methods_naming_system_errors
 class Kernel(BackendSelection):
     """Everything that hatframe does, with plugins of its own.
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from hatframe import errors
-from hatframe.errors import HatError, UnknownFunctionError, printable
+from hatframe.errors import HatError, UnknownFunctionError, printable, system_errors_named
 
 KINDS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, HatError)]
 
@@ -55,3 +58,24 @@ def test_what_people_read_stays(text: str) -> None:
 
 def test_an_error_keeps_the_text_as_it_was() -> None:
     assert HatError("a\x1bb").message == "a\x1bb"
+
+
+@pytest.mark.parametrize(
+    ("cause", "place"),
+    [
+        (lambda: Path("x" * 300).stat(), "x" * 300),
+        (lambda: os.open("a\0b", 0), "null"),
+        (lambda: "\udcff".encode(), "udcff"),
+    ],
+)
+def test_what_the_system_refuses_is_an_error_of_hatframe(cause: Callable[[], object], place: str) -> None:
+    with pytest.raises(HatError) as caught, system_errors_named():
+        cause()
+    assert place in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), BrokenPipeError("gone"), RuntimeError("mine")])
+def test_other_errors_stay_as_they_are(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, system_errors_named():
+        raise error
+    assert caught.value is error

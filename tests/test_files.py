@@ -244,3 +244,13 @@ def test_where_folders_cannot_be_locked_a_file_in_them_is(tmp_path: Path, monkey
             pass
     with files.locked(tmp_path / "file", 0.0):
         pass
+
+
+def test_only_regular_files_of_a_limited_size_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert files.read_file(path, 5) == b"12345"
+    for refused in (path, Path("/dev/zero"), tmp_path, tmp_path / "none", Path("a\0b")):
+        with pytest.raises(OSError, match=r".") as caught:
+            files.read_file(refused, 4)
+        assert caught.value.filename == str(refused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -33,9 +34,9 @@ class Checkpoint:
         plain = {name: value for name, value in options.recorded().items() if name not in _FREE_OPTIONS}
         given = Path(options.input_data)
         data = hashlib.sha256(given.read_bytes()).hexdigest() if given.is_file() else ""
-        self._key = msgspec.json.encode(
-            [packages, data, plain, machine, __version__], enc_hook=str, order="deterministic"
-        )
+        known = msgspec.to_builtins([packages, data, plain, machine, __version__], enc_hook=str)
+        # Not msgspec's JSON, which cannot have file names that are not text.
+        self._key = json.dumps(known, sort_keys=True).encode()
 
     def _path(self) -> Path:
         return RUNS.folder / f"{entry_name(RUNS.folder, [self._key])}.json"

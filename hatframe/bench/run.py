@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +27,8 @@ from hatframe.packages.package import Package
 from hatframe.results.model import ResultsDocument
 from hatframe.worker.process import LocalWorker, ProcessWorker, Worker
 
+# Seconds: three years. Clocks of some systems count no further.
+_LARGEST = 1e8
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -153,8 +154,11 @@ def _check(options: BenchOptions) -> None:
         )
     for name in ("min_time", "max_time", "precision", "timeout"):
         value = getattr(options, name)
-        if value is not None and not (0 <= value < math.inf):
-            raise UsageError(f"{name} is {value}", hint="give a number from 0 up")
+        if value is not None and not 0 <= value <= _LARGEST:
+            raise UsageError(f"{name} is {value}", hint=f"give a number from 0 to {_LARGEST:g}")
+    for name in ("batches", "cpu", "input_sets_size", "min_iterations", "seed", "threads"):
+        if not -(1 << 63) <= (getattr(options, name) or 0) < 1 << 63:
+            raise UsageError(f"{name} does not fit in 64 bits")
     if options.min_iterations > MOST_CALLS or (options.batches or 0) > MOST_CALLS:
         raise UsageError("too many calls or batches", hint=f"at most {MOST_CALLS}")
 

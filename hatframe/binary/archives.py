@@ -14,8 +14,12 @@ from pathlib import Path
 
 import msgspec
 
+from hatframe import files
 from hatframe.errors import PackageError
 from hatframe.packages.confinement import confined
+
+MOST_THIN_BYTES = 1 << 30
+"""The most bytes of all members of a thin archive, which may name one large file many times."""
 
 _MAGIC = b"!<arch>\n"
 _THIN_MAGIC = b"!<thin>\n"
@@ -40,6 +44,7 @@ def is_thin(data: bytes | mmap.mmap) -> bool:
 def members(data: bytes | mmap.mmap, path: Path) -> Iterator[Member]:
     """The members of the archive ``path`` with the content ``data``, in order and without tables."""
     thin = is_thin(data)
+    left = MOST_THIN_BYTES
     long_names = b""
     position = len(_MAGIC)
     while position + 1 < len(data):
@@ -65,17 +70,19 @@ def members(data: bytes | mmap.mmap, path: Path) -> Iterator[Member]:
         if _BSD_TABLES.fullmatch(name):
             continue
         text = name.removesuffix(b"/").decode("utf-8", "surrogateescape")
-        yield Member(text, data[start : start + size] if stored else _thin_member(path, text))
+        content = data[start : start + size] if stored else _thin_member(path, text, left)
+        left -= 0 if stored else len(content)
+        yield Member(text, content)
 
 
-def _thin_member(path: Path, name: str) -> bytes:
+def _thin_member(path: Path, name: str, most: int) -> bytes:
     where = str(path)
     hint = "restore the object files, or make the archive without the option T"
     member = confined(path.parent, name, where)
     if not member.is_file():
         raise PackageError(f"the member {name} of this thin archive is missing", where=where, hint=hint)
     try:
-        return member.read_bytes()
+        return files.read_file(member, most)
     except OSError as error:
         message = f"cannot read the member {name} of this thin archive: {error.strerror or error}"
         raise PackageError(message, where=where, hint=hint) from None

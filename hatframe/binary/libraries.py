@@ -110,7 +110,7 @@ def identify(path: Path) -> LibraryFile:
     """What a library file is; raises :class:`PackageError` for other files, and archives for several platforms."""
     with content(path) as data:
         if is_archive(data):
-            return _identify_archive(path, list(members(data, path)))
+            return _identify_archive(path, members(data, path))
         header = read_header(data)
         if header is None:
             is_text = not any(byte < 7 or 13 < byte < 27 or byte == 127 for byte in data[:1024])
@@ -119,10 +119,10 @@ def identify(path: Path) -> LibraryFile:
     return LibraryFile(path=path, kind=header.kind, format=header.format, architectures=header.architectures)
 
 
-def _identify_archive(path: Path, contained: list[Member]) -> LibraryFile:
+def _identify_archive(path: Path, contained: Iterator[Member]) -> LibraryFile:
     headers = [(member.name, read_header(member.data)) for member in contained]
     objects = [header for _, header in headers if header is not None]
-    if contained and not objects:
+    if headers and not objects:
         raise PackageError("this archive has no object files", where=str(path))
     platforms = {(header.format, header.architectures) for header in objects if header.format}
     if len(platforms) > 1:
@@ -242,7 +242,7 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 def slices(data: bytes | mmap.mmap) -> list[Slice]:
-    """The slices of a universal file of macOS; empty for other files."""
+    """The slices of a universal file of macOS, empty for other files; raises :class:`struct.error` if damaged."""
     if data[:4] not in (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"):
         return []
     (count,) = struct.unpack_from(">I", data, 4)
@@ -253,8 +253,12 @@ def slices(data: bytes | mmap.mmap) -> list[Slice]:
     found = []
     for index in range(count):
         processor, _, offset, size, *_ = layout.unpack_from(data, 8 + index * layout.size)
-        found.append(Slice(_MACH_PROCESSORS.get(processor, ""), data[offset : offset + size]))
-    return found
+        found.append((offset, offset + size, _MACH_PROCESSORS.get(processor, "")))
+    # Slices that overlap would multiply the size of the file in memory.
+    ends = [0, *(end for _, end, _ in sorted(found))]
+    if any(start < end for (start, _, _), end in zip(sorted(found), ends, strict=False)) or ends[-1] > len(data):
+        raise struct.error("the slices overlap, or end after the file")
+    return [Slice(architecture, data[start:end]) for start, end, architecture in found]
 
 
 def _universal(data: bytes | mmap.mmap) -> BinaryHeader | None:

@@ -42,7 +42,10 @@ class Symbols(msgspec.Struct, frozen=True, kw_only=True):
 def read_symbols(path: Path) -> Symbols:
     """Read the symbols of a library file, and of all slices of a universal one; raises :class:`PackageError`."""
     with content(path) as data:
-        parts = [_symbols_of(image, path) for image in _images(data[:], path)]
+        try:
+            parts = [_symbols_of(image, path) for image in _images(data[:], path)]
+        except struct.error as error:
+            raise PackageError(f"this library is damaged: {error}", where=str(path), hint="build it again") from None
     defined = frozenset[str]().union(*(part.defined for part in parts))
     return Symbols(
         defined=defined,

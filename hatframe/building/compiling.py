@@ -89,7 +89,7 @@ class Compiler(NamedTuple):
         if self.platform.os == "windows" or not any(character in str(source) for character in '"\n\\'):
             checked = folder / f"{source.stem}.c"
             code = f'#include "{source}"\n#line 1 "what hatframe understood of {source.name}"\n{_check_code(parsed)}'
-            checked.write_text(code, encoding="utf-8")
+            checked.write_text(code, encoding="utf-8", errors="surrogateescape")
         self.linker.compile(
             checked, output, platform=self.platform, include_folders=self.include_folders, flags=self.flags
         )

@@ -67,6 +67,8 @@ _CPP_KEYWORDS = frozenset(
     " requires static_assert static_cast template this thread_local throw true try typeid typename using virtual"
     " wchar_t xor xor_eq".split()
 )
+# Searching takes quadratic time.
+_LONGEST_HEADING = 1000
 # What stands before a body that the parser could not attach to a function.
 _HEADING = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*\((?:[^()]|\([^()]*\))*\)\s*\Z")
 
@@ -226,6 +228,7 @@ class _Reader:
             if body is None or body.type != "compound_statement":
                 continue
             start = max(self._unit.code.rfind(end, 0, body.start_byte) for end in (b";", b"}")) + 1
+            start = max(start, body.start_byte - _LONGEST_HEADING)
             heading = _HEADING.search(self._unit.code[start : body.start_byte].decode("utf-8", "replace"))
             place = self._unit.place(body.start_point.row)
             if (

@@ -11,6 +11,9 @@ from hatframe.errors import FormatError
 # No machine has more memory, and address arithmetic in C would overflow.
 MAX_ELEMENTS = 1 << 60
 
+# Those of an array of numpy.
+MOST_AXES = 32
+
 UNSET_OFFSET = -1
 """The ``affine_offset`` that hatlib writes for none: it means 0."""
 
@@ -27,6 +30,8 @@ class Layout(msgspec.Struct, frozen=True):
         """The layout of an ``affine_array``, row-major without a map; raises :class:`FormatError` if invalid."""
         if shape is None:
             raise FormatError("an affine_array has no shape")
+        if len(shape) > MOST_AXES:
+            raise FormatError(f"the shape has {len(shape)} extents, and the limit is {MOST_AXES}")
         if any(extent < 0 for extent in shape):
             raise FormatError(f"shape {list(shape)} has a negative extent")
         strides = row_major(shape) if affine_map is None else affine_map

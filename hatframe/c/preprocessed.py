@@ -7,6 +7,7 @@ its place. The standard's keywords replace those of GNU C, padded to the same le
 from __future__ import annotations
 
 import bisect
+import os
 import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
@@ -187,7 +188,7 @@ def _unescaped(name: bytes) -> str:
         escaped = match[1]
         return bytes([int(escaped, 8) & 255]) if escaped[0] in b"01234567" else escaped
 
-    return _ESCAPE.sub(character, name).decode("utf-8", "surrogateescape")
+    return os.fsdecode(_ESCAPE.sub(character, name))
 
 
 def _joined(comments: list[Comment]) -> list[Comment]:

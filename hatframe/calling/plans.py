@@ -14,6 +14,9 @@ from hatframe.errors import FormatError, HatError
 from hatframe.format.model import Function, LogicalType, Parameter, Usage
 from hatframe.machine import Platform
 
+MOST_ARGUMENTS = 1000
+"""The most arguments of a function: C promises 127, and ctypes passes 1024."""
+
 
 class PassingMode(enum.Enum):
     """How a parameter goes to C."""
@@ -88,6 +91,9 @@ def plan_call(function: Function) -> CallPlan:
     Raises :class:`FormatError` where its metadata contradict themselves or say too little for a call that is right;
     the error names the function and the argument.
     """
+    if len(function.arguments) > MOST_ARGUMENTS:
+        count = len(function.arguments)
+        raise FormatError(f"it has {count} arguments, and the limit is {MOST_ARGUMENTS}", where=function.name)
     plans = []
     for position, parameter in enumerate(function.arguments):
         name = parameter.name or f"arg{position}"

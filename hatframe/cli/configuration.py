@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hatframe import files
 from hatframe.errors import UsageError
 
 NO_CONFIG_VARIABLE = "HATFRAME_NO_CONFIG"
@@ -52,7 +53,7 @@ def find_tables(folder: Path) -> list[Table]:
 
 def _read(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read_file(path).decode()
     except (OSError, ValueError):
         return None
     if keys and keys[-1] not in text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import textwrap
 from typing import Any
 
@@ -50,9 +51,15 @@ class Command(_Help, TyperCommand):
     def parse_args(self, context: Any, arguments: list[str]) -> list[str]:
         from hatframe.cli.arguments import normal_arguments
 
+        parameter: Any
         spellings = {spelling for parameter in self.params for spelling in parameter.opts}
         try:
-            return super().parse_args(context, normal_arguments(arguments, spellings))
+            rest = super().parse_args(context, normal_arguments(arguments, spellings))
+            for parameter in self.params:
+                value = context.params.get(parameter.name)
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise typer.BadParameter(f"{value} is not a finite number", ctx=context, param=parameter)
+            return rest
         except typer.BadParameter as error:
             error.message += _origin(context, error.param)
             raise

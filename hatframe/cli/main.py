@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -32,7 +33,7 @@ from hatframe.cli.common import TerminatedError, log
 from hatframe.cli.configuration import NO_CONFIG_VARIABLE, defaults, disabled_plugins, find_tables
 from hatframe.cli.help import Command, Group
 from hatframe.cli.options import Reporting, with_backend_options, with_global_options
-from hatframe.errors import HatError, UsageError
+from hatframe.errors import HatError, UsageError, system_errors_named
 from hatframe.kernel import Kernel
 
 HELP = """Load, check, benchmark and convert HAT packages: compiled C functions that carry their own metadata.
@@ -133,37 +134,74 @@ def _add_plugin_commands(app: typer.Typer, kernel: Kernel) -> None:
 
 def main() -> NoReturn:
     """Run the command line of this process, and exit: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # µ and ± must not fail where only ASCII can be shown
+    _prepare_streams()
     reporting = Reporting()
     reporting.show_log()
     try:
-        # Read before typer does: the plugins decide which options and commands there are.
-        arguments = sys.argv[1:]
-        no_config = "--no-config" in arguments or os.environ.get(NO_CONFIG_VARIABLE, "") not in ("", "0")
-        tables = [] if no_config else find_tables(Path.cwd())
-        kernel = Kernel(disabled=_values_of("--disable-plugin", arguments) or disabled_plugins(tables))
-        for name in kernel.registry.not_found:
-            log.warning(f"unknown plugin {name!r} in --disable-plugin or HATFRAME_DISABLE_PLUGINS")
-        signal.signal(signal.SIGTERM, _terminate)
-        command = typer.main.get_command(build_app(kernel, reporting))
-        command(prog_name="hatframe", default_map=defaults(command, tables) if tables else None)
+        with system_errors_named():
+            _run(reporting)
+            sys.stdout.flush()
     except HatError as error:
         if reporting.debug:
             raise
-        print(f"hatframe: error: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        _end(2 if isinstance(error, UsageError) else 1, f"hatframe: error: {error}")
     except KeyboardInterrupt:
-        print("hatframe: interrupted", file=sys.stderr)
-        sys.exit(130)
+        _end(130, "hatframe: interrupted")
     except TerminatedError as error:
-        print("hatframe: terminated by a signal", file=sys.stderr)
-        sys.exit(128 + error.number)
+        _end(128 + error.number, "hatframe: terminated by a signal")
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    sys.exit(0)
+        _end(1)
+    except SystemExit as ended:
+        # Not at exit: there, output that cannot be written would be an error of Python's.
+        code = ended.code
+        _end(code if isinstance(code, int) else 1 if code else 0, code if isinstance(code, str) else "")
+    _end(0)
+
+
+def _prepare_streams() -> None:
+    """Give the process all three streams, so that no other file takes their place, and none fails for a character."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - until the end of the process
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # µ and ± must not fail where only ASCII can be shown
+
+
+def _end(status: int, message: str = "") -> NoReturn:
+    """Exit with a message; where output cannot be written, the status says so."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is sys.stderr and message:
+                print(message, file=stream)
+            stream.flush()
+        except OSError as error:
+            status = status or 1
+            if not (message or isinstance(error, BrokenPipeError)):
+                message = f"hatframe: error: cannot write the output: {error.strerror}"
+            # What is left in the buffer would fail again at exit.
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(status)
+
+
+def _run(reporting: Reporting) -> None:
+    """Run the command; click ends it by raising :class:`SystemExit`."""
+    # Read before typer does: the plugins decide which options and commands there are.
+    arguments = sys.argv[1:]
+    no_config = "--no-config" in arguments or os.environ.get(NO_CONFIG_VARIABLE, "") not in ("", "0")
+    try:
+        tables = [] if no_config else find_tables(Path.cwd())
+    except FileNotFoundError:
+        raise UsageError("the current folder was removed", hint="change to another folder") from None
+    kernel = Kernel(disabled=_values_of("--disable-plugin", arguments) or disabled_plugins(tables))
+    for name in kernel.registry.not_found:
+        log.warning(f"unknown plugin {name!r} in --disable-plugin or HATFRAME_DISABLE_PLUGINS")
+    signal.signal(signal.SIGTERM, _terminate)
+    command = typer.main.get_command(build_app(kernel, reporting))
+    command(prog_name="hatframe", default_map=defaults(command, tables) if tables else None)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

@@ -12,16 +12,18 @@ from typing import Any
 
 import msgspec
 
+from hatframe import files
 from hatframe.errors import FormatError
 from hatframe.format.model import Function, HatFile
 
+_LONG_INTEGER = re.compile(r"[0-9_]{19}|0[xob][0-9a-fA-F_]{16}")
 _OFFSET_TIME = re.compile(r":\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:)")
 
 
 def read_text(path: Path) -> str:
     """The text of a .hat file, with its line endings; raises :class:`FormatError` if it cannot be read as UTF-8."""
     try:
-        data = path.read_bytes()
+        data = files.read_file(path)
     except FileNotFoundError:
         raise FormatError("this file does not exist", where=str(path), hint="check the path") from None
     except IsADirectoryError:
@@ -51,7 +53,24 @@ def parse_document(text: str, where: str = "") -> dict[str, Any]:
         document = rtoml.loads(toml)
     except rtoml.TomlParsingError as error:
         raise FormatError(f"not valid TOML: {error}", where=where, hint="is it a .hat file?") from None
-    return _with_standard_timezones(document) if _OFFSET_TIME.search(toml) else document
+    try:
+        if _LONG_INTEGER.search(toml):
+            _check_integers(document, "", where)
+        return _with_standard_timezones(document) if _OFFSET_TIME.search(toml) else document
+    except RecursionError:
+        raise FormatError("its tables are nested too deeply", where=where) from None
+
+
+def _check_integers(value: Any, path: str, where: str) -> None:
+    """Raise :class:`FormatError` for an integer that does not fit in 64 bits, which nothing else could store."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_integers(item, f"{path}.{key}" if path else key, where)
+    elif isinstance(value, list):
+        for item in value:
+            _check_integers(item, path, where)
+    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise FormatError(f"{path}: an integer does not fit in 64 bits", where=where)
 
 
 def _with_standard_timezones(value: Any) -> Any:
@@ -72,6 +91,8 @@ def parse_hat(text: str, path: Path | None = None) -> HatFile:
         with _without_garbage_collection():
             document = parse_document(text, where)
             hat = msgspec.convert(document, HatFile)
+    except RecursionError:
+        raise FormatError("its tables are nested too deeply", where=where) from None
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `")
         key = place.rstrip("`").removeprefix("$").lstrip(".")

@@ -27,7 +27,7 @@ _SAFE_TEXT = re.compile(r"[\w .,:;/*+()<>=&|%!@^~\[\]{}-]*", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
 # Characters that no TOML string contains unescaped; some are white space in C.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_OPENING = re.compile(r"\s*(?://['\"]?\n)?[ \t]*#[ \t]*endif\b[^\n]*(?:\n|\Z)")
+_OPENING = re.compile(r"\s*(?://['\"]?\n[ \t]*)?#[ \t]*endif\b[^\n]*(?:\n|\Z)")
 _CLOSING = re.compile(r"(?:\A|(?<=\n))[ \t]*#[ \t]*ifdef[ \t]+TOML[ \t]*(?:\n(?://)?\s*)?\Z")
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import msgspec
 
 from hatframe import files
-from hatframe.errors import FormatError, PackageError, UnknownFunctionError, listed
+from hatframe.errors import FormatError, PackageError, UnknownFunctionError, listed, system_errors_named
 from hatframe.format.model import Function, HatFile
 from hatframe.format.names import matching
 from hatframe.format.pairs import pairs_text
@@ -175,6 +175,7 @@ def is_zip(path: str | Path) -> bool:
     return Path(path).suffix.lower() == ".zip" and not Path(path).is_dir()
 
 
+@system_errors_named()
 def read_package(*paths: str | Path) -> Package:
     """Read the metadata of a package. No code of it runs.
 
@@ -205,6 +206,7 @@ def read_package(*paths: str | Path) -> Package:
     return Package((hat for hats, _ in read for hat in hats), next(filter(None, (came for _, came in read)), None))
 
 
+@system_errors_named()
 def read_packages(paths: Iterable[str | Path]) -> list[Package]:
     """Read the packages in files and folders; the .hat files of one library are one package.
 

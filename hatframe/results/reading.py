@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from hatframe import files
 from hatframe.errors import HatError
 from hatframe.results.comparison import rankings
 from hatframe.results.model import FORMAT, FORMAT_VERSION, FunctionResult, ResultsDocument
@@ -61,6 +62,6 @@ def read_table(path: str | Path) -> tuple[FunctionResult, ...]:
 
 def _read(path: str | Path) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return files.read_file(Path(path))
     except OSError as error:
         raise HatError(f"the results cannot be read: {error.strerror or error}", where=str(path)) from None

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from hatframe import files
 from hatframe.errors import UsageError
 from hatframe.packages.package import is_zip, read_packages
 from hatframe.results.compared import ResultSet
@@ -50,8 +51,7 @@ def _is_package(source: str | Path) -> bool:
 def _is_json(path: Path) -> bool:
     """Whether a file looks like JSON; reading it reports why a file cannot be read."""
     try:
-        with path.open("rb") as file:
-            return file.read(1 << 10).lstrip().startswith(b"{")
+        return files.read_file(path)[: 1 << 10].lstrip().startswith(b"{")
     except OSError:
         return True
 

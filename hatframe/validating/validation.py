@@ -17,7 +17,7 @@ from hatframe.c.declarations import parameter_counts
 from hatframe.c.elements import element_type, parse_declared_type, same_type
 from hatframe.c.layouts import UNSET_OFFSET, Layout
 from hatframe.c.size_expressions import SizeExpression
-from hatframe.calling.plans import check_host_convention, plan_call
+from hatframe.calling.plans import MOST_ARGUMENTS, check_host_convention, plan_call
 from hatframe.errors import FormatError, PackageError
 from hatframe.format.model import Function, LogicalType, Parameter
 from hatframe.format.positions import Keys, Positions
@@ -27,6 +27,8 @@ from hatframe.format.schema import Violation, ViolationKind, check
 from hatframe.outcomes import Deviation, Severity
 from hatframe.packages.confinement import confined
 
+# A header of ten thousand functions; parsing it takes some seconds.
+_LONGEST_CODE = 4_000_000
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # Without these keys a function cannot be called; other required keys have a default.
 _REQUIRED_FOR_CALLS = frozenset(["arguments", "logical_type"])
@@ -139,6 +141,10 @@ class _Validator:
         if not _IDENTIFIER.fullmatch(name):
             self.error((*path, "name"), f"{name!r} is not a C identifier")
         self._check_runtime((*path, "runtime"))
+        if len(function.arguments) > MOST_ARGUMENTS:
+            message = f"{len(function.arguments)} arguments, and the limit is {MOST_ARGUMENTS}"
+            self.error((*path, "arguments"), message)
+            return
         if unnamed := [str(index) for index, argument in enumerate(function.arguments) if not argument.name]:
             which = f"argument {unnamed[0]} has" if len(unnamed) == 1 else f"arguments {', '.join(unnamed)} have"
             hint = f"in calls, their names are arg{unnamed[0]} and so on, by position"
@@ -286,6 +292,9 @@ class _Validator:
             if first_line.count(b'"') % 2 or first_line.count(b"'") % 2:
                 hint = "open the code with '''//' and close it with //'''"
                 self.warn(path, "C compilers warn of an unclosed quote here", hint)
+        if len(code) > _LONGEST_CODE:
+            self.warn(path, f"the C code has {len(code)} characters, and only {_LONGEST_CODE} are checked")
+            return
         declared = parameter_counts(bare_code(code))
         if host and not declared:
             self.warn(path, "the C code declares no functions")

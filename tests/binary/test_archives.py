@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_packages import compiler
 
-from hatframe.binary.archives import is_archive, members
+from hatframe.binary.archives import MOST_THIN_BYTES, is_archive, members
 from hatframe.errors import PackageError
 
 PATH = Path("lib.a")
@@ -99,3 +99,16 @@ def test_the_members_of_a_thin_archive_are_read_from_their_files(tmp_path: Path)
     found[0].unlink()
     with pytest.raises(PackageError, match=found[0].name):
         list(members(archive.read_bytes(), archive))
+
+
+def test_a_thin_archive_that_names_a_large_file_many_times_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "large.o").open("wb") as file:
+        file.truncate(MOST_THIN_BYTES // 2 + 1)
+    header = b"/0".ljust(16) + b"0".ljust(12) + b"0".ljust(6) + b"0".ljust(6) + b"644".ljust(8)
+    member = header + str(MOST_THIN_BYTES // 2 + 1).encode().ljust(10) + b"`\n"
+    names = b"//".ljust(48) + b"10".ljust(10) + b"`\nlarge.o/\n\n"
+    path = tmp_path / "thin.a"
+    path.write_bytes(b"!<thin>\n" + names + 3 * member)
+    with pytest.raises(PackageError, match=r"large\.o"):
+        for _ in members(path.read_bytes(), path):
+            pass

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sample_packages import compiler
 
 from hatframe.binary.libraries import LibraryKind, content_digest, extract_objects, identify, read_header
+from hatframe.binary.symbols import read_symbols
 from hatframe.errors import PackageError
 from hatframe.machine import Platform
 
@@ -197,3 +198,12 @@ def test_the_digest_of_a_thin_archive_covers_its_members(tmp_path: Path) -> None
     data[-1] ^= 1
     member.write_bytes(data)
     assert content_digest(archive) != before
+
+
+def test_a_universal_file_whose_slices_overlap_is_damaged(tmp_path: Path) -> None:
+    slices = [struct.pack(">IIIII", 0x01000007, 3, 8, 1 << 20, 0)] * 40
+    path = tmp_path / "universal.a"
+    path.write_bytes(struct.pack(">II", 0xCAFEBABE, len(slices)) + b"".join(slices) + bytes(1 << 20))
+    for read in (identify, read_symbols):
+        with pytest.raises(PackageError, match=r"universal\.a"):
+            read(path)

@@ -436,3 +436,7 @@ def test_sizes_of_types_depend_on_the_platform(platform: Platform, sizes: list[i
     extents = ", ".join(f"char x{n}[sizeof({name})]" for n, name in enumerate(("long", "void *", "long long")))
     (function,) = read_functions(f'# 1 "x.c"\nvoid f({extents}) {{}}\n', ["x.c"], platform=platform).functions
     assert [argument.shape for argument in function.function.arguments] == [(size,) for size in sizes]
+
+
+def test_a_long_word_before_a_body_costs_no_more_than_its_length() -> None:
+    assert read_functions("x" * 200_000 + "{}", [""]).functions == ()

@@ -84,3 +84,8 @@ def test_an_offset_of_minus_one_is_none_and_other_negative_ones_are_refused() ->
     for offset in (-2, -1_000_000):
         with pytest.raises(FormatError, match=str(offset)):
             Layout.of((4,), None, offset)
+
+
+def test_a_shape_of_thousands_of_extents_is_refused_at_once() -> None:
+    with pytest.raises(FormatError, match="30000"):
+        Layout.of((1 << 60,) * 30_000, None)

@@ -10,7 +10,7 @@ from sample_packages import affine, element, function, runtime
 
 from hatframe.calling.plans import PassingMode, plan_call
 from hatframe.errors import FormatError
-from hatframe.format.model import Function
+from hatframe.format.model import Function, LogicalType, Parameter
 
 
 def plan(*arguments: dict[str, Any]) -> Any:
@@ -62,3 +62,9 @@ def test_contradictions_are_refused_with_the_name_of_the_function(arguments: tup
     with pytest.raises(FormatError) as caught:
         plan(*arguments)
     assert caught.value.where.startswith("f")
+
+
+def test_a_function_of_thousands_of_arguments_is_refused_at_once() -> None:
+    number = Parameter(logical_type=LogicalType.ELEMENT, declared_type="int", element_type="int")
+    with pytest.raises(FormatError, match="20000"):
+        plan_call(Function(name="f", arguments=(number,) * 20_000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -121,3 +122,124 @@ def in_terminal(*arguments: str, folder: Path) -> str:
     os.waitpid(pid, 0)
     os.close(descriptor)
     return shown.decode()
+
+
+LONG = "x" * 300
+
+
+def odd_files(folder: Path) -> None:
+    """Files whose reading would fail in Python's words, or never end."""
+    (folder / "loop.hat").symlink_to("loop.hat")
+    (folder / "loop.json").symlink_to("loop.json")
+    (folder / "zero.hat").symlink_to("/dev/zero")
+    for name in ("fifo.hat", "fifo.json", "fifo.a", "fifo.c"):
+        os.mkfifo(folder / name)
+    (folder / "huge").mkdir()
+    with (folder / "huge" / "huge.hat").open("wb") as file:
+        file.truncate(1 << 40)
+    deep = "a." * 59 + "a"
+    (folder / "deep").mkdir()
+    (folder / "deep" / "deep.hat").write_text(f"[{deep}]\n" + f"{deep} = {{{deep} = " * 20 + "1" + "}" * 20)
+    (folder / "big").mkdir()
+    (folder / "big" / "big.hat").write_text("[functions.f.auxiliary]\nn = 1" + "0" * 30)
+    for name, library in (("library", "fifo.a"), ("objects", "empty.a")):
+        table = sample_packages.document({"f": sample_packages.function()}, library)
+        (folder / f"{name}.hat").write_text(sample_packages.hat_text(table))
+    (folder / "empty.a").write_bytes(b"!<arch>\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs on this system")
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (["inspect", "fifo.hat"], "fifo.hat"),
+        (["inspect", "zero.hat"], "zero.hat"),
+        (["inspect", "huge/huge.hat"], "huge.hat"),
+        (["inspect", "loop.hat"], "loop.hat"),
+        (["inspect", "deep/deep.hat"], "deep.hat"),
+        (["inspect", "--json", "big/big.hat"], "functions.f.auxiliary.n"),
+        (["inspect", f"{LONG}.hat"], LONG),
+        (["inspect", LONG], LONG),
+        (["inspect", f"{LONG}.zip"], LONG),
+        (["validate", LONG], LONG),
+        (["validate", "fifo.hat"], "fifo.hat"),
+        (["compare", "fifo.json", "fifo.json"], "fifo.json"),
+        (["compare", "loop.json", "loop.json"], "loop.json"),
+        (["compare", LONG, LONG], LONG),
+        (["build", "fifo.c", "-o", "out.hat"], "fifo.c"),
+        (["build", f"{LONG}.c", "-o", "out.hat"], LONG),
+        (["bench", "library.hat"], "fifo.a"),
+        (["to-dynamic", "library.hat", "out.hat"], "fifo.a"),
+        (["to-dynamic", "objects.hat", f"{LONG}/out.hat"], LONG),
+        (["pack", "library.hat", "-o", "out"], "fifo.a"),
+        (["bench", "library.hat", "--sink", f"csv={LONG}"], LONG),
+        (["bench", "library.hat", "--timeout", "1e300"], "timeout"),
+        (["bench", "library.hat", "--timeout", "inf"], "--timeout"),
+        (["bench", "library.hat", "--input-sets-size", "inf"], "--input-sets-size"),
+        (["bench", "library.hat", "--input-sets-size", "1e300"], "input_sets_size"),
+        (["bench", "library.hat", "--precision", "nan"], "--precision"),
+        (["bench", "library.hat", "--seed", "9" * 30], "seed"),
+        (["bench", "library.hat", "--threads", "9" * 30], "threads"),
+        (["cache", "clear", "--older-than", "inf"], "--older-than"),
+    ],
+)
+def test_what_the_system_refuses_is_an_error_that_names_the_place(
+    tmp_path: Path, arguments: list[str], place: str
+) -> None:
+    odd_files(tmp_path)
+    done = hatframe(*arguments, folder=tmp_path, time_limit=20)
+    assert done.returncode in (1, 2), done.stdout
+    assert "Traceback" not in done.stderr
+    assert "Error:" not in done.stderr.replace("\nError: Invalid value", "")
+    assert place in done.stderr
+
+
+def redirected(arguments: str, folder: Path) -> tuple[int, str]:
+    """The exit status and the standard error of a command line of the shell."""
+    command = f"{shlex.quote(sys.executable)} -m hatframe {arguments}"
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_output_that_cannot_be_written_is_an_error_in_one_line(tmp_path: Path) -> None:
+    status, errors = redirected("schema > /dev/full", tmp_path)
+    assert (status, len(errors.splitlines())) == (1, 1)
+    assert redirected("inspect nowhere.hat 2> /dev/full", tmp_path) == (1, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_as_if_nobody_read_them(tmp_path: Path, closed: str) -> None:
+    assert redirected(f"schema {closed} {'>/dev/null' if '1' in closed else ''}", tmp_path) == (0, "")
+    assert redirected(f"inspect nowhere.hat {closed}", tmp_path)[0] == 1
+
+
+def test_a_removed_folder_is_an_error_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f"cd gone && rmdir ../gone && {shlex.quote(sys.executable)} -P -m hatframe schema"
+    command = command.replace(" -P", "" if sys.version_info < (3, 11) else " -P")
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.slow
+def test_paths_beyond_ascii_work_where_the_system_has_only_ascii(tmp_path: Path) -> None:
+    folder = tmp_path / "Größe"
+    folder.mkdir()
+    (folder / "f.c").write_text("int f(int a) { return a; }\n")
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for arguments in (
+        ["build", folder / "f.c", "-o", folder / "f.hat"],
+        ["inspect", folder / "f.hat"],
+        ["inspect", "--json", folder / "f.hat"],
+        ["validate", folder],
+        ["bench", folder / "f.hat", "--max-time", "0.01", "--sink", f"csv={folder / 'r.csv'}", "--sink", "hat"],
+        ["bench", folder / "f.hat", "--max-time", "0.01", "--sink", f"json={folder / 'r.json'}"],
+        ["compare", folder / "r.csv", folder / "r.json"],
+        ["pack", folder / "f.hat", "-o", folder / "é"],
+        ["inspect", folder / "nowhere.hat"],
+    ):
+        command = [sys.executable, "-m", "hatframe", *map(str, arguments)]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, timeout=120)
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        assert done.returncode == (1 if "nowhere.hat" in command[-1] else 0), done.stderr.decode()

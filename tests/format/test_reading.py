@@ -156,3 +156,14 @@ def test_reading_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 20, "-" + "9" * 25, "0x1" + "0" * 16])
+def test_an_integer_beyond_64_bits_is_an_error_with_its_key(number: str) -> None:
+    with pytest.raises(FormatError, match=r"functions\.f\.auxiliary\.n"):
+        parse_document(f"[functions.f.auxiliary]\nn = {number}\n")
+
+
+@pytest.mark.parametrize("number", ["9223372036854775807", "-9223372036854775808", "0x7fffffffffffffff"])
+def test_the_largest_integers_are_read(number: str) -> None:
+    assert parse_document(f"n = {number}") == {"n": int(number, 0)}

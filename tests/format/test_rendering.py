@@ -210,3 +210,9 @@ def test_a_document_that_toml_cannot_hold_is_refused() -> None:
 
 def test_code_that_leaves_the_comment_without_a_quote_is_bare_too() -> None:
     assert bare_code("//\n#endif\nint f(void);\n#ifdef TOML\n//") == "int f(void);\n"
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", " \n"])
+def test_blanks_cost_no_more_than_their_number(blank: str) -> None:
+    code = blank * 200_000 + "void f(void);"
+    assert bare_code(code) == code

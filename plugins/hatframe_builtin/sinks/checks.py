@@ -11,12 +11,17 @@ from hatframe.plugin import SinkError
 
 def check_file(path: Path) -> None:
     """Raise :class:`SinkError` unless ``path`` is a file that can be written, or one can be made there."""
-    if not path.parent.is_dir():
-        raise SinkError(f"folder {path.parent} does not exist", where=str(path), hint="make it, or name another file")
-    if path.exists() and not path.is_file():
-        raise SinkError("not a file", where=str(path), hint="name a file to write to")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise SinkError("permission denied", where=str(path), hint="change its permissions, or name another file")
+    try:
+        if not path.parent.is_dir():
+            raise SinkError(
+                f"folder {path.parent} does not exist", where=str(path), hint="make it, or name another file"
+            )
+        if path.exists() and not path.is_file():
+            raise SinkError("not a file", where=str(path), hint="name a file to write to")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise SinkError("permission denied", where=str(path), hint="change its permissions, or name another file")
+    except OSError as error:  # such as a name that is too long
+        raise SinkError(f"cannot be written: {error.strerror or error}", where=str(path)) from None
 
 
 def check_replaceable(path: Path) -> None:
