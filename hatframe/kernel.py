@@ -541,6 +541,8 @@ class Kernel(BackendSelection):
         self,
         *sources: str | Path | ResultsDocument,
         functions: str | Sequence[str] = (),
+        size: str | Mapping[str, int] | Sequence[str | Mapping[str, int]] = (),
+        max_time: float | None = None,
         fail_slower: float | None = None,
         allow_outside: bool = False,
         **options: str | bool,
@@ -554,6 +556,9 @@ class Kernel(BackendSelection):
             files, folders, .zip files), which are measured together, round by round.
         functions
             Names, base names or globs of the functions to compare; the default is all.
+        size, max_time
+            As for :meth:`bench`, for packages that are measured. Without ``size``, they are measured with the sizes of
+            the results that they are compared with.
         fail_slower
             Functions that are slower than in the first source by more than this fraction (0.05), with the whole 95 %
             interval, or that two sources share but one has no figures of, are in the result's ``failed``.
@@ -585,9 +590,16 @@ class Kernel(BackendSelection):
         if len(sources) < 2:
             raise UsageError("there is nothing to compare with", hint="name at least two: hatframe compare A B")
 
-        def measure(packages: Sequence[str]) -> ResultsDocument:
-            # Without a race: slow functions are compared as exactly as fast ones.
-            return self.bench(*packages, functions=functions, race=False, allow_outside=allow_outside, **options)  # type: ignore[arg-type]
+        def measure(packages: Sequence[str], sizes: Sequence[Mapping[str, int]]) -> ResultsDocument:
+            return self.bench(
+                *packages,
+                functions=functions,
+                size=size or sizes,
+                max_time=max_time,
+                race=False,  # slow functions are compared as exactly as fast ones
+                allow_outside=allow_outside,
+                **options,  # type: ignore[arg-type]
+            )
 
         return compare_sets(result_sets(sources, measure), as_tuple(functions), fail_slower)
 

@@ -53,7 +53,8 @@ def with_sizes(
         numbers, dimensions = _numbers_and_dimensions(function)
         known |= numbers
         different: list[dict[str, int]] = []
-        for given in options.sizes or ({},):
+        # A choice of dimensions that only other functions have is not one for this function.
+        for given in [given for given in options.sizes if numbers & given.keys()] or [{}]:
             sizes = dict.fromkeys(dimensions, options.default_size)
             sizes.update({name: value for name, value in given.items() if name in numbers})
             if sizes not in different:

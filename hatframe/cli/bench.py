@@ -10,7 +10,7 @@ import typer
 
 from hatframe.cli.common import kernel_of, log, log_failures, print_json
 from hatframe.cli.completion import complete_backends
-from hatframe.cli.options import Functions, Packages
+from hatframe.cli.options import Functions, MaxTime, Packages, Size
 from hatframe.cli.progress import Progress
 
 _selection, _duration, _inputs, _output, _machine = (
@@ -23,14 +23,7 @@ def bench(
     context: typer.Context,
     packages: Packages,
     functions: Functions = None,
-    size: Annotated[
-        list[str] | None,
-        _selection(
-            metavar="M=256,N=1024",
-            help="Dimensions of runtime-sized functions. Repeatable, with one result for each.",
-            show_default="256 each",
-        ),
-    ] = None,
+    size: Size = None,
     loader: Annotated[
         str | None,
         _selection(
@@ -59,15 +52,7 @@ def bench(
             show_default="0.05, less for clearly slower functions",
         ),
     ] = None,
-    max_time: Annotated[
-        float | None,
-        _duration(
-            min=0.0,
-            metavar="SECONDS",
-            help="Measure each function for at most this long.",
-            show_default="45 shared by all functions, 0.1 to 2 each",
-        ),
-    ] = None,
+    max_time: MaxTime = None,
     batches: Annotated[
         int | None,
         _duration(

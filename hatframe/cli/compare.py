@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+import string
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hatframe.cli.common import kernel_of, log, log_failures, print_json, print_table, show_line
-from hatframe.cli.options import AllowOutside, Functions
+from hatframe.cli.common import console, kernel_of, log, log_failures, print_json, show_line
+from hatframe.cli.options import AllowOutside, Functions, MaxTime, Size
+from hatframe.cli.tables import Section, table_lines
 from hatframe.errors import UsageError
 from hatframe.format.pairs import pairs_text
 from hatframe.results.text import duration, ratio_text, sized_name
 
 if TYPE_CHECKING:
-    from hatframe.results.compared import Comparison
+    from hatframe.results.compared import ComparedFunction, Comparison
     from hatframe.results.model import FunctionResult
 
 
@@ -40,6 +42,8 @@ def compare(
         ),
     ],
     functions: Functions = None,
+    size: Size = None,
+    max_time: MaxTime = None,
     fail_slower: Annotated[
         str | None,
         typer.Option(metavar="PERCENT", help="Exit with status 1 if a function is slower than in A by more, as in 5%."),
@@ -54,7 +58,8 @@ def compare(
 
     For each function that A and another source share: both means, how many times slower it is than in A, the 95%
     confidence interval of that ratio, and whether the interval excludes 1. Functions match by name, or else by base
-    name, and by sizes. hatframe measures packages together, in the same rounds, which is more exact than two runs.
+    name, and by sizes. hatframe measures packages together, in the same rounds, which is more exact than two runs, and
+    without --size with the sizes of the results that they are compared with.
 
     With --fail-slower, the exit status is 1 if the whole interval of any function is above that, or if a function that
     two sources share has no figures in one of them.
@@ -65,6 +70,8 @@ def compare(
     compared = kernel_of(context).compare(
         *sources,
         functions=functions or (),
+        size=size or (),
+        max_time=max_time,
         fail_slower=None if fail_slower is None else _part(fail_slower),
         allow_outside=allow_outside,
         **options,
@@ -94,37 +101,65 @@ def _print_rows(compared: Comparison, markdown: bool) -> None:
     # The names of the files if they differ, or else the paths.
     short = [Path(source).name or source for source in compared.names]
     names = short if len(set(short)) == len(short) else list(compared.names)
-    with_sizes = any(row.sizes for row in compared.functions)
-    first, *others = names
-    header = ["function", *(["sizes"] if with_sizes else []), first]
-    for name in others:
-        header += [name, f"{name} / {first}", ""]
-    rows = []
-    for row in compared.functions:
-        cells = [row.function_name, *([pairs_text(row.sizes)] if with_sizes else []), _mean(row.results[0])]
-        for result, ratio in zip(row.results[1:], row.ratios, strict=True):
-            cells += [_mean(result), ratio_text(ratio) if ratio else "", ratio.verdict if ratio else ""]
-        rows.append(cells)
-    left = 2 if with_sizes else 1
-    right = [name for name in header[left:] if name]
+    rows = list(map(_cells, compared.functions))
     if markdown:
-        _print_markdown(header, rows, right)
+        _print_markdown(_columns(names), rows)
     else:
-        print_table(header, rows, right)
+        from rich.cells import cell_len
+
+        output = console()
+        lines = _lines(names, rows, output.width)
+        functions = {row["function"] for row in rows}
+        if any(cell_len(line) > output.width for line in lines if line not in functions):
+            letters = string.ascii_uppercase[: len(names)]
+            lines = [*(f"{letter}: {name}" for letter, name in zip(letters, names, strict=True)), ""]
+            lines += _lines(letters, rows, output.width)
+            names = list(letters)
+        for line in lines:
+            output.print(line, soft_wrap=True)
     for line in _closing(compared, names):
         if markdown:
             print()
         show_line(line)
 
 
-def _print_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
-    def line(cells: Sequence[str]) -> str:
+def _columns(names: Sequence[str]) -> dict[str, str]:
+    """The titles of the columns, by key: a time for each source, and for each but the first its ratio and verdict."""
+    first, *others = names
+    columns = {"function": "function", "sizes": "sizes", "0": first}
+    for position, name in enumerate(others, 1):
+        columns |= {f"{position}": name, f"{position} ratio": f"{name} / {first}", f"{position} verdict": ""}
+    return columns
+
+
+def _cells(row: ComparedFunction) -> dict[str, str]:
+    cells = {"function": row.function_name, "sizes": pairs_text(row.sizes), "0": _time(row.results[0])}
+    for position, (result, ratio) in enumerate(zip(row.results[1:], row.ratios, strict=True), 1):
+        cells[f"{position}"] = _time(result)
+        if ratio:
+            cells |= {f"{position} ratio": ratio_text(ratio), f"{position} verdict": ratio.verdict}
+    return cells
+
+
+def _is_number(column: str) -> bool:
+    return column[0].isdigit() and not column.endswith("verdict")
+
+
+def _lines(names: Sequence[str], rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
+    columns = _columns(names)
+    return list(table_lines(columns, [Section(rows=rows)], width=width, right=list(filter(_is_number, columns))))
+
+
+def _print_markdown(columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> None:
+    shown = [column for column in columns if column != "sizes" or any(row["sizes"] for row in rows)]
+
+    def line(cells: Iterable[str]) -> str:
         return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
 
-    show_line(line(header))
-    show_line(line(["---:" if name in right else "---" for name in header]))
+    show_line(line(columns[column] for column in shown))
+    show_line(line("---:" if _is_number(column) else "---" for column in shown))
     for row in rows:
-        show_line(line([f"`{row[0]}`", *row[1:]]))
+        show_line(line(f"`{row[column]}`" if column == "function" else row.get(column, "") for column in shown))
 
 
 def _closing(compared: Comparison, names: Sequence[str]) -> Iterator[str]:
@@ -137,7 +172,7 @@ def _closing(compared: Comparison, names: Sequence[str]) -> Iterator[str]:
             yield f"only in {name}: {', '.join(unmatched)}"
 
 
-def _mean(result: FunctionResult | None) -> str:
+def _time(result: FunctionResult | None) -> str:
     if result is None:
         return ""
     # What the ratio is made of: without the batches that something disturbed.

@@ -33,6 +33,25 @@ Functions = Annotated[
         autocompletion=complete_functions,
     ),
 ]
+Size = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="M=256,N=1024",
+        help="Dimensions of runtime-sized functions. Repeatable, with one result for each.",
+        show_default="256 each",
+        rich_help_panel="Selection",
+    ),
+]
+MaxTime = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        metavar="SECONDS",
+        help="Measure each function for at most this long.",
+        show_default="45 shared by all functions, 0.1 to 2 each",
+        rich_help_panel="Duration",
+    ),
+]
 AllowOutside = Annotated[
     bool, typer.Option("--allow-outside", help="Use libraries and files outside the package's folder.")
 ]

@@ -22,7 +22,8 @@ def print_results(results: Sequence[FunctionResult], rankings: Sequence[Ranking]
     output = console()
     right = [column for column in _COLUMNS if column not in _NAMES]
     sections = list(_sections(results, rankings, unit))
-    for line in table_lines(_COLUMNS, sections, width=output.width, right=right, optional=_OPTIONAL):
+    columns = {name: name for name in _COLUMNS}
+    for line in table_lines(columns, sections, width=output.width, right=right, optional=_OPTIONAL):
         output.print(line, soft_wrap=True)
 
 

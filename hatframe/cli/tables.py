@@ -25,15 +25,16 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def table_lines(
-    columns: Sequence[str],
+    columns: Mapping[str, str],
     sections: Sequence[Section],
     *,
     width: int,
     right: Collection[str] = (),
     optional: Sequence[str] = (),
 ) -> Iterator[str]:
-    """The lines of a table whose first column has names; at most ``width`` wide, unless a single cell is wider.
+    """The lines of a table whose first column has names; at most ``width`` wide, unless its numbers are wider.
 
+    ``columns`` has the title of each column by the key that its cells have in a row.
     Empty columns are left out. While the rest is too wide, so are those of ``optional``, the last one first. Names that
     are still too long have a line of their own.
     """
@@ -41,8 +42,8 @@ def table_lines(
 
     rows = [{column: printable(cell) for column, cell in row.items()} for section in sections for row in section.rows]
     widths = {
-        column: max(map(cell_len, (column, *(row.get(column, "") for row in rows))))
-        for column in columns
+        column: max(map(cell_len, (title, *(row.get(column, "") for row in rows))))
+        for column, title in columns.items()
         if any(row.get(column) for row in rows)
     }
     if not widths:
@@ -51,9 +52,9 @@ def table_lines(
     while left_out and _total(widths) > width:
         widths.pop(left_out.pop(), None)
     first = next(iter(widths))
-    place = max(cell_len(first), width - (_total(widths) - widths[first]))
+    place = max(cell_len(columns[first]), width - (_total(widths) - widths[first]))
     names = [cell_len(row.get(first, "")) for row in rows]
-    widths[first] = max([cell_len(first), *(name for name in names if name <= place)])
+    widths[first] = max([cell_len(columns[first]), *(name for name in names if name <= place)])
 
     def lines(cells: Row) -> Iterator[str]:
         if cell_len(cells.get(first, "")) > place:
@@ -66,7 +67,7 @@ def table_lines(
             padded.append(space + cell if column in right else cell + space)
         yield _GAP.join(padded).rstrip()
 
-    yield from lines({column: column for column in widths})
+    yield from lines({column: columns[column] for column in widths})
     following = iter(rows)
     for section in sections:
         if section.heading:

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hatframe import files
 from hatframe.errors import UsageError
+from hatframe.format.names import base_name
 from hatframe.packages.package import is_zip, read_packages
 from hatframe.results.compared import ResultSet
-from hatframe.results.model import ResultsDocument
+from hatframe.results.model import FunctionResult, ResultsDocument
 from hatframe.results.reading import read_results, read_table
 
 _log = logging.getLogger(__name__)
 
 Source = str | Path | ResultsDocument
-Measure = Callable[[Sequence[str]], ResultsDocument]
+Sizes = list[dict[str, int]]
+Measure = Callable[[Sequence[str], Sizes], ResultsDocument]
 
 
 def result_sets(sources: Sequence[Source], measure: Measure) -> list[ResultSet]:
-    """The results of each source; ``measure`` measures all packages among them in one run, so that they pair up."""
+    """The results of each source; ``measure`` measures all packages among them in one run, so that they pair up.
+
+    It gets the sizes with which other sources have results of the packages' functions.
+    """
     packages = [str(source) for source in sources if not isinstance(source, ResultsDocument) and _is_package(source)]
-    measured = _measured(packages, measure) if packages else {}
-    return [_result_set(source, measured) for source in sources]
+    others = [
+        None if not isinstance(source, ResultsDocument) and str(source) in packages else _read(source)
+        for source in sources
+    ]
+    sizes = _sizes(packages, [result for other in others if other for result in other.results])
+    measured = _measured(packages, lambda sources: measure(sources, sizes)) if packages else {}
+    return [measured[str(source)] if other is None else other for source, other in zip(sources, others, strict=True)]
 
 
-def _result_set(source: Source, measured: Mapping[str, ResultSet]) -> ResultSet:
+def _read(source: Source) -> ResultSet:
     if isinstance(source, ResultsDocument):
         files = " ".join(file for package in source.run.packages for file in package.hat_files)
         return _of_document(f"{files} ({source.run.started})", source)
-    if found := measured.get(str(source)):
-        return found
     if _is_json(Path(source)):
         return _of_document(str(source), read_results(source))
     return ResultSet(name=str(source), results=read_table(source))
@@ -42,6 +50,24 @@ def _of_document(name: str, document: ResultsDocument) -> ResultSet:
     if not document.complete:
         _log.warning("%s: this run was interrupted; it lacks results", name)
     return ResultSet(name=name, results=document.results, run=document.run)
+
+
+def _sizes(packages: Sequence[str], results: Sequence[FunctionResult]) -> Sizes:
+    """The sizes of results of functions that the packages have, without dimensions that those functions lack."""
+    if not packages or not any(result.sizes for result in results):
+        return []
+    dimensions: dict[str, set[str]] = {}
+    for package in read_packages(packages):
+        for function in package.functions.values():
+            names = (parameter.name or f"arg{position}" for position, parameter in enumerate(function.arguments))
+            dimensions.setdefault(base_name(function.name), set()).update(names)
+    found: Sizes = []
+    for result in results:
+        known = dimensions.get(base_name(result.function_name), set())
+        sizes = {name: size for name, size in result.sizes.items() if name in known}
+        if sizes and sizes not in found:
+            found.append(sizes)
+    return found
 
 
 def _is_package(source: str | Path) -> bool:
@@ -56,7 +82,7 @@ def _is_json(path: Path) -> bool:
         return True
 
 
-def _measured(sources: Sequence[str], measure: Measure) -> dict[str, ResultSet]:
+def _measured(sources: Sequence[str], measure: Callable[[Sequence[str]], ResultsDocument]) -> dict[str, ResultSet]:
     files = {source: _hat_files(source) for source in sources}
     owners: dict[str, str] = {}
     for source in sources:

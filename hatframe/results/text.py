@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from hatframe.format.pairs import pairs_text
@@ -31,17 +30,32 @@ def percent(part: float) -> str:
 
 
 def ratio_text(ratio: Ratio) -> str:
-    """A ratio with half the width of its interval, such as ``1.04 ± 0.01``; with its ends where that misleads."""
-    if ratio.high > _UNKNOWN * ratio.ratio:
-        return f"{ratio.ratio:.2f} (of an unknown interval)"
+    """A ratio with half the width of its interval, such as ``1.04 ± 0.01``; with its ends where that misleads.
+
+    It has no more digits than the first that is uncertain, and at most four after the point.
+    """
     half = (ratio.high - ratio.low) / 2
+    if not half:
+        return _rounded(ratio.ratio, -4)
+    if ratio.high > _UNKNOWN * ratio.ratio:
+        return f"{_rounded(ratio.ratio, _place(ratio.ratio) - 1)} (unknown interval)"
     if half > ratio.ratio / 2:
-        return f"{ratio.ratio:.2f} ({ratio.low:.2g} to {ratio.high:.2g})"
-    # As many decimals as the first digit of the half width has, and from two to four.
-    decimals = min(4, max(2, -math.floor(math.log10(half)))) if half else 4
-    if ratio.ratio >= 100:
-        decimals = 0
-    return f"{ratio.ratio:.{decimals}f} ± {max(half, 10.0**-decimals):.{decimals}f}"
+        ends = " to ".join(_rounded(end, _place(end) - 1) for end in (ratio.low, ratio.high))
+        return f"{_rounded(ratio.ratio, _place(ratio.ratio))} ({ends})"
+    place = max(-4, _place(half))
+    return f"{_rounded(ratio.ratio, place)} ± {_rounded(max(half, 10.0**place), place)}"
+
+
+def _place(number: float) -> int:
+    """The power of ten of the first digit of a positive number, rounded to this digit."""
+    return int(f"{number:.0e}".partition("e")[2])
+
+
+def _rounded(number: float, place: int) -> str:
+    """A number with no digits beyond a power of ten; a large one in the notation of powers."""
+    if place < 6:
+        return f"{round(number, -place):.{max(0, -place)}f}"
+    return f"{number:.{max(0, _place(number) - place)}e}".replace("e+0", "e").replace("e+", "e")
 
 
 def sized_name(name: str, sizes: Mapping[str, int | float]) -> str:

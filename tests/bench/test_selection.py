@@ -61,6 +61,28 @@ def test_each_choice_of_sizes_that_makes_a_difference_is_a_row(tmp_path: Path) -
     ]
 
 
+def test_choices_of_dimensions_that_only_others_have_do_not_count(tmp_path: Path) -> None:
+    other = function(element("n", "int64_t"), runtime("x", "n"))
+    packages = [package(tmp_path, sized=SIZED, other=other)]
+    options = BenchOptions(sizes=({"M": 5}, {"n": 7}, {"n": 8}))
+    rows = with_sizes(packages, choose(packages, options)[0], options)
+    assert [(row.function, row.sizes) for row in rows] == [
+        ("sized", {"M": 5, "K": 256}),
+        ("other", {"n": 7}),
+        ("other", {"n": 8}),
+    ]
+
+
+def test_rows_compete_with_those_of_the_same_parameters_and_sizes(tmp_path: Path) -> None:
+    packages = [package(tmp_path, sized=SIZED, again=SIZED, fixed=function(element("n", "int64_t")))]
+    options = BenchOptions(sizes=({"M": 5}, {"M": 6}))
+    rows = with_sizes(packages, choose(packages, options)[0], options)
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row.group, []).append(row.function)
+    assert sorted(groups.values()) == [["fixed"], ["sized", "again"], ["sized", "again"]]
+
+
 def test_a_dimension_that_no_function_has_is_a_usage_error(tmp_path: Path) -> None:
     packages = [package(tmp_path, sized=SIZED)]
     options = BenchOptions(sizes=({"Q": 3},))

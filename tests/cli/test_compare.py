@@ -15,8 +15,11 @@ from command_line import hatframe
 from hatframe_builtin.sinks.csv_sink import CsvSink
 from hatframe_builtin.sinks.json_sink import JsonSink
 from result_documents import document, failed, result
-from sample_packages import affine, function, make_package
+from rich.console import Console
+from sample_packages import affine, element, function, make_package, runtime
 
+from hatframe import Kernel
+from hatframe.cli import compare as compare_command
 from hatframe.results.model import FunctionResult
 
 
@@ -260,3 +263,35 @@ def test_a_package_is_not_compared_with_itself(tmp_path: Path) -> None:
     done = compare(hat, tmp_path / "package", folder=tmp_path)
     assert done.returncode == 2
     assert "same package" in done.stderr
+
+
+def test_a_narrow_table_abbreviates_the_sources_and_splits_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("measurements_before_the_change", "measurements_after_the_change")
+    for position, name in enumerate(names, 1):
+        write(tmp_path, name, measured("gemm_with_many_tiles_0123456789abcdef", position * 1e-6, sizes={"M": 256}))
+    sources = [tmp_path / f"{name}.json" for name in names]
+    monkeypatch.setattr(compare_command, "console", lambda: Console(width=80))
+    compare_command._print_rows(Kernel().compare(*sources), markdown=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"A: {names[0]}.json"
+    assert lines[3].split() == ["function", "sizes", "A", "B", "B", "/", "A"]
+    assert lines[4] == "gemm_with_many_tiles_0123456789abcdef"
+    assert lines[5].startswith(" ")
+    assert max(map(len, lines[:-1])) <= 80
+
+
+@pytest.mark.slow
+def test_packages_are_measured_with_the_sizes_of_the_documents(tmp_path: Path) -> None:
+    source = "void f(long n, const float *x, float *y) { for (long i = 0; i < n; i++) y[i] = x[i]; }"
+    table = function(element("n", "int64_t"), runtime("x", "n"), runtime("y", "n", usage="output"))
+    hat = make_package(tmp_path, source.replace("long", "long long"), {"f": table})
+    write(tmp_path, "before", measured("f", 1e-6, sizes={"n": 64}), measured("f", 2e-6, sizes={"n": 640}))
+    done = compare("before.json", hat, "--max-time", "0.02", "--format", "json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [row["sizes"] for row in json.loads(done.stdout)["functions"]] == [{"n": 64}, {"n": 640}]
+    done = compare("before.json", hat, "--size", "n=640", "--max-time", "0.02", "--format", "json", folder=tmp_path)
+    found = json.loads(done.stdout)
+    assert [row["sizes"] for row in found["functions"]] == [{"n": 640}]
+    assert found["unmatched"] == [["f (n=64)"], []]

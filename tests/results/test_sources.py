@@ -5,25 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from result_documents import document, result
 from sample_packages import document as hat_document
-from sample_packages import function, hat_text
+from sample_packages import element, function, hat_text, runtime
 
 from hatframe.errors import UsageError
 from hatframe.results.model import ResultsDocument
-from hatframe.results.sources import result_sets
+from hatframe.results.sources import Sizes, result_sets
 from hatframe.results.writing import encode_results
 
 
-def never(sources: Sequence[str]) -> ResultsDocument:
+def never(sources: Sequence[str], sizes: Sizes) -> ResultsDocument:
     raise AssertionError(f"measured {sources}")
 
 
-def package(folder: Path, name: str) -> Path:
+def package(folder: Path, name: str, *arguments: dict[str, Any]) -> Path:
     path = folder / f"{name}.hat"
-    path.write_text(hat_text(hat_document({"f": function()}, "f.so")))
+    path.write_text(hat_text(hat_document({"f": function(*arguments)}, "f.so")))
     return path
 
 
@@ -40,7 +41,8 @@ def test_packages_are_measured_together_and_each_gets_its_own_results(tmp_path: 
     one, two = package(tmp_path, "one"), package(tmp_path, "two")
     asked: list[Sequence[str]] = []
 
-    def measure(sources: Sequence[str]) -> ResultsDocument:
+    def measure(sources: Sequence[str], sizes: Sizes) -> ResultsDocument:
+        assert sizes == []
         asked.append(list(sources))
         return document(result("f", hat_file=str(two)), result("f", hat_file=str(one)))
 
@@ -48,6 +50,23 @@ def test_packages_are_measured_together_and_each_gets_its_own_results(tmp_path: 
     assert asked == [[str(one), str(two)]]
     assert [each.hat_file for each in first.results] == [str(one)]
     assert [each.hat_file for each in second.results] == [str(two)]
+
+
+def test_packages_are_measured_with_the_sizes_that_documents_have(tmp_path: Path) -> None:
+    path = package(tmp_path, "one", element("n", "int64_t"), runtime("x", "n"))
+    before = document(
+        *(result("f_0123456789abcdef", sizes={"n": n}) for n in (8, 9)),
+        result("f", sizes={"n": 8, "gone": 3}),
+        result("other", sizes={"n": 10}),
+    )
+    asked: Sizes = []
+
+    def measure(sources: Sequence[str], sizes: Sizes) -> ResultsDocument:
+        asked.extend(sizes)
+        return document(result("f", hat_file=str(path)))
+
+    result_sets([path, before], measure)
+    assert asked == [{"n": 8}, {"n": 9}]
 
 
 def test_one_package_cannot_be_two_sides(tmp_path: Path) -> None:
