@@ -39,7 +39,7 @@ _MAX_STATEMENT = 4_000
 
 def only_aliases(text: str, folder: Path) -> frozenset[str] | None:
     """The pointers that a .hat text defines if it certainly defines nothing else; ``folder`` may replace headers."""
-    code = _outside_toml(text)
+    code = outside_toml(text)
     if code is None or any(text in code for text in _BEYOND_PATTERNS):
         return None
     lines = []
@@ -60,7 +60,7 @@ def only_aliases(text: str, folder: Path) -> frozenset[str] | None:
     return frozenset(aliases - {None})
 
 
-def _outside_toml(text: str) -> str | None:
+def outside_toml(text: str) -> str | None:
     """What a C compiler sees of a .hat text; None where that takes a preprocessor."""
     if "\r" in text:
         text = _LINE_END.sub("\n", text)

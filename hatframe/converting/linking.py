@@ -12,6 +12,7 @@ from hatframe.backends import Linker, SharedLibrary
 from hatframe.binary.libraries import LibraryKind, extract_objects
 from hatframe.binary.symbols import Symbols, read_symbols
 from hatframe.c.headers import only_aliases
+from hatframe.converting.header_code import check_assembler, check_includes
 from hatframe.converting.plan import LinkPlan
 from hatframe.errors import LinkError, SymbolError, listed
 from hatframe.machine import Platform
@@ -147,6 +148,8 @@ def _compile_definitions(plan: LinkPlan, linker: Linker, platform: Platform, fol
         return None
     includes = []
     for index, source in enumerate(defining):
+        if not plan.trust.allow_outside:
+            check_includes(source.text, source.path)
         # A copy, because #include cannot name all paths.
         copy = folder / f"{index}-{re.sub(r'[^A-Za-z0-9_.-]', '_', source.path.name)}"
         copy.write_bytes(source.text.encode("utf-8"))
@@ -155,6 +158,9 @@ def _compile_definitions(plan: LinkPlan, linker: Linker, platform: Platform, fol
     source_file.write_text("".join(includes), encoding="utf-8")
     # A .hat file may include others of its folder.
     folders = list(dict.fromkeys(source.path.parent for source in defining))
+    if not plan.trust.allow_outside:
+        code = linker.preprocess(source_file, platform=platform, include_folders=folders)
+        check_assembler(code, [folder, *folders], str(plan.package.path))
     linker.compile(source_file, compiled, platform=platform, include_folders=folders, flags=("-O2",))
     return compiled
 

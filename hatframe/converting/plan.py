@@ -39,6 +39,7 @@ class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[HatSource, ...]
     added: tuple[Dependency, ...]
     library_folders: tuple[Path, ...]
+    trust: Trust = UNTRUSTED
 
     @property
     def platform(self) -> Platform:
@@ -84,6 +85,7 @@ def plan_link(
         sources=tuple(_source(hat, trust) for hat in package.hat_files),
         added=tuple(read_dependency(text, Path.cwd(), f"{option} {text}", own) for text in libraries),
         library_folders=tuple(folders),
+        trust=trust,
     )
     for dependency in plan.dependencies:
         if dependency.file and not dependency.file.suits(plan.platform):

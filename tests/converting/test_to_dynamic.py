@@ -365,7 +365,9 @@ def test_a_header_is_compiled_if_its_names_do_not_show_what_it_defines(
 ) -> None:
     path = static_package(tmp_path, source=USING, code=code)
     (tmp_path / "beside.h").write_text("int offset(void) { return 1000; }\n")
-    assert call(to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker).hat) == 1041
+    # Which file a macro includes, only a compiler knows.
+    trust = Trust(allow_outside="BESIDE_H" in code)
+    assert call(to_dynamic(read_package(path), tmp_path / "new.hat", linker=linker, trust=trust).hat) == 1041
 
 
 def test_an_error_in_a_header_has_its_line(tmp_path: Path, linker: Linker) -> None:
