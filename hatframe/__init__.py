@@ -29,6 +29,7 @@ __all__ = [
     "pack",
     "probe",
     "read_package",
+    "show",
     "to_dynamic",
     "to_static",
     "validate",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     load = Kernel().load
     pack = Kernel().pack
     probe = Kernel().probe
+    show = Kernel().show
     to_dynamic = Kernel().to_dynamic
     to_static = Kernel().to_static
     validate = Kernel().validate

@@ -603,6 +603,54 @@ class Kernel(BackendSelection):
 
         return compare_sets(result_sets(sources, measure), as_tuple(functions), fail_slower)
 
+    def show(
+        self,
+        *files: str | Path,
+        functions: str | Sequence[str] = (),
+        last: bool = False,
+        plot: str | Path | None = None,
+    ) -> tuple[ResultsDocument, ...]:
+        """Read stored results, and draw them on request. No code of a package runs.
+
+        Parameters
+        ----------
+        *files
+            What the sinks ``json``, ``csv`` and ``hat`` wrote: files of results, .hat files, folders of them, .zip
+            files.
+        functions
+            Names, base names or globs of the functions to show; the default is all.
+        last
+            Only the last run of each file.
+        plot
+            A picture to write, in the format of its suffix (.svg, .png, .pdf): the 95 % interval of each function, or
+            a curve for each over several sizes. This needs matplotlib: ``pip install 'hatframe[plot]'``.
+
+        Returns
+        -------
+        tuple of ResultsDocument
+            One for each run, in the order of the files. Results from CSV and .hat files have no batches.
+
+        Raises
+        ------
+        HatError
+            A file cannot be read or has no results, or the picture cannot be drawn.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> (run,) = hatframe.show("run.json", plot="run.svg")  # doctest: +SKIP
+        >>> run.run.started, run.fastest.function_name  # doctest: +SKIP
+        ('2026-11-28T02:17:46+00:00', 'gemm_v25')
+        """
+        from hatframe.results.sources import stored_results
+
+        found = stored_results(files, as_tuple(functions), last)
+        if plot is not None:
+            from hatframe.results.plotting import plot_results
+
+            plot_results(found, Path(plot))
+        return tuple(document for _, document in found)
+
     def probe(self, **options: str | bool) -> Machine:
         """This machine as hatframe sees it: its platform, caches, instruction sets, and what else probes report.
 

@@ -141,6 +141,16 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
             details={name: facts.details for name, facts in found},
         )
 
+    @classmethod
+    def parse(cls, text: str) -> Machine:
+        """Read what :meth:`__str__` gives: the platform, and the models as one."""
+        platform, _, model = text.partition(", ")
+        try:
+            found = Platform.parse(platform)
+        except UsageError:
+            found, model = Platform(os="", architecture=""), text
+        return cls(platform=found, details={"cpu": {"model": model}} if model else {})
+
     def __str__(self) -> str:
         """The machine in one line: its platform, and the models of its processor and devices."""
         models = (str(details["model"]) for details in self.details.values() if details.get("model"))

@@ -25,6 +25,7 @@ from hatframe.cli import (
     plugins,
     probe,
     schema,
+    show,
     to_dynamic,
     to_static,
     validate,
@@ -87,6 +88,7 @@ def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer
     for command, kinds in (
         (bench.bench, (found.loaders, found.sinks, found.meters)),
         (compare.compare, (found.loaders, found.meters)),
+        (show.show, ()),
         (build.build, (found.linkers,)),
         (to_dynamic.to_dynamic, (found.linkers,)),
         (to_static.to_static, (found.linkers,)),

@@ -62,17 +62,18 @@ def _sections(results: Sequence[FunctionResult], rankings: Sequence[Ranking], un
 def _row(name: str, result: FunctionResult, ratio: Ratio | None, packages: dict[str, str], unit: str) -> Row:
     figures = result.statistics
     assert figures is not None
+    width = figures.mean_high - figures.mean_low
     flops = result.rates.get("flops_per_second")
     return {
         "function": name,
         "package": packages[result.hat_file],
         "mean": duration(figures.mean, unit),
-        "±": percent((figures.mean_high - figures.mean_low) / 2 / figures.mean) if figures.mean > 0 else "",
+        "±": percent(width / 2 / figures.mean) if width > 0 else "",
         "median": duration(figures.median_of_means, unit),
         "min": duration(figures.min_of_means, unit),
         "ratio": "" if ratio is None else ratio_text(ratio) if ratio.low != ratio.high else "1",
         "GFLOP/s": "" if flops is None else f"{flops / 1e9:.4g}",
-        "batches": f"{result.batches} x {result.calls_per_batch}",
+        "batches": f"{result.batches} x {result.calls_per_batch}" if result.calls_per_batch else "",
     }
 
 

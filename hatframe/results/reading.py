@@ -1,4 +1,4 @@
-"""Reading the results of a run: a results document, or a CSV file."""
+"""Reading the results of runs: a results document, a CSV file, or those stored in a package."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import msgspec
 
 from hatframe import files
 from hatframe.errors import HatError
+from hatframe.machine import Machine
+from hatframe.packages.package import is_zip
 from hatframe.results.comparison import rankings
-from hatframe.results.model import FORMAT, FORMAT_VERSION, FunctionResult, ResultsDocument
-from hatframe.results.table import columns, result_of
+from hatframe.results.model import FORMAT, FORMAT_VERSION, FunctionResult, ResultsDocument, RunInfo
+from hatframe.results.table import check_header, result_of
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -20,6 +22,28 @@ class _Header(msgspec.Struct, frozen=True):
 
     format: str = ""
     format_version: int = 0
+
+
+def read_runs(path: str | Path) -> tuple[ResultsDocument, ...]:
+    """Read the runs in a results document or a CSV file, or the results stored in a package, which may be a folder."""
+    if is_package(path):
+        from hatframe.results.stored import stored_runs
+
+        return stored_runs(path)
+    return (read_results(path),) if _is_json(Path(path)) else read_table(path)
+
+
+def is_package(path: str | Path) -> bool:
+    """Whether a path is one of a package rather than of a file of results."""
+    return Path(path).suffix == ".hat" or is_zip(path) or Path(path).is_dir()
+
+
+def _is_json(path: Path) -> bool:
+    """Whether a file looks like JSON; reading it reports why a file cannot be read."""
+    try:
+        return files.read_file(path)[: 1 << 10].lstrip().startswith(b"{")
+    except OSError:
+        return True
 
 
 def read_results(path: str | Path) -> ResultsDocument:
@@ -46,18 +70,42 @@ def read_results(path: str | Path) -> ResultsDocument:
     return msgspec.structs.replace(document, rankings=rankings(document.results))
 
 
-def read_table(path: str | Path) -> tuple[FunctionResult, ...]:
-    """Read the results in a CSV file that hatframe wrote, one for each row; they have no batches."""
+def read_table(path: str | Path) -> tuple[ResultsDocument, ...]:
+    """Read the runs in a CSV file that hatframe wrote, in the order of their first rows; results have no batches.
+
+    Rows without a run, as former versions wrote them, are of one.
+    """
     # pandas would take half a second to import. Paths may have undecodable bytes; spreadsheets put a mark in front.
     text = _read(path).decode("utf-8-sig", "surrogateescape")
     rows = csv.reader(io.StringIO(text, newline=""))
+    runs: dict[str, tuple[RunInfo, list[FunctionResult]]] = {}
     try:
-        if tuple(next(rows, ())) != columns():
-            hint = "use a file that this version wrote with --sink csv or --sink json"
-            raise HatError("not a CSV file of hatframe's results: its header differs", where=str(path), hint=hint)
-        return tuple(result_of(dict(zip(columns(), cells, strict=True))) for cells in rows if cells)
+        header = next(rows, [])
+        check_header(header)
+        for cells in filter(None, rows):
+            row = dict(zip(header, cells, strict=True))
+            run = row.get("run", "")
+            if run not in runs:
+                runs[run] = (_run_of(row), [])
+            runs[run][1].append(result_of(row))
     except (ValueError, csv.Error) as error:
+        if rows.line_num < 2:
+            hint = "use a file that hatframe wrote with --sink csv or --sink json"
+            raise HatError(str(error), where=str(path), hint=hint) from None
         raise HatError(f"invalid row: {error}", where=f"{path}, line {rows.line_num}") from None
+    return tuple(
+        ResultsDocument(run=run, results=tuple(results), rankings=rankings(results)) for run, results in runs.values()
+    )
+
+
+def _run_of(row: dict[str, str]) -> RunInfo:
+    return RunInfo(
+        id=row.get("run", ""),
+        started=row.get("date", ""),
+        machine=Machine.parse(row.get("machine", "")),
+        hatframe_version="",
+        python_version="",
+    )
 
 
 def _read(path: str | Path) -> bytes:

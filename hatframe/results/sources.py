@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from hatframe import files
-from hatframe.errors import UsageError
-from hatframe.format.names import base_name
+import msgspec
+
+from hatframe.errors import HatError, UsageError
+from hatframe.format.names import base_name, matching
 from hatframe.packages.package import is_zip, read_packages
 from hatframe.results.compared import ResultSet
+from hatframe.results.comparison import rankings
 from hatframe.results.model import FunctionResult, ResultsDocument
-from hatframe.results.reading import read_results, read_table
+from hatframe.results.reading import is_package, read_runs
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ def result_sets(sources: Sequence[Source], measure: Measure) -> list[ResultSet]:
 
     It gets the sizes with which other sources have results of the packages' functions.
     """
-    packages = [str(source) for source in sources if not isinstance(source, ResultsDocument) and _is_package(source)]
+    packages = [str(source) for source in sources if not isinstance(source, ResultsDocument) and is_package(source)]
     others = [
         None if not isinstance(source, ResultsDocument) and str(source) in packages else _read(source)
         for source in sources
@@ -41,9 +43,39 @@ def _read(source: Source) -> ResultSet:
     if isinstance(source, ResultsDocument):
         files = " ".join(file for package in source.run.packages for file in package.hat_files)
         return _of_document(f"{files} ({source.run.started})", source)
-    if _is_json(Path(source)):
-        return _of_document(str(source), read_results(source))
-    return ResultSet(name=str(source), results=read_table(source))
+    # In a CSV file of several runs, the last result of each function counts.
+    sets = [_of_document(str(source), document) for document in read_runs(source)]
+    results = tuple(result for each in sets for result in each.results)
+    return ResultSet(name=str(source), results=results, run=sets[-1].run if sets else None)
+
+
+def stored_results(
+    files: Sequence[str | Path], functions: Sequence[str] = (), last: bool = False
+) -> list[tuple[str, ResultsDocument]]:
+    """Each run in ``files`` with the name of its file; of the results, those of ``functions``, or all."""
+    if not files:
+        raise UsageError("there are no results to show", hint="name a file: hatframe show run.json")
+    found = []
+    for file in files:
+        runs = read_runs(file)
+        if not runs:
+            raise HatError("it has no results", where=str(file))
+        found += [(Path(file).name or str(file), run) for run in (runs[-1:] if last else runs)]
+    if not functions:
+        return found
+    names = dict.fromkeys(result.function_name for _, run in found for result in run)
+    chosen: set[str] = set()
+    for pattern in functions:
+        matched = matching(pattern, names)
+        if not matched:
+            raise HatError(f"no function matches {pattern!r}", where=" and ".join(map(str, files)))
+        chosen.update(matched)
+    return [(name, selected) for name, run in found if (selected := _selected(run, chosen)).results]
+
+
+def _selected(run: ResultsDocument, names: Collection[str]) -> ResultsDocument:
+    results = tuple(result for result in run if result.function_name in names)
+    return msgspec.structs.replace(run, results=results, rankings=rankings(results))
 
 
 def _of_document(name: str, document: ResultsDocument) -> ResultSet:
@@ -68,18 +100,6 @@ def _sizes(packages: Sequence[str], results: Sequence[FunctionResult]) -> Sizes:
         if sizes and sizes not in found:
             found.append(sizes)
     return found
-
-
-def _is_package(source: str | Path) -> bool:
-    return Path(source).suffix == ".hat" or is_zip(source) or Path(source).is_dir()
-
-
-def _is_json(path: Path) -> bool:
-    """Whether a file looks like JSON; reading it reports why a file cannot be read."""
-    try:
-        return files.read_file(path)[: 1 << 10].lstrip().startswith(b"{")
-    except OSError:
-        return True
 
 
 def _measured(sources: Sequence[str], measure: Callable[[Sequence[str]], ResultsDocument]) -> dict[str, ResultSet]:

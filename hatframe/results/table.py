@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -54,6 +54,11 @@ _COLUMNS = (
 _PAIRS = ("sizes", "values", "counters", "rates")
 
 
+_DURATIONS = [name for name in Statistics.__struct_fields__ if name not in ("standard_deviation", "outliers")]
+# The columns that every version has.
+_LEAST = _COLUMNS[:6]
+
+
 def columns() -> tuple[str, ...]:
     """The names of the columns. Times are in seconds and sizes in bytes."""
     return _COLUMNS
@@ -68,10 +73,20 @@ def row(result: FunctionResult, run: RunInfo) -> tuple[Cell, ...]:
     return tuple(pairs_text(cell) if isinstance(cell, dict) else cell for cell in cells)
 
 
+def check_header(names: Sequence[str]) -> None:
+    """Raise ValueError unless these are columns of results, of this version or of another."""
+    if tuple(names[: len(_LEAST)]) != _LEAST:
+        raise ValueError("not a CSV file of hatframe's results: its header differs")
+
+
 def result_of(cells: Mapping[str, str]) -> FunctionResult:
     """The result in a row of text, by the names of the columns; ValueError for a cell that is invalid."""
     values: dict[str, Any] = {name: text for name, text in cells.items() if text}
     figures = {name: values.pop(name) for name in Statistics.__struct_fields__ if name in values}
+    if "mean" in figures:
+        # Files of former versions have fewer columns.
+        figures = dict.fromkeys(_DURATIONS, figures["mean"]) | {"standard_deviation": 0.0} | figures
+    values = {"hat_file": "", **values}
     for name in _PAIRS:
         values[name] = dict(pair.rpartition("=")[::2] for pair in values.get(name, "").split())
     # In a table, numbers are text.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 
 from hatframe.format.pairs import pairs_text
@@ -19,6 +20,15 @@ def duration(seconds: float, unit: str = "") -> str:
         return f"{seconds / _UNITS[unit]:.4g} {unit}"
     chosen = next((name for name, scale in _UNITS.items() if seconds >= scale), "ns")
     return f"{seconds / _UNITS[chosen]:.4g} {chosen}"
+
+
+def date_text(started: str) -> str:
+    """A date in ISO 8601 to the minute, in UTC: ``2026-11-28 02:17 UTC``; any other text as it is."""
+    try:
+        date = datetime.datetime.fromisoformat(started.replace("Z", "+00:00"))
+    except ValueError:
+        return started
+    return f"{date.astimezone(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
 def percent(part: float) -> str:
