@@ -19,8 +19,9 @@ FLOWING = " ".join(PAGE.split())
 
 
 def test_no_option_is_named_that_does_not_exist() -> None:
-    bench = typer.main.get_command(build_app(Kernel())).commands["bench"]  # type: ignore[attr-defined]
-    options = {name for parameter in bench.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    commands = typer.main.get_command(build_app(Kernel())).commands  # type: ignore[attr-defined]
+    parameters = [*commands["bench"].params, *commands["show"].params]
+    options = {name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)}
     named = set(re.findall(r"(?<![\w-])--[a-zA-Z][\w-]*", PAGE))
     assert named <= options | {"--help"}
 

@@ -12,9 +12,10 @@ import msgspec
 
 from hatframe.errors import HatError, UsageError
 from hatframe.files import write_atomically
+from hatframe.format.pairs import pairs_text
 from hatframe.results.comparison import short_names
 from hatframe.results.model import FunctionResult, ResultsDocument
-from hatframe.results.text import date_text, duration, pairs_text
+from hatframe.results.text import date_text, duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -38,8 +38,10 @@ def _documents(package: Package) -> Iterator[ResultsDocument]:
         for result in stored_results(function):
             runs.setdefault(tuple(str(result.table.get(key, "")) for key in _OF_RUN), []).append(result)
     for (run, date, machine), stored in sorted(runs.items(), key=lambda entry: entry[0][1]):
+        stored.sort(key=lambda result: list(result.sizes.values()))
         found = [_result(result, package.shown(package.hat_file(result.function.name).path)) for result in stored]
-        labels = group_labels([Measured(each.function, each.sizes) for each in stored])
+        measured = zip(stored, found, strict=True)
+        labels = group_labels([Measured(each.function, result.sizes, result.values) for each, result in measured])
         results = tuple(
             msgspec.structs.replace(result, group=label) for result, label in zip(found, labels, strict=True)
         )

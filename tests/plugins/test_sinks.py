@@ -385,6 +385,7 @@ def test_hat_stores_the_two_known_names_and_every_statistic(tmp_path: Path) -> N
         "standard_deviation_in_sec": pytest.approx(2.6457513e-6),
         "mean_low_in_sec": figures.mean_low,
         "mean_high_in_sec": figures.mean_high,
+        "measured_batches": 3,
         "measured_date": "2024-05-06T07:08:09Z",
         "measured_machine": "x86_64-linux, A processor",
         "measured_run": run_info().id,
