@@ -149,7 +149,8 @@ def _facts(machine: Machine) -> dict[str, str]:
     }
     for probe, details in machine.details.items():
         facts |= {f"{probe} {key}".replace("_", " "): str(value) for key, value in details.items()}
-    return facts
+    # What is unknown, as in a CSV file, makes no difference.
+    return {name: fact for name, fact in facts.items() if fact}
 
 
 def _setting_differences(pairs: Sequence[tuple[FunctionResult, FunctionResult]]) -> Iterator[str]:
