@@ -109,6 +109,10 @@ class LinkError(HatError):
     """A compiler, linker or archiver failed, or its output is not as requested."""
 
 
+class CompileError(LinkError):
+    """The C code in a .hat file does not compile."""
+
+
 class PluginError(HatError):
     """A plugin or backend is unknown, unavailable, ambiguous or broken."""
 

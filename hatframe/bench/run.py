@@ -21,7 +21,7 @@ from hatframe.bench.reporting import Observers, Sinks
 from hatframe.bench.schedule import Record, Schedule
 from hatframe.bench.selection import choose, with_sizes
 from hatframe.bench.session import MOST_CALLS, Backends, Session, Setup
-from hatframe.errors import UsageError
+from hatframe.errors import PackageError, UsageError, listed
 from hatframe.machine import Machine
 from hatframe.packages.package import Package
 from hatframe.results.model import ResultsDocument
@@ -59,6 +59,11 @@ def run_benchmark(
     _check(options)
     backends.meters()  # an unknown one is an error now, not in the worker
     chosen, skipped = choose(packages, options)
+    if not chosen:
+        raise PackageError(
+            f"there is no function to measure: {listed(list(skipped))} are initialisers or debugging aids",
+            where=listed([str(package.path) for package in packages]),
+        )
     rows = with_sizes(packages, chosen, options)
     everyone = Observers(observers)
     before = _readings(probes)

@@ -75,6 +75,14 @@ def members(data: bytes | mmap.mmap, path: Path) -> Iterator[Member]:
         yield Member(text, content)
 
 
+def thin_members(path: Path) -> list[str]:
+    """The names of the files beside the thin archive ``path`` that are its members; empty for any other file."""
+    with path.open("rb") as file:
+        if not is_thin(file.read(len(_THIN_MAGIC))):
+            return []
+    return [member.name for member in members(files.read_file(path), path)]
+
+
 def _thin_member(path: Path, name: str, most: int) -> bytes:
     where = str(path)
     hint = "restore the object files, or make the archive without the option T"

@@ -48,11 +48,11 @@ class HostLoader(Loader):
         try:
             library = OpenLibrary(interface, path)
         except OSError as error:
-            raise PackageError(
-                f"the system cannot open it: {str(error).removeprefix(f'{path}: ')}",
-                where=str(path),
-                hint="check that it is built for this machine, and that the libraries it needs are installed",
-            ) from None
+            hint = "check that it is built for this machine, and that the libraries it needs are installed"
+            if "failed to map segment" in str(error):
+                hint = "may files in its folder be executed? mount it without noexec, or set HATFRAME_CACHE_DIR"
+            problem = str(error).removeprefix(f"{path}: ")
+            raise PackageError(f"the system cannot open it: {problem}", where=str(path), hint=hint) from None
         return HostLibrary(interface, library, path, context, Timers.of(context, self.settings.get("timer", "auto")))
 
 

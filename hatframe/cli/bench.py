@@ -138,7 +138,13 @@ def bench(
         ),
     ] = None,
     cpu: Annotated[
-        int | None, _machine(min=0, metavar="N", help="Run the functions on this processor only.", show_default="any")
+        int | None,
+        _machine(
+            min=0,
+            metavar="N",
+            help="Run the functions on this processor only; the system counts from 0.",
+            show_default="any",
+        ),
     ] = None,
     force: Annotated[
         bool, _machine("--force", help="Run code that requires instruction sets this machine lacks.")

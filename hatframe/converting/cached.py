@@ -12,7 +12,7 @@ from hatframe.backends import Linker
 from hatframe.binary.libraries import LibraryFile, LibraryKind, content_digest, identify, import_target
 from hatframe.converting.linking import link
 from hatframe.converting.plan import LinkPlan, package_library, plan_link
-from hatframe.errors import LinkError, PackageError, TargetError
+from hatframe.errors import CompileError, LinkError, PackageError, TargetError
 from hatframe.machine import Platform
 from hatframe.packages.confinement import confined
 from hatframe.packages.dependencies import UNTRUSTED, Trust
@@ -47,6 +47,8 @@ def cached_dynamic_library(
             output = temporary / name
             try:
                 link(plan, chosen, output, temporary)
+            except CompileError:
+                raise
             except LinkError as error:
                 raise LinkError(
                     error.message,

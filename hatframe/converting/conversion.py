@@ -93,6 +93,8 @@ def output_hat(output: Path, name: str) -> Path:
     """The absolute path of the .hat file to write: ``output``, or the file ``name`` in it if it is a folder."""
     output = output.absolute()
     path = output / name if output.is_dir() else output
+    if not path.suffix and not path.exists():
+        raise UsageError("this folder does not exist", where=str(path), hint="make it first, or name a .hat file")
     if path.suffix != ".hat":
         raise UsageError("the output must be a folder or a file named .hat", where=str(output))
     if not path.parent.is_dir():

@@ -14,7 +14,7 @@ from hatframe.binary.symbols import Symbols, read_symbols
 from hatframe.c.headers import only_aliases
 from hatframe.converting.header_code import check_assembler, check_includes
 from hatframe.converting.plan import LinkPlan
-from hatframe.errors import LinkError, SymbolError, listed
+from hatframe.errors import CompileError, LinkError, SymbolError, listed
 from hatframe.machine import Platform
 from hatframe.packages.dependencies import Dependency
 
@@ -80,7 +80,7 @@ def link(
     except LinkError as error:
         # The linker knows only intermediate files.
         message = error.message.replace(f"{folder}{os.sep}", "")
-        raise LinkError(message, where=str(plan.package.path), hint=error.hint) from None
+        raise type(error)(message, where=str(plan.package.path), hint=error.hint) from None
 
 
 def link_checked(shared: SharedLibrary, linker: Linker, where: str = "") -> tuple[Symbols, tuple[str, ...]]:
@@ -158,10 +158,15 @@ def _compile_definitions(plan: LinkPlan, linker: Linker, platform: Platform, fol
     source_file.write_text("".join(includes), encoding="utf-8")
     # A .hat file may include others of its folder.
     folders = list(dict.fromkeys(source.path.parent for source in defining))
-    if not plan.trust.allow_outside:
-        code = linker.preprocess(source_file, platform=platform, include_folders=folders)
-        check_assembler(code, [folder, *folders], str(plan.package.path))
-    linker.compile(source_file, compiled, platform=platform, include_folders=folders, flags=("-O2",))
+    try:
+        if not plan.trust.allow_outside:
+            code = linker.preprocess(source_file, platform=platform, include_folders=folders)
+            check_assembler(code, [folder, *folders], str(plan.package.path))
+        linker.compile(source_file, compiled, platform=platform, include_folders=folders, flags=("-O2",))
+    except LinkError as error:
+        # The hints of the compiler are for sources of the user's, such as to give the folder of a header.
+        hint = "correct declaration.code, and put the headers that it includes beside the .hat file"
+        raise CompileError(error.message, where=error.where, hint=hint) from None
     return compiled
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from hatframe import files
+from hatframe.binary.archives import thin_members
 from hatframe.errors import HatError, PackageError, UsageError
 from hatframe.format.editing import edit_text
 from hatframe.format.model import HatFile
@@ -76,12 +77,26 @@ class _Gathered:
             if key == "target_file" and not is_path(given, self._folder):
                 continue
             placed = self._place(given, f"{hat.path}: {place}")
+            self._add_members(given, f"{hat.path}: {place}")
             if _stays(given):
                 continue
             # Without a slash it could be the name of a library.
             table[key] = f"./{placed}" if key == "target_file" and "/" not in placed else placed
         changed = edit_text(text, document, str(hat.path))
         self.entries[name] = _Entry(hat.path, None if changed == text else changed.encode())
+
+    def _add_members(self, given: str, where: str) -> None:
+        """Add the members of a thin archive, which names them relative to its own folder."""
+        archive = self._folder / given.replace("\\", "/")
+        members = thin_members(archive)
+        if members and not _stays(given):
+            hint = "make the archive without the option T"
+            raise PackageError(f"{given} is a thin archive, whose members would not be found", where=where, hint=hint)
+        for member in members:
+            if not _stays(member):
+                hint = "make the archive in its folder, or without the option T"
+                raise PackageError(f"{given} is a thin archive with the member {member}", where=where, hint=hint)
+            self._place(str(PurePosixPath(given.replace("\\", "/")).parent / member), where)
 
     def _place(self, text: str, where: str) -> str:
         """Add the file at this path to the pack; returns its name there."""

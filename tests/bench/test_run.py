@@ -10,7 +10,7 @@ from sample_packages import affine, function, make_package
 
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Observer, Sink, SinkRun
-from hatframe.errors import HatError, PluginError, UnknownFunctionError
+from hatframe.errors import HatError, PackageError, PluginError, UnknownFunctionError
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 
 QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 2, "max_time": 0.0, "race": False, "input_sets_size": 1000}
@@ -165,3 +165,10 @@ def test_the_run_is_recorded(hat: Path) -> None:
         assert result.overhead > 0
         assert len(result.batch_means) == result.batches >= 2
         assert result.input_set_bytes == 16
+
+
+def test_a_run_without_a_function_to_measure_is_an_error(tmp_path: Path) -> None:
+    hat = make_package(tmp_path, "void Initialize(void) {}", {"Initialize": function()})
+    for functions in ((), ("Init*",)):
+        with pytest.raises(PackageError, match="Initialize"):
+            Kernel().bench(hat, functions=functions)

@@ -240,7 +240,7 @@ def test_a_damaged_package_is_an_error_of_one_line(hat: Path, tmp_path: Path, da
         (["{hat}", "--size", "M"], 2, "'M'"),
         (["{hat}", "--batches", "none"], 2, "--batches"),
         (["{hat}", "--nonsense"], 2, "nonsense"),
-        (["{hat}", "--max-time", "inf"], 2, "max_time"),
+        (["{hat}", "--max-time", "inf"], 2, "--max-time"),
         (["{hat}", "--min-iterations", "99999999999999"], 2, ""),
         (["{hat}", "--functions", "--verbose"], 2, "--functions"),
         ([], 2, "PKG"),

@@ -97,3 +97,9 @@ def test_files_of_a_package_are_written_together_or_not_at_all(tmp_path: Path) -
     with pytest.raises(LinkError):
         write_package({tmp_path / "a": b"new", tmp_path / "c": b"3"})
     assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_an_output_folder_that_does_not_exist_is_named_as_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="folder does not exist") as caught:
+        output_hat(tmp_path / "out", "a.hat")
+    assert caught.value.where == str(tmp_path / "out")

@@ -11,7 +11,7 @@ import sample_packages
 
 import hatframe
 from hatframe.converting.header_code import check_assembler, check_includes
-from hatframe.errors import HatError, OutsideError, PackageError
+from hatframe.errors import CompileError, HatError, OutsideError, PackageError
 
 DECLARED = "int f(int);\n"
 
@@ -144,3 +144,17 @@ def test_looking_costs_no_more_than_the_length(tmp_path: Path, text: str) -> Non
         check_includes(text, tmp_path / "a.hat")
     except OutsideError:
         assert "include" in text
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
+@pytest.mark.parametrize("convert", [True, False])
+@pytest.mark.parametrize("code", ["int g = undefined_symbol;", '#include "missing.h"'])
+def test_the_hint_for_code_that_does_not_compile_is_about_that_code(tmp_path: Path, code: str, convert: bool) -> None:
+    hat = package(tmp_path, code)
+    out = tmp_path / "out.hat"
+    use = (lambda: hatframe.to_dynamic(hat, out, linker="gcc")) if convert else (lambda: hatframe.load(hat)["f"])
+    with pytest.raises(CompileError) as caught:
+        use()
+    assert "declaration.code" in caught.value.hint
+    assert "-I" not in caught.value.hint
+    assert "-l" not in caught.value.hint.replace("declaration", "").split()

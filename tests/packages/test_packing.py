@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import stat
+import subprocess
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sample_packages import document, element, function, hat_text, make_package
+from sample_packages import compiler, document, element, function, hat_text, make_package
 
+from hatframe.binary.libraries import content_digest
 from hatframe.errors import HatError, OutsideError, PackageError, UsageError
 from hatframe.format.reading import read_hat
 from hatframe.packages.packing import pack
@@ -270,3 +272,14 @@ def test_a_moved_package_works(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "in")
     library = read_hat(tmp_path / "moved" / "package.hat").library
     assert ctypes.CDLL(str(library)).next(41) == 42
+
+
+def test_the_members_of_a_thin_archive_are_packed(tmp_path: Path) -> None:
+    path = make_package(tmp_path / "package", "int f(void) { return 1; }", {"f": function()}, static=True)
+    (path.parent / "objects").mkdir()
+    subprocess.run([compiler(), "-c", "package.c", "-o", "objects/f.o"], check=True, cwd=path.parent)
+    (path.parent / "package.a").unlink()
+    subprocess.run([compiler("ar"), "rcsT", "package.a", "objects/f.o"], check=True, cwd=path.parent)
+    packed = pack(path, tmp_path / "packed")
+    assert packed.files == ("objects/f.o", "package.a", "package.hat")
+    assert content_digest(tmp_path / "packed" / "package.a") == content_digest(path.parent / "package.a")

@@ -12,10 +12,12 @@ from hatframe_builtin.linkers import clang, gcc, zig
 from hatframe_builtin.linkers.unix import Driver, UnixDriver
 from sample_packages import compiler
 
+import hatframe
 from hatframe.backends import SharedLibrary
 from hatframe.binary.libraries import LibraryKind, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.errors import LinkError, UsageError
+from hatframe.format.reading import read_hat
 from hatframe.machine import Platform
 
 
@@ -213,3 +215,12 @@ def test_they_leave_no_files_behind(linker: Driver, tmp_path: Path, monkeypatch:
         compiled(linker, tmp_path, "bad", "int")
     assert not list(temporary.iterdir())
     assert {path.name for path in tmp_path.iterdir()} == {"tmp", "one.c", "one.o", "made.so", "bad.c"}
+
+
+def test_a_source_in_latin_1_keeps_its_author(tmp_path: Path) -> None:
+    source = "/** Größe\n@hat author: José */\nint f(int a) { return a; }\n"
+    (tmp_path / "f.c").write_bytes(source.encode("latin-1") + "/* µ */\n".encode())
+    compiler("gcc")
+    hat = read_hat(hatframe.build(tmp_path / "f.c", tmp_path, linker="gcc").written.hat)
+    assert hat.description.author == "José"
+    assert hat.functions["f"].description == "Größe"

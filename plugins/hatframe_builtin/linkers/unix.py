@@ -77,7 +77,7 @@ class Compiler(ToolLinker):
         with private_folder() as folder:
             output = folder / "preprocessed.i"
             self._compile(folder, source, output, platform, include_folders, flags, preprocess=True)
-            return output.read_text(encoding="utf-8-sig", errors="replace")
+            return decoded(output.read_bytes())
 
 
 class Driver(Compiler):
@@ -244,6 +244,21 @@ def check_optimization(level: int, processor: str, platform: Platform) -> None:
             f"the processor of this machine does not run code for {platform}",
             hint="give a processor of that platform, or none for code that runs on any",
         )
+
+
+def decoded(preprocessed: bytes) -> str:
+    """Preprocessed code as text: each line as UTF-8, or as Latin-1 where it is not, which old sources use."""
+    try:
+        return preprocessed.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "\n".join(_decoded_line(line) for line in preprocessed.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
+
+
+def _decoded_line(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
 
 
 @functools.lru_cache
