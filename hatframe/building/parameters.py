@@ -28,6 +28,7 @@ from hatframe.c.types import (
     check_named,
     declaration,
 )
+from hatframe.calling.plans import MOST_ARGUMENTS
 from hatframe.errors import FormatError
 from hatframe.format.model import LogicalType, Parameter, Usage
 
@@ -70,6 +71,8 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_parameters(parameters: Node | None, scope: Scope, annotations: Annotations) -> Signature:
     """Read all parameters of a function, so that each mistake in a comment raises :class:`FormatError`."""
+    if parameters and parameters.named_child_count > MOST_ARGUMENTS:
+        raise UnsupportedDeclaration(f"it has {parameters.named_child_count} parameters; the limit is {MOST_ARGUMENTS}")
     unsupported: UnsupportedDeclaration | None = None
     named: list[tuple[str, CType | None]] = []
     types: dict[str, CType] = {}

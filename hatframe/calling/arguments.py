@@ -10,7 +10,7 @@ import numpy as np
 from hatframe.c.layouts import Layout
 from hatframe.calling.buffers import aligned_array
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
-from hatframe.errors import CallError
+from hatframe.errors import CallError, FormatError
 
 Array = np.ndarray[Any, Any]
 
@@ -51,20 +51,37 @@ def make_arguments(
 
 def make_array(plan: CallPlan, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Array:
     """An uninitialised array for an argument, in the layout of its metadata."""
-    return aligned_array(argument_layout(plan, argument, sizes), argument.element.dtype)
+    layout = argument_layout(plan, argument, sizes)
+    try:
+        return aligned_array(layout, argument.element.dtype)
+    except (MemoryError, ValueError):
+        problem = f"its {layout.bytes(argument.element.size):,} bytes cannot be allocated"
+        raise CallError(problem, where=_where(plan, argument)) from None
 
 
 def argument_layout(plan: CallPlan, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Layout:
     """The layout of an argument in memory that is made for it; a number is an array of one."""
+    where = _where(plan, argument)
+    if argument.passing in (PassingMode.VALUE, PassingMode.CELL) and argument.element.kind in ("int", "uint"):
+        low, high = argument.element.integer_range
+        if not low <= (value := sizes.get(argument.name, 1)) <= high:
+            problem = f"it is an {argument.element.name}, from {low} to {high}, and cannot be {value}"
+            raise CallError(problem, where=where)
     if argument.passing is PassingMode.ALLOCATED or (argument.layout is None and argument.size is None):
         return Layout.dense((1,))
     if argument.layout:
         return argument.layout
     assert argument.size is not None
-    where = f"{plan.function.name}: argument {argument.position} ({argument.name})"
     if missing := sorted(argument.size.names - set(sizes)):
         raise CallError(f"its size {argument.size.text} needs {', '.join(missing)}", where=where)
     factors = argument.size.factor_values(sizes)
     if any(factor < 0 for factor in factors):
         raise CallError(f"its size {argument.size.text} is negative", where=where)
-    return Layout.dense(factors)
+    try:
+        return Layout.of(factors, None)
+    except FormatError as error:
+        raise CallError(error.message, where=where) from None
+
+
+def _where(plan: CallPlan, argument: ArgumentPlan) -> str:
+    return f"{plan.function.name}: argument {argument.position} ({argument.name})"

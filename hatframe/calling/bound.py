@@ -207,7 +207,7 @@ class ArrayFunction(BoundFunction):
             return sizes[argument.name]
         if argument.passing is PassingMode.ALLOCATED:
             return np.zeros(1, np.uintp)
-        return np.full(1, sizes.get(argument.name, 0), argument.element.dtype)
+        return np.full(1, self._checker.number(argument, sizes.get(argument.name, 0)), argument.element.dtype)
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """The values in declared order, with a mark for those that were omitted."""

@@ -11,7 +11,8 @@ from hatframe.building.parameters import Signature, read_parameters
 from hatframe.c.elements import DataModel
 from hatframe.c.preprocessed import Place
 from hatframe.c.scopes import Scope
-from hatframe.c.syntax import parameter_list, parse
+from hatframe.c.syntax import UnsupportedDeclaration, parameter_list, parse
+from hatframe.calling.plans import MOST_ARGUMENTS
 from hatframe.errors import FormatError
 from hatframe.format.model import LogicalType, Usage
 
@@ -100,3 +101,8 @@ def test_a_comment_that_contradicts_the_code_is_an_error_with_its_line(code: str
     with pytest.raises(FormatError) as caught:
         signature(code, **annotations)
     assert caught.value.where == str(HERE)
+
+
+def test_more_parameters_than_any_loader_passes_are_unsupported() -> None:
+    with pytest.raises(UnsupportedDeclaration, match=str(MOST_ARGUMENTS)):
+        signature(f"void f({', '.join(f'int a{i}' for i in range(MOST_ARGUMENTS + 1))}) {{}}")

@@ -52,3 +52,26 @@ def test_a_missing_or_negative_dimension_is_an_error_with_the_argument(sizes: di
     with pytest.raises(CallError) as caught:
         make_array(MADE, MADE.arguments[3], sizes)
     assert "x" in caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("sizes", "name"),
+    [({"n": 1 << 31}, "n"), ({"n": -(1 << 31) - 1}, "n"), ({"other": 10**30}, "other")],
+)
+def test_a_size_that_its_parameter_cannot_hold_is_an_error_with_its_range(sizes: dict[str, int], name: str) -> None:
+    for make in (
+        lambda: argument_bytes(MADE, {"n": 1, **sizes}),
+        lambda: make_arguments(MADE, {"n": 1, **sizes}, print),
+    ):
+        with pytest.raises(CallError) as caught:
+            make()
+        assert f"({name})" in caught.value.where
+        assert str(sizes[name]) in caught.value.message
+
+
+def test_an_array_larger_than_any_memory_is_an_error_with_the_argument() -> None:
+    made = plan(element("n", "int64_t"), runtime("x", "n*n", "double"))
+    for n in (1 << 22, 1 << 29, 1 << 40):
+        with pytest.raises(CallError) as caught:
+            make_array(made, made.arguments[1], {"n": n})
+        assert "(x)" in caught.value.where

@@ -88,6 +88,7 @@ int32_t outer(const double *x, int n, double **out, int *rows, int *cols) {
   for (int i = 0; i < n; i++) for (int j = 0; j < n; j++) (*out)[i * n + j] = x[i] * x[j];
   return 7; }
 void forgets(float **out, int *n) { *n = 3; *out = NULL; }
+void short_(const int8_t *n, float *x) { for (int i = 0; i < *n; i++) x[i] = i; }
 void grow(int *n, float *x) { for (int i = 0; i < *n; i++) x[i] = i; *n = 2; }
 int64_t seven(int a, float b, double c, int8_t d, uint64_t e, bool f, int16_t g) {
   return a + (int64_t)b + (int64_t)c + d + (int64_t)e + f + g; }
@@ -158,6 +159,7 @@ def functions() -> dict[str, Any]:
             returns=returns("int32_t"),
         ),
         "forgets": function(runtime("out", "n", usage="output", declared="float**"), element("n", usage="output")),
+        "short_": function(element("n", "int8_t", declared="const int8_t *"), runtime("x", "n", usage="input_output")),
         "grow": function(element("n", usage="input_output"), runtime("x", "n", usage="output")),
         "seven": function(
             element("a"),
@@ -454,6 +456,7 @@ WRONG_CALLS = [
         r"argument 1 \(K\).*a \(M\*K\) with 2 axes or b",
     ),
     ("scale", (F, F[:2]), {}, r"argument 3 \(b\).*\(2, 4\).*M=2.*argument a.*3"),
+    ("short_", (np.zeros(300, np.float32),), {}, r"argument 0 \(n\).*int8_t.*\b300\b"),
     ("scale", (3, 5, F, F), {}, r"K=4.*argument K.*5"),
     ("scale", (3, 5, F.ravel(), F.ravel()), {}, r"15.*M\*K with K=5, M=3.*12"),
     ("scale", (3, 4, F.T, F), {}, "row-major"),

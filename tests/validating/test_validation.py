@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toml_styles import SCALARS, TABLES
 
-from hatframe.calling.plans import plan_call
+from hatframe.calling.plans import MOST_ARGUMENTS, plan_call
 from hatframe.errors import FormatError, HatError
 from hatframe.format.reading import read_hat
 from hatframe.format.rendering import render_hat
@@ -140,6 +140,13 @@ def test_each_deviation_has_its_severity_and_place(
             # A missing key is reported at its argument or table.
             table, _, index = deviation.table.rstrip("]").partition("[")
             assert (f'{{name = "{"ABN"[int(index)]}"' if index else f"[{table}]") in line
+
+
+def test_a_function_of_too_many_arguments_is_one_error(tmp_path: Path) -> None:
+    document = valid()
+    document["functions"]["f"]["arguments"] = [sample_packages.element(f"a{i}") for i in range(MOST_ARGUMENTS + 1)]
+    document["declaration"]["code"] = f"void f({', '.join(['int'] * (MOST_ARGUMENTS + 1))});\n"
+    assert places(deviations(tmp_path, document)) == [("error", ARGUMENT)]
 
 
 @pytest.mark.parametrize(
