@@ -544,6 +544,7 @@ class Kernel(BackendSelection):
         size: str | Mapping[str, int] | Sequence[str | Mapping[str, int]] = (),
         max_time: float | None = None,
         fail_slower: float | None = None,
+        fail_missing: bool = False,
         allow_outside: bool = False,
         **options: str | bool,
     ) -> Comparison:
@@ -562,6 +563,8 @@ class Kernel(BackendSelection):
         fail_slower
             Functions that are slower than in the first source by more than this fraction (0.05), with the whole 95 %
             interval, or that two sources share but one has no figures of, are in the result's ``failed``.
+        fail_missing
+            So are functions of the first source that another lacks, or has no figures of.
         allow_outside
             As for :meth:`load`.
         **options
@@ -601,7 +604,7 @@ class Kernel(BackendSelection):
                 **options,  # type: ignore[arg-type]
             )
 
-        return compare_sets(result_sets(sources, measure), as_tuple(functions), fail_slower)
+        return compare_sets(result_sets(sources, measure), as_tuple(functions), fail_slower, fail_missing)
 
     def show(
         self,

@@ -194,6 +194,19 @@ def test_every_option_of_build_is_in_its_document() -> None:
     assert [option for option in sorted(left) if not re.search(rf"(?<![\w-]){option}(?![\w-])", page)] == []
 
 
+@pytest.mark.slow
+def test_the_workflow_for_ci_runs(shown: Path) -> None:
+    (workflow,) = [code for _, code in blocks(ROOT / "docs" / "comparing.md", "yaml")]
+    steps = [line for line in re.findall(r"- run: (.*)", workflow) if line.startswith("hatframe")]
+    for checkout in ("old", "new"):
+        shutil.copytree(shown / "samples", shown / checkout / "samples")
+    # Equal code passes; how precisely is not the point here.
+    for step in steps:
+        run(shown, step.replace("--fail-slower 5", "--fail-slower 400"))
+    assert "gemm_tiled" in (shown / "comparison.md").read_text()
+    assert len(steps) == 3
+
+
 def test_the_readme_shows_commands_and_code() -> None:
     assert commands(ROOT / "README.md")
     assert list(blocks(ROOT / "README.md", "python"))

@@ -46,8 +46,11 @@ def compare(
     max_time: MaxTime = None,
     fail_slower: Annotated[
         str | None,
-        typer.Option(metavar="PERCENT", help="Exit with status 1 if a function is slower than in A by more, as in 5%."),
+        typer.Option(metavar="PERCENT", help="Exit with status 1 if a function is slower than in A by more than this."),
     ] = None,
+    fail_missing: Annotated[
+        bool, typer.Option("--fail-missing", help="Exit with status 1 if a source lacks a function of A.")
+    ] = False,
     format: Annotated[  # noqa: A002
         Format, typer.Option(metavar="table|markdown|json", help="The output format.")
     ] = Format.TABLE,
@@ -62,10 +65,10 @@ def compare(
     without --size with the sizes of the results that they are compared with.
 
     With --fail-slower, the exit status is 1 if the whole interval of any function is above that, or if a function that
-    two sources share has no figures in one of them.
+    two sources share has no figures in one of them. With --fail-missing, it is 1 if a source lacks a function of A.
 
-        hatframe compare before.json after.json --fail-slower 5%
-        hatframe compare old.hat new.hat --format markdown
+        hatframe compare old.hat new.hat --fail-slower 5 --fail-missing
+        hatframe compare before.json after.json --format markdown
     """
     compared = kernel_of(context).compare(
         *sources,
@@ -73,6 +76,7 @@ def compare(
         size=size or (),
         max_time=max_time,
         fail_slower=None if fail_slower is None else _part(fail_slower),
+        fail_missing=fail_missing,
         allow_outside=allow_outside,
         **options,
     )
@@ -80,7 +84,7 @@ def compare(
         log.warning(warning)
     log_failures([result for row in compared for result in row.results if result], logging.WARNING)
     if format is Format.JSON:
-        print_json(_plain(compared, fail_slower is not None))
+        print_json(_plain(compared, fail_slower is not None or fail_missing))
     else:
         _print_rows(compared, markdown=format is Format.MARKDOWN)
     for row in compared.failed:
@@ -90,10 +94,11 @@ def compare(
 
 
 def _part(text: str) -> float:
-    """The part that a percentage stands for."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*", text)
-    if not found:
-        raise UsageError(f"invalid percentage {text!r}", where="--fail-slower", hint="write it as 5% or 0.5%")
+    """The part that a percentage stands for, which may lack its sign."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", text)
+    # Who writes 0.05 may mean 5 %.
+    if not found or (float(found[1]) < 1 and not found[2]):
+        raise UsageError(f"invalid percentage {text!r}", where="--fail-slower", hint="write it as 5, 5% or 0.5%")
     return float(found[1]) / 100
 
 

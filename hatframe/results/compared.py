@@ -78,12 +78,17 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return html
 
 
-def problem_of(row: ComparedFunction, names: tuple[str, ...], limit: float) -> str:
-    """Why a function fails a comparison that allows it to be slower than on the first side by ``limit`` (0.05)."""
+def problem_of(row: ComparedFunction, names: tuple[str, ...], limit: float | None, fail_missing: bool = False) -> str:
+    """Why a function fails a comparison that allows it to be slower than on the first side by ``limit`` (0.05).
+
+    With ``fail_missing``, a side that lacks it fails too.
+    """
     for name, result in zip(names, row.results, strict=True):
+        if result is None and fail_missing:
+            return f"missing in {name}"
         if result is not None and result.statistics is None:
             return f"{result.status} in {name}" + (f": {result.message}" if result.message else "")
     for name, ratio in zip(names[1:], row.ratios, strict=True):
-        if ratio is not None and ratio.low > 1 + limit:
+        if ratio is not None and limit is not None and ratio.low > 1 + limit:
             return f"{ratio.ratio:.2f} times slower in {name} ({ratio.low:.2f} to {ratio.high:.2f})"
     return ""

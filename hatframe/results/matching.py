@@ -21,24 +21,29 @@ _SETTINGS = ("timer", "cache", "threads", "input_data")
 
 
 def compare_sets(
-    sets: Sequence[ResultSet], functions: Sequence[str] = (), fail_slower: float | None = None
+    sets: Sequence[ResultSet],
+    functions: Sequence[str] = (),
+    fail_slower: float | None = None,
+    fail_missing: bool = False,
 ) -> Comparison:
     """Compare the functions of all sets, or those that ``functions`` selects, with those of the first.
 
     Functions match by name and sizes, or else by base name and sizes if only one function on either side has that base
     name. Results whose ``run`` is the same object are compared round by round. With ``fail_slower``, functions that
-    are slower by more than this fraction, or that cannot be compared, get a ``problem``.
+    are slower by more than this fraction, or that cannot be compared, get a ``problem``; with ``fail_missing``, also
+    those of the first set that another lacks, or has no figures of.
     """
     sides = [_by_key(each, patterns) for each, patterns in zip(sets, _chosen(sets, functions), strict=True)]
     first, *others = sides
     partners = [_partners(first, other) for other in others]
-    matched = [key for key in first if any(key in found for found in partners)]
-    if not matched:
+    shared = [key for key in first if any(key in found for found in partners)]
+    if not shared:
         raise HatError(
             "no function in common, by name or base name and sizes",
             where=" and ".join(each.name for each in sets),
             hint=f"the first has {_shown(first)}, and the second {_shown(others[0])}",
         )
+    matched = list(first) if fail_missing else shared
     rows = []
     names = tuple(each.name for each in sets)
     for key in matched:
@@ -47,14 +52,14 @@ def compare_sets(
             *(other[found[key]] if key in found else None for other, found in zip(others, partners, strict=True)),
         )
         ratios = (
-            ratio_of(result, first[key], same_run=each.run is not None and each.run is sets[0].run) if result else None
+            ratio_of(result, first[key], same_run=_same_run(each, sets[0])) if result else None
             for result, each in zip(results[1:], sets[1:], strict=True)
         )
         row = ComparedFunction(
             function_name=first[key].function_name, sizes=first[key].sizes, results=results, ratios=tuple(ratios)
         )
-        if fail_slower is not None:
-            row = msgspec.structs.replace(row, problem=problem_of(row, names, fail_slower))
+        if fail_slower is not None or fail_missing:
+            row = msgspec.structs.replace(row, problem=problem_of(row, names, fail_slower, fail_missing))
         rows.append(row)
     taken = (set(matched), *(set(found.values()) for found in partners))
     unmatched = tuple(
@@ -129,8 +134,19 @@ def _warnings(
             *_setting_differences([(a, b) for a, b in pairs if a and b and a.statistics and b.statistics]),
             *_size_differences(sides[0], sides[position]),
         ]
+        significant = any(ratio.distinguishable for row in rows if (ratio := row.ratios[position - 1]))
+        if significant and not _same_run(sets[0], sets[position]):
+            yield (
+                f"{sets[0].name} and {sets[position].name} are of different runs: the intervals leave out how the"
+                " machine changed between them. To be sure, measure both packages in one run:"
+                " hatframe compare A.hat B.hat"
+            )
         if differences:
             yield f"{sets[0].name} and {sets[position].name} were not measured alike: {', '.join(differences)}"
+
+
+def _same_run(a: ResultSet, b: ResultSet) -> bool:
+    return a.run is not None and a.run is b.run
 
 
 def _machine_differences(a: RunInfo | None, b: RunInfo | None) -> Iterator[str]:

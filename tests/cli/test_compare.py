@@ -52,7 +52,7 @@ def results(tmp_path: Path) -> Path:
 
 def test_a_pipe_gets_ratios_with_intervals_and_verdicts(results: Path) -> None:
     done = compare("before.json", "after.json", folder=results)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     header, gemm, same, *rest = done.stdout.splitlines()
     assert header.split() == ["function", "before.json", "after.json", "after.json", "/", "before.json"]
     assert gemm.split()[0] == "gemm_0123456789abcdef"
@@ -71,7 +71,7 @@ def test_a_pipe_gets_ratios_with_intervals_and_verdicts(results: Path) -> None:
 @pytest.mark.parametrize("sources", [("before.csv", "after.csv"), ("before.csv", "after.json")])
 def test_tables_without_batches_give_the_same(results: Path, sources: tuple[str, str]) -> None:
     done = compare(*sources, folder=results)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     gemm = done.stdout.splitlines()[1]
     assert re.search(r" 1\.20\d* ± 0\.0\d+ ", gemm)
     assert gemm.split()[-1] == "slower"
@@ -111,7 +111,7 @@ def test_markdown_is_a_table(tmp_path: Path) -> None:
     assert (empty, closing) == ("", "b.json against a.json: 0 slower, 1 faster, 0 not significant")
 
 
-@pytest.mark.parametrize(("part", "code"), [("5%", 1), ("15 %", 1), ("25%", 0), (".5%", 1)])
+@pytest.mark.parametrize(("part", "code"), [("5%", 1), ("15 %", 1), ("25%", 0), (".5%", 1), ("5", 1), ("25", 0)])
 def test_fail_slower_sets_the_exit_status(results: Path, part: str, code: int) -> None:
     done = compare("before.json", "after.json", "--fail-slower", part, folder=results)
     assert done.returncode == code
@@ -120,6 +120,25 @@ def test_fail_slower_sets_the_exit_status(results: Path, part: str, code: int) -
     back = compare("after.json", "before.json", "--fail-slower", part, "--format", "json", folder=results)
     assert back.returncode == 0
     assert json.loads(back.stdout)["failed"] == []
+
+
+def test_fail_missing_counts_functions_that_a_source_lacks(results: Path) -> None:
+    done = compare("before.json", "after.json", "--fail-missing", "--format", "json", folder=results)
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["failed"] == ["gone"]
+    assert "after.json" in found["functions"][-1]["problem"]
+    assert [line for line in done.stderr.splitlines() if "error" in line and "gone" in line]
+    assert compare("before.json", "after.json", "--functions", "same", "--fail-missing", folder=results).returncode == 0
+    done = compare("after.json", "before.json", "after.json", "--fail-missing", folder=results)
+    assert "new: missing in before.json" in done.stderr
+
+
+def test_a_difference_between_two_runs_comes_with_a_warning(results: Path) -> None:
+    done = compare("before.json", "after.json", folder=results)
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("hatframe: warning: before.json and after.json are of different runs")
+    assert compare("before.json", "after.json", "--functions", "same", folder=results).stderr == ""
 
 
 def test_json_has_the_reason_of_each_failure(tmp_path: Path) -> None:
@@ -145,7 +164,7 @@ def test_fail_slower_counts_functions_without_figures(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[1].split()[2:] == ["ns", "failed"]
 
 
-@pytest.mark.parametrize("text", ["5", "0.05", "five%", "-5%", "%", ""])
+@pytest.mark.parametrize("text", ["0.05", "five%", "-5%", "-5", "%", ""])
 def test_fail_slower_takes_a_percentage_only(results: Path, text: str) -> None:
     done = compare("before.json", "after.json", f"--fail-slower={text}", folder=results)
     assert done.returncode == 2
