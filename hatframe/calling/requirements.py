@@ -52,8 +52,8 @@ def unmet(required: Required, machine: Machine) -> list[str]:
     abi = required.auxiliary.get("abi", "")
     if system == host.os == "linux" and abi and host.abi and abi != host.abi:
         sentences.append(f"it is for the C library {abi}, and this machine's is {host.abi}")
-    known = {_plain(name): has for name, has in machine.extensions.items()}
-    wanted = {_plain(name): name for name in required.cpu.extensions}
+    known = {extension_key(name): has for name, has in machine.extensions.items()}
+    wanted = {extension_key(name): name for name in required.cpu.extensions}
     missing = [
         name.strip().lstrip("+")
         for plain, name in wanted.items()
@@ -83,6 +83,7 @@ def check_target(
             )
 
 
-def _plain(name: str) -> str:
+def extension_key(name: str) -> str:
+    """What all names of one instruction set have in common: ``AVX512`` and ``avx512f`` are the same."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     return _OTHER_NAMES.get(plain, plain)

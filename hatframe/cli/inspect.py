@@ -7,18 +7,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import typer
 
-from hatframe.cli.common import print_json, print_table, show_line
+from hatframe.calling.processors import needed_extensions, other_builds, runs_on
+from hatframe.calling.requirements import unmet
+from hatframe.cli.common import kernel_of, print_json, print_table, show_line
 from hatframe.cli.options import Json, Packages
 from hatframe.format.model import Function, LogicalType, Parameter, Target
 from hatframe.format.names import base_name
+from hatframe.machine import Machine
 from hatframe.packages.package import Package, read_packages
 from hatframe.packages.stored import stored_mean
 from hatframe.results.text import duration
 
 
-def inspect(packages: Packages, json: Json = False) -> None:
-    """Show what packages contain: functions, parameters, target, dependencies.
+def inspect(context: typer.Context, packages: Packages, json: Json = False) -> None:
+    """Show what packages contain: functions, parameters, target, dependencies, and which processors run them.
 
     hatframe reads only the .hat files, and runs no code of a package. Parameters without a name are shown as arg0,
     arg1 and so on, which callers use too. See also: hatframe validate
@@ -30,7 +34,7 @@ def inspect(packages: Packages, json: Json = False) -> None:
     for index, package in enumerate(found):
         if index:
             print()
-        _print_package(package)
+        _print_package(package, kernel_of(context).machine)
 
 
 def _as_json(package: Package) -> dict[str, Any]:
@@ -62,8 +66,8 @@ def _function_as_json(function: Function) -> dict[str, Any]:
     return {**derived, **msgspec.to_builtins(function, enc_hook=str)}
 
 
-def _print_package(package: Package) -> None:
-    facts = list(_facts(package))
+def _print_package(package: Package, machine: Machine) -> None:
+    facts = list(_facts(package, machine))
     rows = list(_rows(package))
     if not sys.stdout.isatty():
         # A line for each parameter, with tabs between the cells: easy to cut and to search.
@@ -97,7 +101,7 @@ def _rows(package: Package) -> Iterator[tuple[str, ...]]:
             )
 
 
-def _facts(package: Package) -> Iterator[tuple[str, str]]:
+def _facts(package: Package, machine: Machine) -> Iterator[tuple[str, str]]:
     first = package.hat_files[0]
     for hat in package.hat_files:
         yield "file", package.shown(hat.path)
@@ -109,7 +113,7 @@ def _facts(package: Package) -> Iterator[tuple[str, str]]:
     for key in ("comment", "author", "version", "license_url"):
         if value := getattr(first.description, key):
             yield key.replace("_", " "), value
-    yield from _target_facts(first.target)
+    yield from _target_facts(first.target, machine)
     for reference in first.dependencies.dynamic:
         yield "needs library", " ".join(filter(None, (reference.name, reference.version, reference.target_file)))
     if first.dependencies.deploy_files:
@@ -118,14 +122,19 @@ def _facts(package: Package) -> Iterator[tuple[str, str]]:
         yield "compiled with", built
 
 
-def _target_facts(target: Target) -> Iterator[tuple[str, str]]:
+def _target_facts(target: Target, machine: Machine) -> Iterator[tuple[str, str]]:
     required = target.required
     abi = str(required.auxiliary.get("abi", ""))
-    if machine := " ".join(filter(None, (required.os, required.cpu.architecture, abi))):
-        yield "target", machine
-    names = (name.strip() for name in required.cpu.extensions)
-    if needed := sorted({name.lstrip("+") for name in names if name and not name.startswith("-")}):
+    if platform := " ".join(filter(None, (required.os, required.cpu.architecture, abi))):
+        yield "target", platform
+    if processors := runs_on(required):
+        yield "runs on", processors
+    elif needed := needed_extensions(required):
         yield "needs", " ".join(needed)
+    if required.os or required.cpu.architecture:
+        yield "this machine", "; ".join(unmet(required, machine)) or "meets the requirements"
+    if builds := [f"--processor {name} ({where})" for name, where in other_builds(required)]:
+        yield "for others", f"build with {' or '.join(builds)}"
     if required.cpu.runtime:
         yield "runtime", required.cpu.runtime
     if required.gpu:

@@ -52,6 +52,20 @@ def test_a_pipe_gets_a_line_for_each_parameter(package: Path) -> None:
     ]
 
 
+def test_it_says_which_processors_run_the_code_and_how_to_build_for_others(package: Path) -> None:
+    document = sample_packages.document({"g": sample_packages.function()}, "p.so")
+    document["target"]["required"]["CPU"] = {"architecture": "x86_64", "extensions": ["avx2", "avx512f"]}
+    package.write_text(sample_packages.hat_text(document))
+    facts = dict(line.split("\t") for line in hatframe("inspect", package).stdout.splitlines() if line.count("\t") == 1)
+    assert facts["runs on"] == "Intel Xeon Skylake-SP, AMD Zen 4, and newer"
+    assert "--processor x86-64-v3" in facts["for others"]
+    assert "--processor none" in facts["for others"]
+    assert "needs" not in facts
+    document["target"]["required"]["os"] = "windows" if sample_packages.OS == "linux" else "linux"
+    package.write_text(sample_packages.hat_text(document))
+    assert "it is for " in hatframe("inspect", package).stdout
+
+
 def test_json_has_every_fact(package: Path) -> None:
     (printed,) = json.loads(hatframe("inspect", "--json", package).stdout)
     assert printed["hat_files"] == [str(package)]
