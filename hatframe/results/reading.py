@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from pathlib import Path
 
 import msgspec
 
 from hatframe import files
-from hatframe.errors import HatError
+from hatframe.errors import HatError, listed
 from hatframe.machine import Machine
 from hatframe.packages.package import is_zip
 from hatframe.results.comparison import rankings
 from hatframe.results.model import FORMAT, FORMAT_VERSION, FunctionResult, ResultsDocument, RunInfo
 from hatframe.results.table import check_header, result_of
+
+_log = logging.getLogger(__name__)
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -73,26 +76,32 @@ def read_results(path: str | Path) -> ResultsDocument:
 def read_table(path: str | Path) -> tuple[ResultsDocument, ...]:
     """Read the runs in a CSV file that hatframe wrote, in the order of their first rows; results have no batches.
 
-    Rows without a run, as former versions wrote them, are of one.
+    Rows without a run, as former versions wrote them, are of one. Broken rows are skipped with a warning.
     """
     # pandas would take half a second to import. Paths may have undecodable bytes; spreadsheets put a mark in front.
     text = _read(path).decode("utf-8-sig", "surrogateescape")
     rows = csv.reader(io.StringIO(text, newline=""))
-    runs: dict[str, tuple[RunInfo, list[FunctionResult]]] = {}
     try:
         header = next(rows, [])
         check_header(header)
-        for cells in filter(None, rows):
-            row = dict(zip(header, cells, strict=True))
-            run = row.get("run", "")
-            if run not in runs:
-                runs[run] = (_run_of(row), [])
-            runs[run][1].append(result_of(row))
     except (ValueError, csv.Error) as error:
-        if rows.line_num < 2:
-            hint = "use a file that hatframe wrote with --sink csv or --sink json"
-            raise HatError(str(error), where=str(path), hint=hint) from None
-        raise HatError(f"invalid row: {error}", where=f"{path}, line {rows.line_num}") from None
+        hint = "use a file that hatframe wrote with --sink csv or --sink json"
+        raise HatError(str(error), where=str(path), hint=hint) from None
+    runs: dict[str, tuple[RunInfo, list[FunctionResult]]] = {}
+    broken: list[str] = []
+    while True:
+        try:
+            cells = next(rows, None)
+            if cells is None:
+                break
+            if cells:
+                row = dict(zip(header, cells, strict=True))
+                result = result_of(row)
+                runs.setdefault(row.get("run", ""), (_run_of(row), []))[1].append(result)
+        except (ValueError, csv.Error) as error:
+            broken.append(f"line {rows.line_num}: {error}")
+    if broken:
+        _log.warning("%s: skipped %d broken rows: %s", path, len(broken), listed(broken, 3))
     return tuple(
         ResultsDocument(run=run, results=tuple(results), rankings=rankings(results)) for run, results in runs.values()
     )

@@ -148,9 +148,13 @@ def test_what_is_not_a_table_of_results_is_refused(tmp_path: Path, content: byte
 
 
 @pytest.mark.parametrize("cells", [("gemm",), ("gemm", "fast", *row(result(), run_info())[2:])], ids=["short", "text"])
-def test_an_invalid_row_is_an_error_with_its_line(tmp_path: Path, cells: tuple[object, ...]) -> None:
+def test_an_invalid_row_is_skipped_with_a_warning(
+    tmp_path: Path, cells: tuple[object, ...], caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "results.csv"
-    write_table(path, row(result(), run_info()), cells)
-    with pytest.raises(HatError, match="row") as caught:
-        read_table(path)
-    assert caught.value.where == f"{path}, line 3"
+    write_table(path, row(result("a"), run_info()), cells, row(result("b"), run_info()))
+    (run,) = read_table(path)
+    assert [each.function_name for each in run] == ["a", "b"]
+    (message,) = caplog.messages
+    assert str(path) in message
+    assert "line 3" in message
