@@ -30,6 +30,7 @@ __all__ = [
     "probe",
     "read_package",
     "show",
+    "store",
     "to_dynamic",
     "to_static",
     "validate",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     pack = Kernel().pack
     probe = Kernel().probe
     show = Kernel().show
+    store = Kernel().store
     to_dynamic = Kernel().to_dynamic
     to_static = Kernel().to_static
     validate = Kernel().validate

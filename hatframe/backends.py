@@ -372,7 +372,7 @@ class SinkRun(abc.ABC):
 
     @abc.abstractmethod
     def add(self, result: FunctionResult) -> None:
-        """Take one final result."""
+        """Take one final result; a resumed run (:attr:`RunInfo.id`) adds those of the interrupted one again."""
 
     @abc.abstractmethod
     def close(self, document: ResultsDocument) -> str:

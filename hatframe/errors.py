@@ -118,7 +118,9 @@ class PluginError(HatError):
 
 
 class SinkError(HatError):
-    """Results cannot be written."""
+    """Results cannot be written. ``results`` has the document of a run that is complete but for its sinks."""
+
+    results: Any = None
 
 
 class BenchmarkError(HatError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import pickle
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ from hatframe.registry import portable, restored
 from hatframe.results.compared import Comparison
 from hatframe.results.model import ResultsDocument
 from hatframe.selection import BackendSelection, RunBackends
+
+_log = logging.getLogger(__name__)
 
 
 @methods_naming_system_errors
@@ -484,7 +487,8 @@ class Kernel(BackendSelection):
         Raises
         ------
         HatError
-            The packages cannot be read, an option is invalid, or a sink failed.
+            The packages cannot be read, or an option is invalid. After a complete run that a sink could not write, it
+            is a :class:`SinkError` with the ``results``.
 
         Examples
         --------
@@ -536,6 +540,45 @@ class Kernel(BackendSelection):
                 sinks=sinks,
                 observers=[*registry.observers(), *as_tuple(observers)],
             )
+
+    def store(
+        self, results: str | Path | ResultsDocument, sink: str | Sequence[str] = (), **options: str | bool
+    ) -> ResultsDocument:
+        """Write the results of an earlier run to sinks, such as those that failed during the run.
+
+        Parameters
+        ----------
+        results
+            Results of :meth:`bench`, or the path of a document that the sink ``json`` wrote.
+        sink, **options
+            Where to write them, as for :meth:`bench`; ``hatframe store --help`` lists the options.
+
+        Returns
+        -------
+        ResultsDocument
+            The results.
+
+        Raises
+        ------
+        HatError
+            The results cannot be read, or a sink cannot write them.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> hatframe.store("run.json", sink=["csv=results.csv", "hat"])  # doctest: +SKIP
+        """
+        from hatframe.bench.reporting import store
+        from hatframe.results.reading import read_results
+
+        document = results if isinstance(results, ResultsDocument) else read_results(results)
+        settings = backend_options(options, self.registry.sinks)
+        sinks = chosen_sinks(as_tuple(sink), settings, self.registry.sinks)
+        if not sinks:
+            names = ", ".join(sink.name for sink in self.registry.sinks.all())
+            raise UsageError("no sink to write to", hint=f"choose one with --sink: {names}")
+        store(document, sinks, _log.info)
+        return document
 
     def compare(
         self,

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hatframe import files
 from hatframe.backends import Observer, Sink, SinkRun
 from hatframe.errors import HatError, SinkError
+from hatframe.packages.store import KEY, Bucket
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+from hatframe.results.writing import encode_results
+
+RESULTS = Bucket(
+    name="results",
+    summary="results that sinks could not write, for hatframe store",
+    pattern=rf"{KEY}\.json",
+    rebuilt=False,
+)
 
 
 class Observers(Observer):
@@ -45,14 +58,17 @@ class Observers(Observer):
 
 
 class Sinks:
-    """All sinks of a run. A sink that cannot be opened ends the run; one that fails later leaves the others working."""
+    """All sinks of a run. A sink that cannot be opened ends the run; one that fails later leaves the others working.
 
-    def __init__(self, sinks: Sequence[tuple[Sink, Path | None]], run: RunInfo, observer: Observer) -> None:
+    ``errors`` has the error of each sink that failed, by name; ``notify`` gets the lines that the others say.
+    """
+
+    def __init__(self, sinks: Sequence[tuple[Sink, Path | None]], run: RunInfo, notify: Callable[[str], None]) -> None:
+        self.errors: dict[str, HatError] = {}
         self._sinks = sinks
         self._run = run
-        self._observer = observer
+        self._notify = notify
         self._opened: dict[str, SinkRun] = {}
-        self._errors: list[HatError] = []
 
     def __enter__(self) -> Sinks:
         for sink, path in self._sinks:
@@ -74,11 +90,27 @@ class Sinks:
     def close(self, document: ResultsDocument) -> None:
         for name, opened in list(self._opened.items()):
             if said := self._guarded(name, opened.close, document):
-                self._observer.message(said)
+                self._notify(said)
 
-    def raise_first_error(self) -> None:
-        if self._errors:
-            raise self._errors[0]
+    def raise_errors(self, document: ResultsDocument) -> None:
+        """Raise :class:`SinkError` if sinks failed, with the results, which are kept in the state folder too."""
+        if not self.errors:
+            return
+        first, *others = self.errors.values()
+        paths = {sink.name: path for sink, path in self._sinks}
+        failed = " ".join(
+            f"--sink {shlex.quote(f'{name}={path}' if (path := paths.get(name)) else name)}" for name in self.errors
+        )
+        try:
+            kept = _keep(document)
+            command = f"hatframe store {shlex.quote(str(kept))} {failed}"
+            hint = f"all results are in {kept}: repeat the command with --resume, or run: {command}"
+        except OSError as error:
+            hint = f"the results could not be kept: {error.strerror or error}"
+        message = "; ".join([first.message, *map(str, others)])
+        raised = SinkError(message, where=first.where, hint="; ".join(filter(None, (first.hint, hint))))
+        raised.results = document
+        raise raised
 
     def _guarded(self, name: str, call: Callable[[Any], Any], value: Any) -> Any:
         try:
@@ -87,9 +119,39 @@ class Sinks:
             problem = error
         except Exception as error:
             problem = _sink_failed(name, error)
-        self._errors.append(problem)
+        self.errors[name] = problem
         del self._opened[name]
         return None
+
+
+def _keep(document: ResultsDocument) -> Path:
+    """Write results to the state folder, or to a temporary one; raises :class:`OSError` where both fail."""
+    data = encode_results(document)
+    path = RESULTS.folder / f"{document.run.id}.json"
+    try:
+        files.make_private(path.parent)
+        files.write_atomically(path, data)
+    except (OSError, HatError):
+        path = Path(tempfile.mkdtemp(prefix="results-of-hatframe-"), path.name)
+        files.write_atomically(path, data)
+    return path
+
+
+def forget(document: ResultsDocument) -> None:
+    """Remove what was kept of a run, since all sinks have its results now."""
+    with contextlib.suppress(OSError):
+        (RESULTS.folder / f"{document.run.id}.json").unlink()
+
+
+def store(document: ResultsDocument, sinks: Sequence[tuple[Sink, Path | None]], notify: Callable[[str], None]) -> None:
+    """Write the results of a run that has ended to sinks; raises the errors of those that fail."""
+    with Sinks(sinks, document.run, notify) as outputs:
+        for result in document.results:
+            outputs.add(result)
+        outputs.close(document)
+    if outputs.errors:
+        first, *others = outputs.errors.values()
+        raise SinkError("; ".join([first.message, *map(str, others)]), where=first.where, hint=first.hint)
 
 
 def _sink_failed(name: str, error: Exception) -> SinkError:

@@ -17,7 +17,7 @@ from hatframe.bench.checkpoint import Checkpoint
 from hatframe.bench.criterion import batch_length
 from hatframe.bench.options import CACHES, BenchOptions
 from hatframe.bench.recording import Recorder, run_info
-from hatframe.bench.reporting import Observers, Sinks
+from hatframe.bench.reporting import Observers, Sinks, forget
 from hatframe.bench.schedule import Record, Schedule
 from hatframe.bench.selection import choose, with_sizes
 from hatframe.bench.session import MOST_CALLS, Backends, Session, Setup
@@ -53,8 +53,8 @@ def run_benchmark(
     """Measure the chosen functions, in a worker process if ``isolated``, to which ``backends`` are then pickled.
 
     A function that cannot be called, crashes, exits or does not return gets a result that says so, and the others are
-    measured all the same. A sink that fails is skipped for the rest of the run, and its error is raised at the end.
-    After Ctrl-C the sinks are closed with the results so far.
+    measured all the same. A sink that fails is skipped for the rest of the run; its error is raised at the end, with
+    the results. After Ctrl-C the sinks are closed with the results so far.
     """
     _check(options)
     backends.meters()  # an unknown one is an error now, not in the worker
@@ -69,11 +69,19 @@ def run_benchmark(
     before = _readings(probes)
     run = run_info(packages, options, machine, before, isolated)
     note = functools.cache(everyone.message)  # each new worker may have the same to say
-    checkpoint = Checkpoint(run.packages, options, machine, note)
-    records = (checkpoint.load() if options.resume else None) or [Record(row=row) for row in rows]
+    checkpoint = Checkpoint(packages, options, run, note)
+    records = [Record(row=row) for row in rows]
+    if saved := checkpoint.load() if options.resume else None:
+        run = msgspec.structs.replace(run, id=saved.id, started=saved.started)
+        records = saved.records
     results = Recorder(packages, options)
     started = perf_counter()
-    with Sinks(sinks, run, everyone) as outputs:
+    with Sinks(sinks, run, everyone.message) as outputs:
+        for record in records:
+            # Sinks know which results of a run they have.
+            if record.status:
+                outputs.add(results.of(record))
+            record.reported = bool(record.status)
         everyone.run_started(run, len(rows))
         complete = False
 
@@ -109,11 +117,11 @@ def run_benchmark(
                     start_worker=start_worker,
                     observer=everyone,
                     finished=finished,
-                    save=lambda: checkpoint.save(records),
+                    save=lambda: checkpoint.save(run, records),
                 ).run()
             complete = True
         except BaseException:
-            checkpoint.save(records)
+            checkpoint.save(run, records)
             begun = sum(bool(record.samples.means) for record in records)
             if begun:
                 note(f"measured {begun} of {len(records)} functions in part or in full; continue with --resume")
@@ -123,11 +131,18 @@ def run_benchmark(
             run = msgspec.structs.replace(run, readings_after=after)
             document = results.document(run, records, skipped, complete, perf_counter() - started)
             outputs.close(document)
+            if not complete:
+                for error in outputs.errors.values():
+                    everyone.message(str(error))
             everyone.run_finished(document)
-    checkpoint.remove()
+    if outputs.errors:
+        checkpoint.save(run, records)
+    else:
+        checkpoint.remove()
+        forget(document)
     if any(result.statistics for result in document) and (disturbances := _disturbances(probes, before, after)):
         everyone.message(f"the machine disturbed these figures: {'; '.join(disturbances)}")
-    outputs.raise_first_error()
+    outputs.raise_errors(document)
     return document
 
 

@@ -12,6 +12,7 @@ from hatframe.cli.common import kernel_of, log, log_failures, print_json
 from hatframe.cli.completion import complete_backends
 from hatframe.cli.options import Functions, MaxTime, Packages, Size
 from hatframe.cli.progress import Progress
+from hatframe.errors import SinkError
 
 _selection, _duration, _inputs, _output, _machine = (
     functools.partial(typer.Option, rich_help_panel=panel)
@@ -169,32 +170,38 @@ def bench(
     for name, given in (("--cpp", cpp), ("--working-dir", working_dir is not None)):
         if given:
             log.info(f"{name} has no effect: hatframe keeps what it compiles in its cache")
-    document = kernel_of(context).bench(
-        *packages,
-        functions=functions or (),
-        loader=loader,
-        sink=sink or (),
-        meter=meter or (),
-        min_time=min_time,
-        batches=batches,
-        min_iterations=min_iterations,
-        precision=precision / 100,
-        max_time=max_time,
-        race=race,
-        cache=cache,
-        input_data=input_data,
-        input_sets_size=None if input_sets_size is None else int(input_sets_size * 1e6),
-        seed=seed,
-        size=size or (),
-        threads=threads,
-        timeout=timeout,
-        cpu=cpu,
-        resume=resume,
-        force=force,
-        allow_outside=allow_outside,
-        observers=Progress(bar=not json),
-        **options,
-    )
+    failure: SinkError | None = None
+    try:
+        document = kernel_of(context).bench(
+            *packages,
+            functions=functions or (),
+            loader=loader,
+            sink=sink or (),
+            meter=meter or (),
+            min_time=min_time,
+            batches=batches,
+            min_iterations=min_iterations,
+            precision=precision / 100,
+            max_time=max_time,
+            race=race,
+            cache=cache,
+            input_data=input_data,
+            input_sets_size=None if input_sets_size is None else int(input_sets_size * 1e6),
+            seed=seed,
+            size=size or (),
+            threads=threads,
+            timeout=timeout,
+            cpu=cpu,
+            resume=resume,
+            force=force,
+            allow_outside=allow_outside,
+            observers=Progress(bar=not json),
+            **options,
+        )
+    except SinkError as error:
+        if error.results is None:
+            raise
+        document, failure = error.results, error
     for name, reason in document.skipped.items():
         log.warning(f"skipped {name}: {reason}")
     if json:
@@ -203,5 +210,8 @@ def bench(
         from hatframe.cli.results_table import print_results
 
         print_results(document.results, document.rankings, "ms" if time_in_ms else "")
-    if log_failures(document, logging.ERROR):
+    failed = log_failures(document, logging.ERROR)
+    if failure:
+        raise failure
+    if failed:
         raise typer.Exit(1)

@@ -35,7 +35,8 @@ def list_kept(json: Json = False) -> None:
     """List what hatframe keeps: how much of each kind, and when it was last used.
 
     Libraries, timers, packages and the caches of compilers lie in the cache folder (HATFRAME_CACHE_DIR); hatframe makes
-    them again as needed. Interrupted runs lie in the state folder (HATFRAME_STATE_DIR). In a pipe, each kind
+    them again as needed. Interrupted runs, and results that a
+    sink could not write, lie in the state folder (HATFRAME_STATE_DIR). In a pipe, each kind
     is a line of tab-separated values, in bytes and seconds.
     """
     kinds = _registered()
@@ -75,8 +76,8 @@ def clear_kept(
 ) -> None:
     """Clear what hatframe keeps.
 
-    Without a KIND, this removes everything that hatframe makes again as needed. Interrupted runs are removed only by
-    name. Entries in use stay, as do files that hatframe did not make.
+    Without a KIND, this removes everything that hatframe makes again as needed. Interrupted runs and results
+    are removed only by name. Entries in use stay, as do files that hatframe did not make.
 
         hatframe cache clear libraries packages --older-than 30
     """
@@ -99,6 +100,7 @@ def clear_kept(
 def _registered() -> list[Bucket]:
     """The buckets of all modules that keep something, which register them as they are imported."""
     import hatframe.bench.checkpoint
+    import hatframe.bench.reporting
     import hatframe.calling.timers
     import hatframe.converting.cached
     import hatframe.packages.unpacking  # noqa: F401

@@ -172,3 +172,24 @@ def test_a_run_without_a_function_to_measure_is_an_error(tmp_path: Path) -> None
     for functions in ((), ("Init*",)):
         with pytest.raises(PackageError, match="Initialize"):
             Kernel().bench(hat, functions=functions)
+
+
+def test_results_stored_in_the_hat_file_do_not_keep_a_run_from_being_resumed(hat: Path) -> None:
+    class Interrupting(Observer):
+        def function_finished(self, result: FunctionResult) -> None:
+            raise KeyboardInterrupt
+
+    class Noting(Observer):
+        messages: list[str] = []  # noqa: RUF012
+
+        def message(self, text: str) -> None:
+            self.messages.append(text)
+
+    kernel = Kernel()
+    with pytest.raises(KeyboardInterrupt):
+        kernel.bench(hat, sink="hat", observers=Interrupting(), **QUICK)
+    assert "mean_duration_in_sec" in hat.read_text()
+    document = kernel.bench(hat, sink="hat", resume=True, observers=Noting(), **QUICK)
+    assert document.complete
+    assert not any("resume" in text for text in Noting.messages)
+    assert hat.read_text().count("mean_duration_in_sec") == 2

@@ -273,7 +273,7 @@ def test_a_killed_run_resumes(tmp_path: Path) -> None:
 
     def saved_records() -> dict[str, Any]:
         texts = [path.read_text() for path in runs.glob("*.json")]
-        return {record["row"]["function"]: record for text in texts for record in json.loads(text)}
+        return {record["row"]["function"]: record for text in texts for record in json.loads(text)["records"]}
 
     def measured_in_part() -> bool:
         records = saved_records()

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pandas
 import pytest
 import sample_packages
@@ -26,7 +27,7 @@ from hatframe.format.pairs import pairs_text
 from hatframe.format.reading import read_hat
 from hatframe.packages.package import read_package
 from hatframe.packages.stored import stored_results
-from hatframe.results.model import FunctionResult, ResultsDocument
+from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 from hatframe.results.reading import read_results
 from hatframe.results.statistics import statistics
 from hatframe.results.table import columns, row
@@ -34,9 +35,13 @@ from hatframe.results.table import columns, row
 PROC = pytest.mark.skipif(not Path("/proc/version").is_file(), reason="no /proc, where not even root can write")
 
 
-def append(path: Path, *results: FunctionResult) -> str:
+OTHER = msgspec.structs.replace(run_info(), id="f" * 32)
+"""Another run."""
+
+
+def append(path: Path, *results: FunctionResult, run_: RunInfo = run_info()) -> str:  # noqa: B008 - it is frozen
     """One run of the CSV sink."""
-    run = CsvSink().open(run_info(), path)
+    run = CsvSink().open(run_, path)
     for each in results:
         run.add(each)
     return run.close(document(*results))
@@ -155,8 +160,53 @@ def test_csv_ends_a_last_line_that_has_no_end(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     append(path, result("first"))
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
-    append(path, result("second"))
+    append(path, result("second"), run_=OTHER)
     assert [cells["function_name"] for cells in read_rows(path)] == ["first", "second"]
+
+
+@pytest.mark.parametrize("left", [1, 30, -1])
+@pytest.mark.parametrize("message", ["", 'two\nlines, "quoted"'])
+def test_csv_removes_a_last_row_that_was_cut(
+    tmp_path: Path, left: int, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "results.csv"
+    append(path, result("first"))
+    whole = path.read_bytes()
+    append(path, failed("second" + message, message))
+    last = path.read_bytes()[len(whole) :]
+    path.write_bytes(whole + last[:left])
+    append(path, failed("second" + message, message), result("third"))
+    assert path.read_bytes().startswith(whole + last)
+    assert [cells["function_name"] for cells in read_rows(path)] == ["first", "second" + message, "third"]
+    assert len(caplog.messages) == 1
+
+
+def test_csv_has_each_result_of_a_run_once(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    results = result("f", sizes={"n": 1}), result("f", sizes={"n": 2}), result("g", values={"a": 2.5})
+    append(path, *results[:2])
+    assert append(path, *results) == f"rows appended to {path}: 1"
+    append(path, *results, run_=OTHER)
+    rows = read_rows(path)
+    assert [(cells["function_name"], cells["sizes"], cells["run"]) for cells in rows] == [
+        (name, sizes, run.id) for run in (run_info(), OTHER) for name, sizes in (("f", "n=1"), ("f", "n=2"), ("g", ""))
+    ]
+
+
+def test_csv_writes_a_row_whole_or_not_at_all(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "results.csv"
+    run = CsvSink().open(run_info(), path)
+    run.add(result("first"))
+    before = path.read_bytes()
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, former[1]))
+    try:
+        with pytest.raises(SinkError, match=str(path)):
+            run.add(result("second"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
@@ -199,7 +249,7 @@ def test_csv_gives_back_any_text_and_number(
     tmp_path_factory: pytest.TempPathFactory, name: str, message: str, times: list[float]
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "results.csv"
-    results = (result(name, times=times), failed(name, message))
+    results = (result(name, times=times), failed(f"{name}2", message))
     append(path, *results)
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
@@ -303,7 +353,7 @@ def test_json_does_not_replace_the_document_of_another_run(tmp_path: Path) -> No
     JsonSink().open(old.run, path).close(old)
     for options in ({}, {"resume": True}):
         with pytest.raises(SinkError, match="--overwrite") as caught:
-            JsonSink().open(run_info(**options), path)
+            JsonSink().open(msgspec.structs.replace(OTHER, options=options), path)
         assert old.run.started in str(caught.value)
     assert read_results(path) == old
 
@@ -312,10 +362,11 @@ def test_json_continues_the_document_of_an_interrupted_run(tmp_path: Path) -> No
     path = tmp_path / "results.json"
     JsonSink().open(run_info(), path).close(document(result("old"), complete=False))
     with pytest.raises(SinkError, match="--overwrite"):
-        JsonSink().open(run_info(), path)
+        JsonSink().open(OTHER, path)
     whole = document(result("old"), result("new"))
     JsonSink().open(run_info(resume=True), path).close(whole)
     assert read_results(path).results == whole.results
+    JsonSink().open(run_info(), path).close(whole)  # the same run, for another sink that failed
 
 
 def test_json_replaces_an_older_document_if_asked_and_with_the_first_result(tmp_path: Path) -> None:

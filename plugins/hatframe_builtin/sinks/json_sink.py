@@ -47,7 +47,8 @@ class JsonSink(Sink):
                 raise SinkError(
                     f"it is not replaced: {error.message}", where=str(path), hint="name another file, or move it away"
                 ) from None
-            resumed = bool(run.options.get("resume")) and not existing.complete
+            same = bool(run.id) and existing.run.id == run.id
+            resumed = same or (bool(run.options.get("resume")) and not existing.complete)
             if not (resumed or self.settings.get(self.options[0].key)):
                 raise SinkError(
                     f"it holds the results of another run ({existing.run.started})",
