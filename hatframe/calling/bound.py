@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import collections
 import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -117,7 +118,12 @@ class ArrayFunction(BoundFunction):
         """
         if name not in self._positions:
             raise self._unknown_name(name)
-        return make_array(self.plan, self.plan.arguments[self._positions[name]], sizes)
+        argument = self.plan.arguments[self._positions[name]]
+        try:
+            sizes = {dimension: operator.index(size) for dimension, size in sizes.items()}
+        except TypeError as error:
+            raise self._checker.error(argument, f"invalid size: {error}") from None
+        return make_array(self.plan, argument, sizes)
 
     def _fast_call(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """The call where each argument is checked alone: unrolled for few arguments, which most functions have."""

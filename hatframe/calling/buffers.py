@@ -45,6 +45,8 @@ def memory_bounds(array: Array) -> tuple[int, int]:
     """Where the memory begins and ends that an array is a view of: its own, or that of its last base."""
     owner = _owner(array)
     low = high = address_of(owner)
+    if owner.flags.c_contiguous:
+        return low, low + owner.nbytes
     for extent, step in zip(owner.shape, owner.strides, strict=True):
         low, high = low + min(0, (extent - 1) * step), high + max(0, (extent - 1) * step)
     return low, high + owner.itemsize
@@ -52,6 +54,8 @@ def memory_bounds(array: Array) -> tuple[int, int]:
 
 def _owner(array: Array) -> Array:
     base: Any = array.base
+    if base is None:
+        return array
     if isinstance(base, memoryview):
         base = base.obj
     elif not isinstance(base, np.ndarray):

@@ -49,12 +49,12 @@ class Checker:
             if not isinstance(value, ndarray) and (shared := self._shared(plan, value)) is not None:
                 return usual(shared)  # which keeps it alive
             array = self.array(plan, layout, value)
-            if not dense:
-                self._check_memory(plan, layout, array)
+            if check_memory:
+                check_memory(array)
             return self.pointer(plan, array)
 
         usual: Converter = slow
-        dense = layout.row_major or layout.column_major
+        check_memory = None if layout.row_major or layout.column_major else self._memory_check(plan, layout)
         if not layout.size or plan.element.kind == "bfloat16":  # numpy exports no buffer of either
             return slow
         if layout.row_major:
@@ -101,15 +101,20 @@ class Checker:
             raise self.error(plan, problem, hint=f"make it with {hint}")
         return array
 
-    def _check_memory(self, plan: ArgumentPlan, layout: Layout, array: Array) -> None:
-        """Check that the pointer and every element lie in the memory that the array is a view of."""
-        itemsize = plan.element.size
-        begin = address_of(array) - (layout.offset + layout.before) * itemsize
-        low, high = memory_bounds(array)
-        if array.size and not low <= begin <= begin + layout.bytes(itemsize) <= high:
-            reach = f"from {begin - low} to {begin + layout.bytes(itemsize) - low} of its {high - low} bytes of memory"
-            problem = f"its pointer (affine_offset {layout.offset}) and elements reach {reach}"
-            raise self.error(plan, problem, hint="make it with BoundFunction.empty(name)")
+    def _memory_check(self, plan: ArgumentPlan, layout: Layout) -> Callable[[Array], None]:
+        """A check that the pointer and every element lie in the memory that an array is a view of."""
+        size = layout.bytes(plan.element.size)
+        before = (layout.offset + layout.before) * plan.element.size
+
+        def check(array: Array) -> None:
+            begin = address_of(array) - before
+            low, high = memory_bounds(array)
+            if size and not low <= begin <= high - size:
+                reach = f"from {begin - low} to {begin - low + size} of its {high - low} bytes of memory"
+                problem = f"its pointer (affine_offset {layout.offset}) and elements reach {reach}"
+                raise self.error(plan, problem, hint="make it with BoundFunction.empty(name)")
+
+        return check
 
     def runtime_array(self, plan: ArgumentPlan, values: dict[str, int], value: Array) -> None:
         """Check an array against the dimensions that the call has."""

@@ -488,6 +488,14 @@ def test_a_wrong_call_is_refused_before_it_is_made(
         package[name].prepare_call(*args, **kwargs)
 
 
+@pytest.mark.parametrize("size", [2.5, "3", None, -1, 1 << 40, 10**30])
+def test_an_array_of_an_impossible_size_is_an_error_with_the_argument(package: LoadedPackage, size: Any) -> None:
+    with pytest.raises(CallError) as caught:
+        package.scale.empty("a", M=size, K=1 << 20)  # type: ignore[attr-defined]
+    assert "(a)" in caught.value.where
+    assert package.scale.empty("a", M=np.int64(2), K=3).shape == (2, 3)  # type: ignore[attr-defined]
+
+
 def test_an_unaligned_array_is_refused_where_it_is_seen(package: LoadedPackage) -> None:
     raw = np.zeros(13 * 8, np.uint8)[1:97].view(np.float64)
     with pytest.raises(CallError, match="8-byte"):
