@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,4 +91,8 @@ def result_of(cells: Mapping[str, str]) -> FunctionResult:
     for name in _PAIRS:
         values[name] = dict(pair.rpartition("=")[::2] for pair in values.get(name, "").split())
     # In a table, numbers are text.
-    return msgspec.convert({**values, "statistics": figures or None}, FunctionResult, strict=False)
+    result = msgspec.convert({**values, "statistics": figures or None}, FunctionResult, strict=False)
+    known = msgspec.structs.astuple(result.statistics) if result.statistics else ()
+    if any(map(math.isnan, known)) or (result.statistics and not math.isfinite(result.statistics.mean)):
+        raise ValueError("a duration is not a finite number")
+    return result
