@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import multiprocessing
 import os
 import random
@@ -149,6 +150,7 @@ class Fuzz:
 
 def fuzz(first: int, count: int, seed: int, folder: Path, position: Any, findings: Any) -> None:
     """Read inputs ``first`` to ``count``; runs in a process of its own, which may die of one."""
+    logging.disable()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ |= {"HATFRAME_CACHE_DIR": str(folder / "cache"), "HATFRAME_STATE_DIR": str(folder / "state")}
