@@ -23,6 +23,7 @@ from hatframe.errors import PackageError, UsageError, methods_naming_system_erro
 from hatframe.machine import Machine, Platform
 from hatframe.outcomes import Built, Converted, Deviation, Packed
 from hatframe.packages.package import Package, protect_unpacked, read_package, read_packages, same_library
+from hatframe.packages.pairing import check_libraries
 from hatframe.registry import portable, restored
 from hatframe.results.compared import Comparison
 from hatframe.results.model import ResultsDocument
@@ -82,7 +83,8 @@ class Kernel(BackendSelection):
             The loader for host functions; the default is the first that works here. Functions with a ``runtime`` are
             loaded by the loader that serves it.
         force
-            Open the package even if this machine does not meet its requirements.
+            Open the package even if this machine does not meet its requirements, or its library is not the one that its
+            metadata were written with.
         allow_outside
             Accept libraries and dependencies outside the package's folder.
         **options
@@ -121,6 +123,8 @@ class Kernel(BackendSelection):
         """Open a package that was read already; see :meth:`load`."""
         if not package.functions:
             raise PackageError("it describes no functions", where=str(package.path or ""))
+        if not force:
+            check_libraries(package)
         check_target(package.hat_files, functools.partial(unmet, machine=self.machine), force)
         settings = backend_options(options or {}, self.registry.loaders)
 
@@ -530,6 +534,8 @@ class Kernel(BackendSelection):
             backend_options=settings,
         )
         with protect_unpacked(read_packages(paths)) as packages:
+            for package in () if force else packages:
+                check_libraries(package)
             return run_benchmark(
                 packages,
                 run_options,

@@ -23,6 +23,7 @@ from hatframe.format.rendering import render_hat
 from hatframe.machine import Platform
 from hatframe.outcomes import Built, Converted, UnsupportedFunction
 from hatframe.packages.dependencies import KNOWN_FLAGS, Trust, read_dependency, statically_linked
+from hatframe.packages.pairing import digests
 from hatframe.packages.stored import stored_mean
 from hatframe.toolchain.compiled_for import compiled_for
 from hatframe.toolchain.linker import in_job
@@ -116,7 +117,9 @@ def build(
                 "libraries": [reference_table(item, home) for item in dependencies],
             },
         )
-        files = {home / path.name: path.read_bytes() for path in made}
+        made_files = {path.name: path.read_bytes() for path in made}
+        document["dependencies"]["auxiliary"] = digests(made_files)
+        files = {home / name: content for name, content in made_files.items()}
     dropped = _stored_results(hat)
     write_package({**files, hat: render_hat(document, hat.stem).encode("utf-8")})
     written = Converted(

@@ -17,6 +17,7 @@ from hatframe.errors import LinkError, UsageError
 from hatframe.format.editing import edit_text
 from hatframe.outcomes import Converted
 from hatframe.packages.dependencies import Dependency
+from hatframe.packages.pairing import KEY, digests
 from hatframe.packages.stored import without_results
 from hatframe.toolchain.linker import in_job
 from hatframe.toolchain.tool import Job, private_folder
@@ -61,7 +62,11 @@ def convert(
         job.finish()
         if plan.dependencies:
             edit(made.included)
-        write_package({hats[0].parent / name: path.read_bytes() for name, path in made.libraries.items()} | texts)
+        contents = {name: path.read_bytes() for name, path in made.libraries.items()}
+        for name, digest in digests(contents)[KEY].items():
+            for hat, text in texts.items():
+                texts[hat] = text.replace(_placeholders([name])[name].encode(), digest.encode())
+        write_package({hats[0].parent / name: content for name, content in contents.items()} | texts)
     link_target, *deployed = made.libraries
     return Converted(
         hat=hats[0],
@@ -133,6 +138,7 @@ def _edited(source: HatSource, output: Path, libraries: Sequence[str], included:
     old = source.hat.document
     dependencies = {key: value for key, value in old["dependencies"].items() if key != "auxiliary"}
     dependencies["link_target"], *deployed = libraries
+    dependencies["auxiliary"] = {KEY: _placeholders(libraries)}
     if deployed:
         dependencies["deploy_files"] = list(dict.fromkeys([*deployed, *dependencies.get("deploy_files", ())]))
     if "dynamic" in dependencies:
@@ -149,6 +155,11 @@ def _edited(source: HatSource, output: Path, libraries: Sequence[str], included:
         if any(functions[name] is not function for name, function in old["functions"].items()):
             document["functions"] = functions
     return edit_text(source.text, document, str(source.path), old=old)
+
+
+def _placeholders(libraries: Sequence[str]) -> dict[str, str]:
+    """What stands for the digests of libraries until they are made."""
+    return digests({name: f"placeholder of {name}".encode() for name in libraries})[KEY]
 
 
 def _moved(reference: dict[str, Any], dependency: Dependency | None, old: Path, new: Path) -> dict[str, Any]:

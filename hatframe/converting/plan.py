@@ -15,6 +15,7 @@ from hatframe.machine import Platform, normal_architecture, normal_os
 from hatframe.packages.confinement import confined
 from hatframe.packages.dependencies import UNTRUSTED, Dependency, Trust, read_dependency
 from hatframe.packages.package import Package
+from hatframe.packages.pairing import check_libraries
 
 
 class HatSource(msgspec.Struct, frozen=True):
@@ -108,6 +109,7 @@ def package_library(package: Package, trust: Trust = UNTRUSTED) -> LibraryFile:
 
 def static_library(package: Package, trust: Trust = UNTRUSTED) -> LibraryFile:
     where = str(package.path or "")
+    check_libraries(package)
     library = package_library(package, trust)
     if library.kind in (LibraryKind.DYNAMIC, LibraryKind.IMPORT):
         raise PackageError(

@@ -6,6 +6,7 @@ called is decided by the code that prepares a call.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -26,6 +27,7 @@ from hatframe.format.rendering import bare_code, path_text
 from hatframe.format.schema import Violation, ViolationKind, check
 from hatframe.outcomes import Deviation, Severity
 from hatframe.packages.confinement import confined
+from hatframe.packages.pairing import HINT, KEY, changed_libraries
 
 # A header of ten thousand functions; parsing it takes some seconds.
 _LONGEST_CODE = 4_000_000
@@ -259,6 +261,11 @@ class _Validator:
             pass
         elif not (self.folder / target).is_file():
             self.error(where, f"library not found beside the .hat file: {target!r}")
+        with contextlib.suppress(FormatError):
+            hat = msgspec.structs.replace(parse_hat(self.text), path=self.folder / "package.hat")
+            for library in changed_libraries(hat):
+                message = f"{library} is not the library that this file was written with"
+                self.error(("dependencies", "auxiliary", KEY), message, HINT)
         for index, name in enumerate(_list(dependencies.get("deploy_files"))):
             where = ("dependencies", "deploy_files", index)
             if isinstance(name, str) and not self._is_outside(where, name) and not (self.folder / name).exists():
