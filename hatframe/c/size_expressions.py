@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 
 from hatframe.errors import FormatError
@@ -29,6 +30,8 @@ _SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "
 # Far beyond any that describes an array; it bounds the work for a file of unknown origin.
 MAX_LENGTH = 1000
 
+_WORD_AFTER_NUMBER = re.compile(r"(?<!\w)(?!0[xX])\d\w*?[^\W\d_]")
+
 
 class SizeExpression:
     """An expression such as ``(rows + 1) * lda``; raises :class:`FormatError` for anything but integer arithmetic."""
@@ -38,6 +41,8 @@ class SizeExpression:
         if len(text) > MAX_LENGTH:
             raise FormatError(f"the size expression has {len(text)} characters; the limit is {MAX_LENGTH}")
         try:
+            if _WORD_AFTER_NUMBER.search(text):
+                raise ValueError  # Python would only warn
             tree = ast.parse(text.strip(), mode="eval").body
             self.names = frozenset(_names(tree))
         except (SyntaxError, ValueError, RecursionError, MemoryError):

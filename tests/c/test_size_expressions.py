@@ -76,3 +76,13 @@ def test_any_text_is_a_number_or_a_format_error(text: str) -> None:
         expression.value(dict.fromkeys(expression.names, 2))
     except FormatError:
         pass
+
+
+@pytest.mark.parametrize("text", ["1if n else 2", "2or n", "0or 1", "1_0and n"])
+def test_a_word_after_a_number_is_invalid_without_a_warning_of_python(text: str) -> None:
+    with pytest.raises(FormatError, match="invalid size expression"):
+        SizeExpression(text)
+
+
+def test_numbers_of_other_forms_stay() -> None:
+    assert SizeExpression("0x10 * n1 + 1_000").value({"n1": 2}) == 1032
