@@ -10,7 +10,7 @@ import functools
 import itertools
 import logging
 import pickle
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +119,12 @@ class Kernel(BackendSelection):
         force: bool = False,
         allow_outside: bool = False,
         options: Mapping[str, str] | None = None,
+        opening: Callable[[], None] | None = None,
     ) -> LoadedPackage:
-        """Open a package that was read already; see :meth:`load`."""
+        """Open a package that was read already; see :meth:`load`.
+
+        ``opening`` is called when its library is found or linked, and about to be opened, which runs code of it.
+        """
         if not package.functions:
             raise PackageError("it describes no functions", where=str(package.path or ""))
         if not force:
@@ -138,7 +142,10 @@ class Kernel(BackendSelection):
             from hatframe.packages.dependencies import Trust
 
             folder, trust = LIBRARIES.folder, Trust(allow_outside=allow_outside)
-            return cached_dynamic_library(package, self.linker, folder, trust)
+            path = cached_dynamic_library(package, self.linker, folder, trust)
+            if opening:
+                opening()
+            return path
 
         context = LoadContext(
             machine=self.machine,

@@ -111,8 +111,8 @@ class RunBackends(NamedTuple):
     kernel: Kernel
     options: BenchOptions
 
-    def open_package(self, package: Package) -> LoadedPackage:
-        """Open a package as the run asks for it."""
+    def open_package(self, package: Package, opening: Callable[[], None]) -> LoadedPackage:
+        """Open a package as the run asks for it; ``opening`` is called before the system opens its library."""
         known = {option.key for loader in self.kernel.registry.loaders.all() for option in loader.options}
         return self.kernel.open_package(
             package,
@@ -120,6 +120,7 @@ class RunBackends(NamedTuple):
             force=self.options.force,
             allow_outside=self.options.allow_outside,
             options={key: value for key, value in self.options.backend_options.items() if key in known},
+            opening=opening,
         )
 
     def meters(self) -> list[Meter]:

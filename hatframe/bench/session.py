@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -139,8 +139,8 @@ class Drop(Request, frozen=True):
 class Backends(Protocol):
     """What the kernel provides in the process that measures."""
 
-    def open_package(self, package: Package) -> LoadedPackage:
-        """Open a package with the loader and the options of this run."""
+    def open_package(self, package: Package, opening: Callable[[], None]) -> LoadedPackage:
+        """Open a package with the loader and the options of this run; ``opening`` is called before its code can run."""
 
     def meters(self) -> Sequence[Meter]:
         """The meters of this run."""
@@ -154,7 +154,7 @@ class Session:
     def __init__(self, setup: Setup, backends: Backends, context: Context) -> None:
         self._setup = setup
         self._backends = backends
-        self._calling = context.calling
+        self._context = context
         self._packages: dict[int, LoadedPackage] = {}
         self._workloads: dict[int, Workload] = {}
         self._per_call: dict[int, float] = {}
@@ -198,7 +198,7 @@ class Session:
         if not workload.sets:
             shared = (other for other in self._workloads.values() if other.sets and other.key == workload.key)
             workload.allocate(self._set_count(workload), next(shared, None))
-        self._calling(0.0)
+        self._context.calling(0.0)
         per_call, total = _warm_up(workload)
         self._per_call[row] = per_call
         workload.restore()
@@ -220,7 +220,7 @@ class Session:
 
     def _run(self, row: int, calls: int) -> Batch:
         workload = self._workloads[row]
-        self._calling(calls * self._per_call[row])
+        self._context.calling(calls * self._per_call[row])
         for meter in self._meters:
             meter.start()
         try:
@@ -243,7 +243,9 @@ class Session:
     def _bound(self, row: int) -> BoundFunction:
         index = self._setup.rows[row].package
         if index not in self._packages:
-            self._packages[index] = self._backends.open_package(read_package(*self._setup.packages[index]))
+            package = read_package(*self._setup.packages[index])
+            self._packages[index] = self._backends.open_package(package, lambda: self._context.calling(0.0))
+            self._context.returned()
         return self._packages[index][self._setup.rows[row].function]
 
     def _workload(self, row: int) -> Workload:

@@ -204,6 +204,8 @@ def _run(reporting: Reporting) -> None:
     for name in kernel.registry.not_found:
         log.warning(f"unknown plugin {name!r} in --disable-plugin or HATFRAME_DISABLE_PLUGINS")
     signal.signal(signal.SIGTERM, _terminate)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
+        signal.signal(signal.SIGHUP, _terminate)
     command = typer.main.get_command(build_app(kernel, reporting))
     command(prog_name="hatframe", default_map=defaults(command, tables) if tables else None)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +23,10 @@ from hatframe.errors import LinkError
 
 TIME_LIMIT = 600.0
 """Seconds that a tool may run. The largest package takes a few, so a tool that takes longer hangs."""
+
+# Of private folders; seconds within which a new one is surely locked.
+_PREFIX = "hatframe-run-"
+_LOCKED_BY_NOW = 10.0
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -132,9 +140,74 @@ def processors() -> int:
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A temporary folder that only this user can enter, removed at the end with all its content."""
-    with tempfile.TemporaryDirectory(prefix="hatframe-", ignore_cleanup_errors=True) as name:
+    """A temporary folder that only this user can enter, removed at the end with all its content.
+
+    It is removed also if SIGTERM or SIGHUP ends this process; after SIGKILL, the next process that makes one does it.
+    """
+    _remove_abandoned(Path(tempfile.gettempdir()))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_ending_after())
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True))
+        stack.enter_context(locked_folder(Path(name)))
         yield Path(name).resolve()
+
+
+class _SignalError(BaseException):
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def _ending_after() -> Iterator[None]:
+    """Let signals that would end this process at once end it after the block, which they leave by an exception."""
+
+    def leave(number: int, frame: object) -> None:
+        raise _SignalError(number)
+
+    changed: list[int] = []
+    if os.name == "posix" and threading.current_thread() is threading.main_thread():
+        changed = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    if not changed:  # a block around this one has done it, or the program does something else then
+        yield
+        return
+    try:
+        for number in changed:
+            signal.signal(number, leave)
+        yield
+    except _SignalError as error:
+        signal.signal(error.number, signal.SIG_DFL)
+        os.kill(os.getpid(), error.number)
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Show other processes that the owner of a folder lives, until the block or this process ends."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@functools.cache
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the private folders of processes that were killed."""
+    for folder in parent.glob(f"{_PREFIX}*") if os.name == "posix" else ():
+        with contextlib.suppress(OSError):  # that one is another's, or its owner lives
+            status = folder.lstat()
+            if status.st_uid == os.geteuid() and time.time() - status.st_mtime > _LOCKED_BY_NOW:
+                with locked_folder(folder):
+                    shutil.rmtree(folder)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

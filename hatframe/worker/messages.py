@@ -35,9 +35,13 @@ class Note(msgspec.Struct, frozen=True, tag=True):
 
 
 class Calling(msgspec.Struct, frozen=True, tag=True):
-    """A function is about to be called; its calls are known to take ``seconds`` together, 0 if unknown."""
+    """Code of a package is about to run; it is known to take ``seconds``, 0 if unknown."""
 
     seconds: float
+
+
+class Returned(msgspec.Struct, frozen=True, tag=True):
+    """The code of a package has returned."""
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
@@ -69,7 +73,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
         raise kind(self.message, where=self.where, hint=self.hint)
 
 
-Message = Note | Calling | Done | Failed
+Message = Note | Calling | Returned | Done | Failed
 
 
 def write_message(stream: IO[bytes], message: Any) -> None:

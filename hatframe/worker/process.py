@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
 import json
 import logging
 import os
@@ -29,10 +30,12 @@ from hatframe.worker.messages import (
     Message,
     Note,
     Request,
+    Returned,
     read_bytes,
     read_message,
     write_message,
 )
+from hatframe.worker.supervisor import supervise
 
 # Ctrl-C reaches all processes of a terminal; the one that has the results decides, from the start on.
 _CODE = (
@@ -53,6 +56,9 @@ START_TIMEOUT = 600.0
 # Seconds until a process is gone that has closed its output: writing a large core dump takes some.
 _END_TIMEOUT = 10.0
 
+_CLOSED = "closed the files of its process"
+_CLOSED_CODE = 113
+
 
 class Service(Protocol):
     """What a worker does; it lives in the worker's process."""
@@ -71,7 +77,10 @@ class Context(Protocol):
     """What a service may send while it works on a request."""
 
     def calling(self, seconds: float) -> None:
-        """A function is about to be called, whose calls are known to take ``seconds``; its time limit begins."""
+        """Code of a package is about to run, which is known to take ``seconds``; its time limit begins."""
+
+    def returned(self) -> None:
+        """The code has returned, and the time limit ends before the request does."""
 
 
 ServiceFactory = Callable[[Context], Service]
@@ -124,6 +133,9 @@ class _LocalContext:
     def calling(self, seconds: float) -> None:
         """Nobody can stop a function in this process."""
 
+    def returned(self) -> None:
+        """See :meth:`calling`."""
+
 
 class ProcessWorker:
     """A service in a process of its own."""
@@ -136,16 +148,22 @@ class ProcessWorker:
         self._expected: deque[Any] = deque()
         self._process = subprocess.Popen(
             isolated_python(_CODE),
+            # A function can do anything to the files of its process: none is shared with this one.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**os.environ, **environment},
+            start_new_session=True,
         )
-        assert self._process.stdin is not None
+        assert isinstance(self._process.stdin, io.BufferedWriter)
         assert self._process.stdout is not None
-        self._requests: IO[bytes] = self._process.stdin
+        assert self._process.stderr is not None
+        self._requests = self._process.stdin
         threading.Thread(target=receive, args=(self._process.stdout, self._messages), daemon=True).start()
+        self._printing = threading.Thread(target=_forward, args=(self._process.stderr,), daemon=True)
+        self._printing.start()
         # What this process sends is trusted there; what comes back is not trusted here.
-        self._send(pickle.dumps((make_service, os.getpid())))
+        self._send(pickle.dumps(make_service))
 
     def submit(self, request: Request) -> None:
         self._expected.append(type(request).reply)
@@ -164,6 +182,8 @@ class ProcessWorker:
                 case Calling(seconds):
                     # The limit is for one call; a batch of many may also take twice as long as before.
                     limit, end = timeout, monotonic() + timeout + 2 * seconds
+                case Returned():
+                    limit, end = START_TIMEOUT, monotonic() + START_TIMEOUT
                 case Note(text):
                     self._notify(text)
                 case Failed():
@@ -182,9 +202,16 @@ class ProcessWorker:
                     raise self._ended()
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        _close(self._requests)
+        if sys.platform == "win32":
+            self._process.kill()
+        # Its supervisor ends it, and all that it started. What is not yet written would be written to it first.
+        _close(self._requests.raw)
+        try:
+            self._process.wait(_END_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._printing.join(1.0)
 
     def _send(self, request: Request | bytes) -> None:
         with contextlib.suppress(OSError):  # if it has ended, the next result says so
@@ -195,8 +222,10 @@ class ProcessWorker:
             code = self._process.wait(_END_TIMEOUT)
         except subprocess.TimeoutExpired:
             self.close()
-            return WorkerEndedError("closed the files of its process")
-        _close(self._requests)
+            return WorkerEndedError(_CLOSED)
+        self.close()
+        if code == _CLOSED_CODE:
+            return WorkerEndedError(_CLOSED)
         if code < 0:
             try:
                 name = signal.Signals(-code).name
@@ -222,7 +251,7 @@ def isolated_python(code: str, *arguments: str) -> list[str]:
     return [sys.executable, *options, "-c", _PATHS + code, json.dumps(paths), *arguments]
 
 
-def _close(stream: IO[bytes]) -> None:
+def _close(stream: io.IOBase | IO[bytes]) -> None:
     """Close a pipe whose other end may be gone already."""
     with contextlib.suppress(OSError):
         stream.close()
@@ -239,6 +268,14 @@ def receive(stream: IO[bytes], messages: queue.SimpleQueue[Message | HatError | 
         messages.put(WorkerEndedError(f"sent an invalid message: {error}"))
     messages.put(None)
     _close(stream)
+
+
+def _forward(stream: IO[bytes]) -> None:
+    """Copy what a worker prints to the standard error of this process."""
+    with contextlib.suppress(OSError, ValueError), stream:
+        while data := stream.read1(1 << 16):  # type: ignore[attr-defined]
+            with contextlib.suppress(OSError):
+                os.write(2, data)
 
 
 # --------------------------------------------------------------------------------------------- in the worker's process
@@ -262,24 +299,48 @@ class _RemoteContext:
     def calling(self, seconds: float) -> None:
         write_message(self._stream, Calling(seconds))
 
+    def returned(self) -> None:
+        write_message(self._stream, Returned())
+
+
+class _Pipe(io.FileIO):
+    """The pipe to the process that asks. A function may close it, or open another file in its place."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "wb")
+        self._is = _identity(descriptor)
+
+    def write(self, data: Any) -> int:
+        try:
+            if _identity(self.fileno()) == self._is:
+                return super().write(data)
+        except OSError:
+            pass
+        os._exit(_CLOSED_CODE)
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
 
 def serve() -> None:
     """Serve requests until the other side is gone: the main function of the worker's process."""
+    supervise(0)
     # What the functions themselves read or print must not mix with the messages.
     requests = os.fdopen(os.dup(0), "rb")
-    replies = os.fdopen(os.dup(1), "wb")
+    replies = io.BufferedWriter(_Pipe(os.dup(1)))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(2, 1)
+    _print_lines()
     log = logging.getLogger("hatframe")
     log.setLevel(logging.INFO)
     log.addHandler(_Forwarding(replies))
     start = read_bytes(requests)
     service, problem = None, None
     try:
-        make_service, parent = pickle.loads(start)
-        set_parent_death_signal(parent)
-        service = make_service(_RemoteContext(replies))
+        service = pickle.loads(start)(_RemoteContext(replies))
     except Exception as error:
         problem = Failed.of(error)
     kind = service.requests if service else Any
@@ -289,11 +350,21 @@ def serve() -> None:
         except EOFError:
             # Not by returning: what functions left behind in this process must not run at its end.
             os._exit(0)
+        except OSError:
+            os._exit(_CLOSED_CODE)
         try:
             answer = problem or Done(msgspec.Raw(msgspec.msgpack.encode(service.handle(request))))  # type: ignore[union-attr]
         except Exception as error:
             answer = Failed.of(error)
         write_message(replies, answer)
+
+
+def _print_lines() -> None:
+    """Have C print line by line, as to a terminal: what it buffers is lost if a function ends the process."""
+    if sys.platform == "linux":
+        library = ctypes.CDLL(None)
+        with contextlib.suppress(ValueError):
+            library.setvbuf(ctypes.c_void_p.in_dll(library, "stdout"), None, 1, ctypes.c_size_t(0))  # _IOLBF
 
 
 def pin(cpu: int) -> None:
@@ -310,16 +381,3 @@ def pin(cpu: int) -> None:
         process.cpu_affinity([cpu])
     except (OSError, psutil.Error) as error:
         raise UsageError(f"the system refuses core {cpu}: {error}", where="--cpu") from None
-
-
-def set_parent_death_signal(parent: int) -> None:
-    """On Linux, have this process killed when the thread that started it ends, in the process ``parent``."""
-    if sys.platform != "linux":
-        return
-    prctl = ctypes.CDLL(None).prctl
-    prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
-    pr_set_pdeathsig = 1  # see prctl(2)
-    prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
-    # A parent that ended before the call sends no signal; the process has another parent then.
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)

@@ -60,6 +60,9 @@ class Announced:
     def calling(self, seconds: float) -> None:
         self.seconds.append(seconds)
 
+    def returned(self) -> None:
+        self.seconds.clear()
+
 
 def session(hat: Path, *names: str, context: Announced | None = None, kernel: Kernel | None = None, **more: Any) -> Any:
     plain: dict[str, Any] = {"batch_length": 0.01, "input_bytes": 0, "input_data": "ones"}

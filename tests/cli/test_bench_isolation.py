@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import hatframe
-from sample_packages import LINKERS, affine, function, make_package
+from sample_packages import LINKERS, affine, compiler, function, make_package
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do that")
@@ -222,7 +222,7 @@ SLOW = {"fails": "abort();", "one": "b[0] = a[0];", "two": "usleep(3000);"}
 
 @linux
 @pytest.mark.parametrize(
-    ("number", "group", "code"), [(signal.SIGINT, True, 130), (signal.SIGINT, False, 130), (signal.SIGTERM, False, 143)]
+    ("number", "group", "code"), [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143), (signal.SIGHUP, False, 129)]
 )
 def test_a_signal_ends_the_run_and_the_worker_and_keeps_the_results(
     tmp_path: Path, number: signal.Signals, group: bool, code: int
@@ -243,6 +243,67 @@ def test_a_signal_ends_the_run_and_the_worker_and_keeps_the_results(
     document = json.loads((tmp_path / "r.json").read_text())
     assert document["complete"] is False
     assert [result["function_name"] for result in document["results"]] == ["fails"]
+
+
+@posix
+def test_a_library_that_does_not_open_is_given_up_after_the_time_limit(tmp_path: Path) -> None:
+    source = """
+    #include <unistd.h>
+    __attribute__((constructor)) static void start(void) { for (;;) pause(); }
+    void one(float *x) { x[0] = 1; }
+    void two(float *x) { x[0] = 2; }
+    """
+    hat = make_package(tmp_path, source, dict.fromkeys(("one", "two"), function(affine("x", [1], usage="output"))))
+    done = bench(hat, "--json", "--timeout", "0.5", folder=tmp_path)
+    assert {result["status"] for result in results_of(done).values()} == {"timeout"}
+
+
+SLOW_COMPILER = """#!/bin/sh
+case "$1" in --version) exec {gcc} "$@";; esac
+echo $$ >> {folder}/compilers
+sleep 600
+"""
+
+
+@pytest.fixture
+def slow_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A compiler that writes its number to the file that is returned, and hangs."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "temporary").mkdir()
+    fake = tmp_path / "bin" / "gcc"
+    fake.write_text(SLOW_COMPILER.format(gcc=compiler("gcc"), folder=tmp_path))
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HATFRAME_DISABLE_PLUGINS", "clang,zig")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    return tmp_path / "compilers"
+
+
+LOAD = [sys.executable, "-c", "import hatframe, sys; hatframe.load(sys.argv[1])"]
+
+
+@linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("what", ["bench", "load"])
+def test_a_signal_ends_compilers_and_removes_temporary_folders(
+    tmp_path: Path, slow_compiler: Path, what: str, number: signal.Signals
+) -> None:
+    hat = package(tmp_path / "package", {"one": "b[0] = a[0];"}, static=True)
+    words = [*LOAD, str(hat)] if what == "load" else command(hat)
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True) as process:
+        started = wait_for(lambda: slow_compiler.exists() and slow_compiler.read_text().split())
+        process.send_signal(number)
+        process.communicate(timeout=20)
+    if what == "load" and number == signal.SIGKILL:
+        # Nobody is left who could; the compiler ends by itself, and the next process removes the folder.
+        os.killpg(int(started[0]), signal.SIGKILL)
+        for left in (tmp_path / "temporary").iterdir():
+            os.utime(left, (0, 0))
+        code = "from hatframe.toolchain.tool import private_folder\nwith private_folder(): pass"
+        subprocess.run([sys.executable, "-c", code], check=True)
+    for pid in started:
+        wait_for(lambda pid=pid: not runs(int(pid)), 5)
+    wait_for(lambda: not list((tmp_path / "temporary").iterdir()), 5)
 
 
 @linux

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hatframe.errors import LinkError
-from hatframe.toolchain.tool import Job, ToolResult, failure, private_folder, processors
+from hatframe.toolchain.tool import Job, ToolResult, _remove_abandoned, failure, private_folder, processors
 
 
 def python(code: str, folder: Path, *arguments: str, time_limit: float = 60) -> ToolResult:
@@ -35,6 +37,34 @@ def test_a_tool_has_the_c_locale_and_keeps_its_files_in_the_private_folder() -> 
         assert result.output.split() == ["C", "True"]
         assert (folder / "left").exists()
     assert not folder.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+def test_private_folders_of_processes_that_were_killed_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import sys, tempfile, time\n"
+        "from hatframe.toolchain.tool import private_folder\n"
+        "tempfile.tempdir = sys.argv[1]\n"
+        "with private_folder() as folder: (folder / 'x').touch(); print(folder, flush=True); time.sleep(60)\n"
+    )
+    (tmp_path / "hatframe-run-file").touch()
+    (tmp_path / "other").mkdir()
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        left = Path(process.stdout.readline().strip())
+        for path in tmp_path.iterdir():
+            os.utime(path, (0, 0))
+        for lives in (True, False):
+            if not lives:
+                process.kill()
+                process.wait()
+            _remove_abandoned.cache_clear()
+            with private_folder():
+                assert left.exists() is lives
+    assert {path.name for path in tmp_path.iterdir()} == {"hatframe-run-file", "other"}
 
 
 def test_a_missing_tool_is_an_error(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import io
 import os
 import pickle
 import queue
-import signal
 import struct
 import subprocess
 import sys
@@ -332,34 +331,6 @@ def test_a_core_that_does_not_exist_is_an_error_that_lists_the_others(core: int)
         pin(core)
     assert caught.value.where == "--cpu"
     assert caught.value.hint
-
-
-CHILD = (
-    "import os, sys, time\n"
-    "from hatframe.worker.process import set_parent_death_signal\n"
-    "set_parent_death_signal(int(sys.argv[1]))\n"
-    "print('ready', flush=True)\n"
-    "time.sleep(60)\n"
-    "print('outlived', flush=True)\n"
-)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
-def test_a_worker_does_not_outlive_its_parent() -> None:
-    parent = "import os, subprocess, sys\nsubprocess.run([sys.executable, '-c', sys.argv[1], str(os.getpid())])\n"
-    with subprocess.Popen([sys.executable, "-c", parent, CHILD], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-        process.kill()
-        # The worker holds the other end of the pipe while it lives.
-        assert process.stdout.read() == ""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
-def test_a_worker_whose_parent_has_gone_before_ends_at_once() -> None:
-    done = run(CHILD, 1 << 30)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert done.stdout == ""
 
 
 # ----------------------------------------------------------------------------------------- what Python code it imports
