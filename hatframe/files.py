@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import glob
 import logging
 import os
 import random
@@ -19,6 +20,9 @@ from pathlib import Path
 from hatframe.errors import HatError
 
 _log = logging.getLogger(__name__)
+
+# Seconds within which a new temporary file is surely locked by its owner.
+_OWNED_BY_NOW = 10.0
 
 # What flock says of folders on network file systems, where only files that are open for writing can be locked.
 _CANNOT_LOCK_FOLDERS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -151,12 +155,13 @@ def write_together(contents: Mapping[Path, bytes], *, synced: bool = False) -> N
     staged: list[tuple[Path, Path]] = []
     before: list[tuple[Path, bytes | None]] = []
     try:
-        for path, data in contents.items():
-            _stage(Path(os.path.realpath(path)), data, staged, synced)
-        for path, temporary in staged:
-            if temporary != staged[-1][1]:
-                before.append((path, path.read_bytes() if path.exists() else None))
-            temporary.replace(path)
+        with contextlib.ExitStack() as owned:
+            for path, data in contents.items():
+                _stage(Path(os.path.realpath(path)), data, staged, owned, synced)
+            for path, temporary in staged:
+                if temporary != staged[-1][1]:
+                    before.append((path, path.read_bytes() if path.exists() else None))
+                temporary.replace(path)
     except BaseException:
         for path, data_before in before:
             if data_before is None:
@@ -169,11 +174,15 @@ def write_together(contents: Mapping[Path, bytes], *, synced: bool = False) -> N
             temporary.unlink(missing_ok=True)
 
 
-def _stage(path: Path, data: bytes, staged: list[tuple[Path, Path]], synced: bool = False) -> None:
+def _stage(
+    path: Path, data: bytes, staged: list[tuple[Path, Path]], owned: contextlib.ExitStack, synced: bool = False
+) -> None:
     """Write the new content of ``path`` beside it, and record it in ``staged`` before its first byte."""
+    _remove_abandoned(path)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".tmp")
     temporary = Path(name)
     staged.append((path, temporary))
+    owned.enter_context(_owned(temporary))
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         if synced or path.exists():
@@ -191,12 +200,13 @@ def replaced(path: Path) -> Iterator[Path]:
     staged: list[tuple[Path, Path]] = []
     path = Path(os.path.realpath(path))
     try:
-        _stage(path, b"", staged)
-        ((_, temporary),) = staged
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with contextlib.ExitStack() as owned:
+            _stage(path, b"", staged, owned)
+            ((_, temporary),) = staged
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
         for _, temporary in staged:
             temporary.unlink(missing_ok=True)
@@ -208,13 +218,15 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
 
     ``folder`` must not exist, or be empty. Raises :class:`OSError`.
     """
+    _remove_abandoned(folder)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:64]}.", suffix=".tmp"))
     try:
-        temporary.chmod(0o777 & ~_umask())
-        yield temporary
-        if folder.is_dir():
-            folder.rmdir()
-        temporary.rename(folder)
+        with _owned(temporary):
+            temporary.chmod(0o777 & ~_umask())
+            yield temporary
+            if folder.is_dir():
+                folder.rmdir()
+            temporary.rename(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -231,6 +243,45 @@ def remove_tree(folder: Path) -> None:
             folder.rename(temporary / "removed")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _owned(temporary: Path) -> Iterator[None]:
+    """Show other processes that the owner of a temporary file or folder lives, until the block or this process ends."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files and folders for ``path`` of processes that were killed."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    for left in path.parent.glob(f".{glob.escape(path.name[:64])}.????????.tmp"):
+        with contextlib.suppress(OSError):  # its owner lives, or it is gone
+            status = left.lstat()
+            if not is_own(status) or time.time() - status.st_mtime < _OWNED_BY_NOW:
+                continue
+            descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if stat.S_ISDIR(status.st_mode):
+                    shutil.rmtree(left)
+                else:
+                    left.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def _umask() -> int:

@@ -254,3 +254,39 @@ def test_only_regular_files_of_a_limited_size_are_read(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=r".") as caught:
             files.read_file(refused, 4)
         assert caught.value.filename == str(refused)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+@pytest.mark.parametrize("writer", ["write_atomically", "replaced", "atomic_directory"])
+def test_what_a_killed_process_left_is_removed_by_the_next_and_nothing_else(tmp_path: Path, writer: str) -> None:
+    path = tmp_path / "out [1].bin"
+    for text in ("a", "b"):
+        path.with_name(f".out [1].bin.{text}.tmp").touch()  # not of hatframe
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from hatframe import files\n"
+        "def wait(*_):\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+        "path = Path(sys.argv[1])\n"
+        "if sys.argv[2] == 'write_atomically':\n"
+        "    Path.replace = wait\n"
+        "    files.write_atomically(path, b'1')\n"
+        "else:\n"
+        "    with getattr(files, sys.argv[2])(path): wait()\n"
+    )
+    others = set(tmp_path.iterdir())
+    with subprocess.Popen([sys.executable, "-c", code, path, writer], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        (left,) = set(tmp_path.iterdir()) - others
+        for each in tmp_path.iterdir():
+            os.utime(each, (0, 0))
+        files.write_atomically(path, b"2")
+        assert left.exists(), "its owner lives"
+        process.kill()
+        process.wait()
+        files.write_atomically(path, b"3")
+    assert set(tmp_path.iterdir()) == {*others, path}
+    assert path.read_bytes() == b"3"
