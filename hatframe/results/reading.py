@@ -15,7 +15,7 @@ from hatframe.machine import Machine
 from hatframe.packages.package import is_zip
 from hatframe.results.comparison import rankings
 from hatframe.results.model import FORMAT, FORMAT_VERSION, FunctionResult, ResultsDocument, RunInfo
-from hatframe.results.table import check_header, result_of
+from hatframe.results.table import check_durations, check_header, result_of
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +67,11 @@ def read_results(path: str | Path) -> ResultsDocument:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = str(error)
         raise HatError(f"invalid results document: {message[:1].lower()}{message[1:]}", where=where) from None
+    try:
+        for result in document.results:
+            check_durations(result)
+    except ValueError as error:
+        raise HatError(f"invalid results document: {error}", where=where) from None
     if document.rankings:
         return document
     # Interrupted runs and those of earlier versions have none.

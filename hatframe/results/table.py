@@ -60,6 +60,10 @@ _DURATIONS = [name for name in Statistics.__struct_fields__ if name not in ("sta
 _LEAST = _COLUMNS[:6]
 
 
+# Three thousand years, in seconds.
+_LONGEST = 1e11
+
+
 def columns() -> tuple[str, ...]:
     """The names of the columns. Times are in seconds and sizes in bytes."""
     return _COLUMNS
@@ -92,7 +96,17 @@ def result_of(cells: Mapping[str, str]) -> FunctionResult:
         values[name] = dict(pair.rpartition("=")[::2] for pair in values.get(name, "").split())
     # In a table, numbers are text.
     result = msgspec.convert({**values, "statistics": figures or None}, FunctionResult, strict=False)
-    known = msgspec.structs.astuple(result.statistics) if result.statistics else ()
-    if any(map(math.isnan, known)) or (result.statistics and not math.isfinite(result.statistics.mean)):
-        raise ValueError("a duration is not a finite number")
+    check_durations(result)
     return result
+
+
+def check_durations(result: FunctionResult) -> None:
+    """Raise ValueError for durations that no clock measures, with which no arithmetic works."""
+    if result.statistics is None:
+        return
+    if not math.isfinite(result.statistics.mean):
+        raise ValueError(f"the mean of {result.function_name} is not a finite number")
+    for seconds in (*msgspec.structs.astuple(result.statistics), *result.batch_means):
+        # Of a single batch, the upper end of an interval is infinite.
+        if math.isnan(seconds) or (abs(seconds) > _LONGEST and seconds != math.inf):
+            raise ValueError(f"a duration of {result.function_name} is not a finite number of seconds: {seconds}")

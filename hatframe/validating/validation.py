@@ -248,7 +248,7 @@ class _Validator:
             self.error((*path, "runtime"), "missing runtime of a device function")
         if not function.provider:
             self.error((*path, "provider"), "missing provider of a device function")
-        elif not (self.folder / function.provider).is_file():
+        elif not _holds((self.folder / function.provider).is_file):
             self.error((*path, "provider"), f"file not found beside the .hat file: {function.provider!r}")
 
     def _check_files(self, has_host_functions: bool) -> None:
@@ -259,7 +259,7 @@ class _Validator:
             self.error(where, "missing link_target, the library of the host functions")
         elif not isinstance(target, str) or not target or self._is_outside(where, target):
             pass
-        elif not (self.folder / target).is_file():
+        elif not _holds((self.folder / target).is_file):
             self.error(where, f"library not found beside the .hat file: {target!r}")
         with contextlib.suppress(FormatError):
             hat = msgspec.structs.replace(parse_hat(self.text), path=self.folder / "package.hat")
@@ -268,11 +268,11 @@ class _Validator:
                 self.error(("dependencies", "auxiliary", KEY), message, HINT)
         for index, name in enumerate(_list(dependencies.get("deploy_files"))):
             where = ("dependencies", "deploy_files", index)
-            if isinstance(name, str) and not self._is_outside(where, name) and not (self.folder / name).exists():
+            if isinstance(name, str) and not self._is_outside(where, name) and not _holds((self.folder / name).exists):
                 self.warn(where, f"file not found beside the .hat file: {name!r}")
         for index, reference in enumerate(_list(dependencies.get("dynamic"))):
             name = reference.get("target_file") if isinstance(reference, dict) else None
-            if isinstance(name, str) and Path(name).is_absolute() and not Path(name).exists():
+            if isinstance(name, str) and Path(name).is_absolute() and not _holds(Path(name).exists):
                 self.warn(("dependencies", "dynamic", index, "target_file"), f"file not found: {name!r}")
 
     def _is_outside(self, path: Keys, text: str) -> bool:
@@ -312,6 +312,14 @@ class _Validator:
             elif (count := declared[name]) is not None and count != len(function.arguments):
                 message = f"{len(function.arguments)} arguments here, but {count} in the C declaration of {name}"
                 self.error(("functions", name, "arguments"), message)
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    """The answer about a file; no for a name that the system refuses."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _list(value: Any) -> list[Any]:

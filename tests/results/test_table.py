@@ -120,7 +120,10 @@ def test_a_cell_that_is_none_of_its_column_is_refused(column: str, text: str) ->
         result_of({**texts, column: text})
 
 
-@pytest.mark.parametrize(("column", "text"), [("mean", "nan"), ("mean", "inf"), ("min_of_means", "nan")])
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [("mean", "nan"), ("mean", "inf"), ("mean", "1e200"), ("mean_low", "-1e200"), ("min_of_means", "nan")],
+)
 def test_a_duration_that_is_not_a_number_is_invalid(column: str, text: str) -> None:
     texts = ("" if cell is None else str(cell) for cell in row(result("f"), run_info()))
     cells = dict(zip(columns(), texts, strict=True))

@@ -287,3 +287,13 @@ def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     else:
         table[last] = value
     return document
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/" + "x" * 300, "x/" * 3000])
+def test_a_name_that_the_system_refuses_is_a_deviation(tmp_path: Path, name: str) -> None:
+    table = sample_packages.document({"f": sample_packages.function()}, name)
+    table["dependencies"]["deploy_files"] = [name]
+    table["dependencies"]["dynamic"] = [{"name": "", "version": "", "target_file": name}]
+    path = tmp_path / "a.hat"
+    path.write_text(sample_packages.hat_text(table))
+    assert [each for each in validate(path) if "link_target" in each.key]
