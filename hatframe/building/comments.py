@@ -62,6 +62,7 @@ class Annotations(msgspec.Struct, kw_only=True):
     doxygen: dict[str, DoxygenParam] = {}
     parameters: dict[str, ParameterAnnotation] = {}
     flops: Annotation | None = None
+    group: Annotation | None = None
     skip: Place | None = None
     package: list[tuple[str, Annotation]] = []
 
@@ -69,12 +70,13 @@ class Annotations(msgspec.Struct, kw_only=True):
     def of_function(self) -> Place | None:
         """The first ``@hat`` line about a function."""
         places = [annotation.place for annotation in self.parameters.values()]
-        places += [self.flops.place] if self.flops else []
+        places += [keyed.place for keyed in (self.flops, self.group) if keyed]
         return min(places + ([self.skip] if self.skip else []), default=None)
 
 
 PACKAGE_KEYS = ("author", "version", "license", "comment")
-KEYS = ("flops", *PACKAGE_KEYS)
+FUNCTION_KEYS = ("flops", "group")
+KEYS = (*FUNCTION_KEYS, *PACKAGE_KEYS)
 _FORM = "write `@hat NAME[ROWS][COLUMNS] input`, or output, input_output, column-major, strides […], offset N"
 
 _OPENING = re.compile(r"^\s*(?:/{2,}!?|/?\*+!?)?<?")
@@ -203,10 +205,10 @@ class _Reader:
             fail(f"missing value after `@hat {keyed['key']}:`", place, f"write `@hat {keyed['key']}: …`")
         elif keyed["key"] in PACKAGE_KEYS:
             self._found.package.append((keyed["key"], Annotation(keyed["value"], place)))
-        elif self._found.flops:
-            fail(f"flops are also on line {self._found.flops.place.line}", place, "keep one of them")
+        elif before := getattr(self._found, keyed["key"]):
+            fail(f"`@hat {keyed['key']}:` is also on line {before.place.line}", place, "keep one of them")
         else:
-            self._found.flops = Annotation(keyed["value"], place)
+            setattr(self._found, keyed["key"], Annotation(keyed["value"], place))
 
 
 _TERM = r"\((?:[^()]|\([^()]*\))*\)|[^\s\[\]]+"

@@ -28,6 +28,7 @@ from hatframe.c.types import (
     scalar_of,
 )
 from hatframe.format.model import VOID, Function, LogicalType, Parameter, Usage
+from hatframe.format.signatures import GROUP_KEY
 from hatframe.machine import Platform
 from hatframe.outcomes import UnsupportedFunction
 
@@ -148,6 +149,8 @@ class _Reader:
         in_parentheses = parameter_list(node.child_by_field_name("declarator"))
         signature = read_parameters(in_parentheses, self._scope, annotations)
         auxiliary = self._flops(annotations, signature)
+        if annotations.group:
+            auxiliary[GROUP_KEY] = annotations.group.value
         if name == "main":
             raise UnsupportedDeclaration("`main` is the entry point of a program")
         if name in _CPP_KEYWORDS:

@@ -105,7 +105,7 @@ int f(int n, float x[n], float y[4], float z[2], float w[2]) { return 0; }
         ("@hat a[5]", "`4`", ""),
         ("@hat a[4][1]", "2 extents here and 1 in C", ""),
         ("@hat q[4]", "`q`", "`n`, `x`, `c`, `a`"),
-        ("@hat colour: red", "colour", "flops:, author:, version:, license:, comment:"),
+        ("@hat colour: red", "colour", "flops:, group:, author:, version:, license:, comment:"),
         ("@hat author:", "author", "@hat author: …"),
         ("@hat author Jane", "colon", "@hat author: …"),
         ("@hat flops: 2*k", "`k`", "macros"),
@@ -147,6 +147,7 @@ def test_a_mistake_above_an_unsupported_function_is_an_error(line: str, code: st
     [
         "@hat x[3]\n * @hat x[3]",
         "@hat flops: 1\n * @hat flops: 1",
+        "@hat group: a\n * @hat group: b",
         "@param[in] x a\n * @hat x[3] output",
         "@param[in] x a\n * @param[out] x b",
     ],

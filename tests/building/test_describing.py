@@ -415,6 +415,10 @@ def test_a_pointer_with_extents_in_a_comment_is_an_array() -> None:
     assert (found.shape, found.affine_map, found.usage) == ((4, 2), (1, 4), Usage.INPUT)
 
 
+def test_a_group_is_kept_in_the_metadata() -> None:
+    assert read("// @hat group: copies\nvoid f(void) {}").functions[0].function.auxiliary == {"group": "copies"}
+
+
 def test_flops_are_an_integer_or_a_formula() -> None:
     assert read("enum { K = 3 };\n/* @hat flops: 2*K */\nvoid f(void) {}").functions[0].function.auxiliary == {
         "flops": 6
