@@ -11,7 +11,7 @@ from hatframe.results.comparison import verdict
 from hatframe.results.model import FunctionResult, Ranking, Ratio
 from hatframe.results.text import duration, percent, ratio_text, sized_name
 
-_COLUMNS = ("function", "package", "mean", "±", "median", "min", "ratio", "GFLOP/s", "batches")
+_COLUMNS = ("function", "package", "time", "±", "median", "min", "ratio", "GFLOP/s", "batches")
 _NAMES = ("function", "package")
 _OPTIONAL = ("GFLOP/s", "min", "median", "batches")
 _ALONE = "no other function has the same parameters and sizes"
@@ -67,7 +67,7 @@ def _row(name: str, result: FunctionResult, ratio: Ratio | None, packages: dict[
     return {
         "function": name,
         "package": packages[result.hat_file],
-        "mean": duration(figures.mean, unit),
+        "time": duration(figures.mean, unit),
         "±": percent(width / 2 / figures.mean) if width > 0 else "",
         "median": duration(figures.median_of_means, unit),
         "min": duration(figures.min_of_means, unit),

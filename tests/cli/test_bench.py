@@ -51,7 +51,7 @@ def test_the_table_is_a_ranking_and_the_fastest_is_named(hat: Path, tmp_path: Pa
     done = bench(hat, "--loader", "cffi", "--sink", "csv", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["function", "mean", "±", "median", "min", "ratio", "batches"]
+    assert lines[0].split() == ["function", "time", "±", "median", "min", "ratio", "batches"]
     assert [line.split()[0] for line in lines[3:5]] == ["quick", "slow"]
     assert lines[5].startswith("fastest: quick ")
     assert lines[-1].startswith("scale (M=256 K=256) ")

@@ -47,7 +47,7 @@ def test_a_ranking_with_sizes_names_them(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_unrelated_functions_have_no_ranking(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, measured("f", 1e-6, "f (n=8)", sizes={"n": 8}), measured("g", 2e-6, "g"))
-    assert lines[0].split()[:2] == ["function", "mean"]
+    assert lines[0].split()[:2] == ["function", "time"]
     assert "ratio" not in lines[0]
     assert lines[1].startswith("f (n=8) ")
     assert "fastest: " not in "\n".join(lines)
