@@ -88,7 +88,7 @@ def compare(
     else:
         _print_rows(compared, markdown=format is Format.MARKDOWN)
     for row in compared.failed:
-        log.error(f"{sized_name(row.function_name, row.sizes)}: {row.problem}")
+        log.error(f"{_label(row)}: {row.problem}")
     if compared.failed:
         raise typer.Exit(1)
 
@@ -138,7 +138,7 @@ def _columns(names: Sequence[str]) -> dict[str, str]:
 
 
 def _cells(row: ComparedFunction) -> dict[str, str]:
-    cells = {"function": row.function_name, "sizes": pairs_text(row.sizes), "0": _time(row.results[0])}
+    cells = {"function": row.function_name, "sizes": pairs_text(row.measured_with), "0": _time(row.results[0])}
     for position, (result, ratio) in enumerate(zip(row.results[1:], row.ratios, strict=True), 1):
         cells[f"{position}"] = _time(result)
         if ratio:
@@ -184,6 +184,10 @@ def _time(result: FunctionResult | None) -> str:
     return duration(result.statistics.robust_mean) if result.statistics else result.status
 
 
+def _label(row: ComparedFunction) -> str:
+    return sized_name(row.function_name, row.measured_with)
+
+
 def _fields(of: Any, *names: str) -> dict[str, Any]:
     return {name: getattr(of, name) for name in names}
 
@@ -194,6 +198,7 @@ def _plain(compared: Comparison, with_problems: bool) -> dict[str, Any]:
         {
             "function_name": row.function_name,
             "sizes": row.sizes,
+            "values": row.values,
             "results": [
                 result
                 and {
@@ -215,5 +220,5 @@ def _plain(compared: Comparison, with_problems: bool) -> dict[str, Any]:
         "functions": functions,
         "unmatched": compared.unmatched,
         "warnings": compared.warnings,
-        **({"failed": [sized_name(row.function_name, row.sizes) for row in compared.failed]} if with_problems else {}),
+        **({"failed": list(map(_label, compared.failed))} if with_problems else {}),
     }

@@ -45,7 +45,7 @@ def _sections(results: Sequence[FunctionResult], rankings: Sequence[Ranking], un
     if alone:
         rows = [
             _row(
-                sized_name(result.function_name, {**result.sizes, **result.values}),
+                sized_name(result.function_name, result.measured_with),
                 result,
                 None,
                 packages,

@@ -32,9 +32,15 @@ class ComparedFunction(msgspec.Struct, frozen=True, kw_only=True):
 
     function_name: str
     sizes: dict[str, int]
+    values: dict[str, int | float] = {}
     results: tuple[FunctionResult | None, ...]
     ratios: tuple[Ratio | None, ...]
     problem: str = ""
+
+    @property
+    def measured_with(self) -> dict[str, int | float]:
+        """The sizes and the values of other scalars."""
+        return {**self.sizes, **self.values}
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,7 +34,7 @@ def comparison_frame(comparison: Comparison) -> pd.DataFrame:
     rows = [
         {
             "function_name": compared.function_name,
-            "sizes": pairs_text(compared.sizes),
+            "sizes": pairs_text(compared.measured_with),
             "source": name,
             f"mean in {first}": _mean(compared.results[0]),
             "mean": _mean(result),

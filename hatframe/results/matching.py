@@ -56,7 +56,11 @@ def compare_sets(
             for result, each in zip(results[1:], sets[1:], strict=True)
         )
         row = ComparedFunction(
-            function_name=first[key].function_name, sizes=first[key].sizes, results=results, ratios=tuple(ratios)
+            function_name=first[key].function_name,
+            sizes=first[key].sizes,
+            values=first[key].values,
+            results=results,
+            ratios=tuple(ratios),
         )
         if fail_slower is not None or fail_missing:
             row = msgspec.structs.replace(row, problem=problem_of(row, names, fail_slower, fail_missing))
@@ -70,7 +74,7 @@ def compare_sets(
 
 
 _Key = tuple[str, str]
-"""A function's name, and its sizes as text."""
+"""A function's name, and as text the sizes and values that it was measured with."""
 
 
 def _chosen(sets: Sequence[ResultSet], patterns: Sequence[str]) -> list[set[str]]:
@@ -90,7 +94,7 @@ def _by_key(side: ResultSet, names: set[str]) -> dict[_Key, FunctionResult]:
     for result in side.results:
         if result.function_name not in names:
             continue
-        key = (result.function_name, pairs_text(result.sizes))
+        key = (result.function_name, pairs_text(result.measured_with))
         if key in found and found[key].hat_file != result.hat_file:
             problem = f"{_label(result)} is in two packages, {found[key].hat_file} and {result.hat_file}"
             raise HatError(problem, where=side.name, hint="use results of one package each")
@@ -117,7 +121,7 @@ def _by_base(keys: Iterable[_Key]) -> dict[_Key, list[_Key]]:
 
 
 def _label(result: FunctionResult) -> str:
-    return sized_name(result.function_name, result.sizes)
+    return sized_name(result.function_name, result.measured_with)
 
 
 def _shown(side: Mapping[_Key, FunctionResult]) -> str:

@@ -87,6 +87,11 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     batch_means: tuple[float, ...] = ()
     rounds: tuple[int, ...] = ()
 
+    @property
+    def measured_with(self) -> dict[str, int | float]:
+        """The sizes and the values of other scalars: results compare only if these are the same."""
+        return {**self.sizes, **self.values}
+
 
 class PackageInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A package that was measured: ``sha256`` is of its library, ``other_files`` has those of all its other files."""

@@ -60,6 +60,13 @@ def test_other_sizes_are_another_function_and_a_warning() -> None:
     assert found.warnings == ("a and b were not measured alike: sizes (g: M=8 / M=9)",)
 
 
+def test_other_values_of_scalars_are_another_function() -> None:
+    first = [measured("f", sizes={"M": 8}, values={"alpha": 0.5}), measured("g")]
+    found = compared(first, [measured("f", sizes={"M": 8}, values={"alpha": 2}), measured("g")])
+    assert matched(found) == [("g", "g")]
+    assert found.unmatched == (("f (M=8 alpha=0.5)",), ("f (M=8 alpha=2)",))
+
+
 def test_all_sides_are_compared_with_the_first() -> None:
     sides = [
         side("a", measured("f"), measured("g")),

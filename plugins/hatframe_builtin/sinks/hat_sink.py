@@ -101,7 +101,7 @@ class _HatRun(SinkRun):
 
     def _keys(self, results: list[FunctionResult]) -> dict[str, Any]:
         keys = {STORED_MEAN_KEYS[1]: _figures(results[0])[STORED_MEAN_KEYS[0]], **_figures(results[0]), **self._origin}
-        by_sizes = {pairs_text({**result.sizes, **result.values}): result for result in results}
+        by_sizes = {pairs_text(result.measured_with): result for result in results}
         if measured := next(iter(by_sizes)):
             keys["measured_sizes"] = measured
             keys["results_by_sizes"] = {
