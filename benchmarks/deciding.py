@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from hatframe.calling.drift import DriftWatch
-from hatframe.results.comparison import paired_ratio, rank
+from hatframe.results.comparison import batches_of, rank, ratio_of_batches
+from hatframe.results.estimation import relative_half_width
 from hatframe.results.model import FunctionResult
-from hatframe.results.statistics import relative_half_width
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from result_documents import result
@@ -55,10 +55,10 @@ def main() -> None:
     many = run_of([1 + number / FUNCTIONS for number in range(FUNCTIONS)], 30)
     parts: list[tuple[str, Callable[[], object], int, float]] = [
         ("a check of eight arrays for drift", watch.drifted, 1000, 50e-6),
-        ("how well a mean is known", lambda: relative_half_width(first.batch_means), 1000, 100e-6),
+        ("how well a time is known", lambda: relative_half_width(first.batch_means), 1000, 100e-6),
         (
             "the ratio of two functions",
-            lambda: paired_ratio(first.batch_means, first.rounds, second.batch_means, second.rounds),
+            lambda: ratio_of_batches(batches_of(first), batches_of(second)),
             100,
             1e-3,
         ),

@@ -432,6 +432,7 @@ class Kernel(BackendSelection):
         threads: int | None = None,
         timeout: float = 60.0,
         cpu: int | None = None,
+        processes: int = 2,
         resume: bool = False,
         force: bool = False,
         allow_outside: bool = False,
@@ -481,6 +482,9 @@ class Kernel(BackendSelection):
             Kill a function that runs longer than this (seconds).
         cpu
             The processor to run the functions on; the default is any.
+        processes
+            The number of worker processes that measure in turn: what differs between them, such as the places of code
+            and data in memory, then counts in the intervals.
         resume
             Continue an interrupted run of the same packages and options.
         force, allow_outside
@@ -505,7 +509,7 @@ class Kernel(BackendSelection):
         --------
         >>> import hatframe
         >>> results = hatframe.bench("gemm.hat", functions="gemm_*", max_time=0.5)  # doctest: +SKIP
-        >>> results.fastest.function_name, results.fastest.statistics.mean  # doctest: +SKIP
+        >>> results.fastest.function_name, results.fastest.time  # doctest: +SKIP
         ('gemm_v25', 0.000137)
         """
         from hatframe.bench.options import BenchOptions
@@ -535,6 +539,7 @@ class Kernel(BackendSelection):
             threads=threads,
             timeout=timeout,
             cpu=cpu,
+            processes=processes,
             resume=resume,
             force=force,
             allow_outside=allow_outside,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from hatframe.bench.options import BenchOptions
-from hatframe.results.statistics import relative_half_width
+from hatframe.results.estimation import relative_half_width
 
 # Fewer batches show neither an interval nor an outlier.
 DEFAULT_BATCHES = 10
@@ -15,14 +13,17 @@ DEFAULT_MIN_TIME = 0.05
 
 # Seconds that a run may take, shared among its functions. A share below the shortest has too few batches to be precise,
 # and one above the longest adds no precision that lasts.
-RUN_TIME, SHORTEST_SHARE, LONGEST_SHARE = 45.0, 0.1, 2.0
+RUN_TIME, SHORTEST_SHARE, LONGEST_SHARE = 22.0, 0.1, 2.0
+
+BATCH_LENGTH = 0.002
+"""Seconds of a batch: short ones escape other programs more often, and longer ones need fewer messages."""
 
 # For a function whose batches take longer than the maximum time.
 FEWEST_BATCHES = 3
 
 
 class Criterion:
-    """Requires the minima, and then a precise mean or the maximum time.
+    """Requires the minima, and then a precise estimate or the maximum time.
 
     What the user asks for applies to every function. Defaults yield to the maximum time and to the race, except for
     :data:`FEWEST_BATCHES`.
@@ -37,6 +38,8 @@ class Criterion:
         self._precision = options.precision
         self._means: list[float] = []
         self._total = 0.0
+        self._next_look = 0
+        self._precise = False
 
     def add_measurement(self, seconds: float, calls: int, overhead: float = 0.0) -> None:
         """A batch of ``calls`` calls took ``seconds``, from which ``overhead`` seconds are already subtracted."""
@@ -49,7 +52,11 @@ class Criterion:
             return True
         if len(self._means) < self._batches or self._total < self._time:
             return False
-        return relative_half_width(self._means) <= self._precision
+        # Each look costs as much as some batches: only a tenth more of them is worth another.
+        if len(self._means) >= self._next_look:
+            self._next_look = 1 + int(len(self._means) * 1.1)
+            self._precise = relative_half_width(self._means) <= self._precision
+        return self._precise
 
     def may_stop(self) -> bool:
         """Whether it may be stopped for another reason, since it has what the user asked for."""
@@ -69,13 +76,3 @@ class Criterion:
 def _share(rows: int) -> float:
     """Seconds for each of ``rows`` functions: a run of 60 near-ties, which all want more, ends within a minute."""
     return min(LONGEST_SHARE, max(SHORTEST_SHARE, RUN_TIME / max(1, rows)))
-
-
-def batch_length(rows: int) -> float:
-    """Seconds of a batch: 10 ms hide single interrupts in the mean, and many functions leave less time for each."""
-    return 0.01 if rows <= 100 else 0.005
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value, the upper one of two."""
-    return sorted(values)[len(values) // 2]

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 CACHES = ("cold", "hot")
+MOST_PROCESSES = 64
 
 
 class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,7 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
     timeout: float = 60.0
     cpu: int | None = None
+    processes: int = 2
     force: bool = False
     allow_outside: bool = False
     resume: bool = False

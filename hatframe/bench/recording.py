@@ -52,6 +52,7 @@ class Recorder:
             batches=len(record.samples.means),
             batch_means=tuple(record.samples.means),
             rounds=tuple(record.samples.rounds),
+            processes=tuple(record.samples.processes),
         )
         warmed = record.warmed
         if warmed is not None:
@@ -67,12 +68,12 @@ class Recorder:
             )
         if record.status != "ok" or not record.samples.means:
             return common
-        figures = statistics(record.samples.means)
+        figures = statistics(record.samples.means, record.samples.processes)
         calls = record.calls * len(record.samples.means)
         message = ""
         found: dict[str, float] = {}
         try:
-            found = rates(package.functions[record.row.function], record.row.sizes, figures.mean)
+            found = rates(package.functions[record.row.function], record.row.sizes, figures.time)
         except HatError as error:
             message = str(error)  # metadata that make no sense do not spoil what was measured
         return msgspec.structs.replace(

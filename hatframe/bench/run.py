@@ -14,8 +14,8 @@ import msgspec
 
 from hatframe.backends import Observer, Probe, Sink
 from hatframe.bench.checkpoint import Checkpoint
-from hatframe.bench.criterion import batch_length
-from hatframe.bench.options import CACHES, BenchOptions
+from hatframe.bench.criterion import BATCH_LENGTH
+from hatframe.bench.options import CACHES, MOST_PROCESSES, BenchOptions
 from hatframe.bench.recording import Recorder, run_info
 from hatframe.bench.reporting import Observers, Sinks, forget
 from hatframe.bench.schedule import Record, Schedule
@@ -57,6 +57,8 @@ def run_benchmark(
     the results. After Ctrl-C the sinks are closed with the results so far.
     """
     _check(options)
+    if not isolated:
+        options = msgspec.structs.replace(options, processes=1)
     backends.meters()  # an unknown one is an error now, not in the worker
     chosen, skipped = choose(packages, options)
     if not chosen:
@@ -95,7 +97,7 @@ def run_benchmark(
         setup = Setup(
             packages=tuple(tuple(hat.path for hat in package.hat_files if hat.path) for package in packages),
             rows=tuple(rows),
-            batch_length=batch_length(len(rows)),
+            batch_length=BATCH_LENGTH,
             min_iterations=options.min_iterations,
             input_bytes=0 if options.cache == "hot" else options.input_sets_size,
             input_data=options.input_data,
@@ -181,6 +183,8 @@ def _check(options: BenchOptions) -> None:
             raise UsageError(f"{name} does not fit in 64 bits")
     if options.min_iterations > MOST_CALLS or (options.batches or 0) > MOST_CALLS:
         raise UsageError("too many calls or batches", hint=f"at most {MOST_CALLS}")
+    if not 1 <= options.processes <= MOST_PROCESSES:
+        raise UsageError(f"processes is {options.processes}", hint=f"give a number from 1 to {MOST_PROCESSES}")
 
 
 @contextlib.contextmanager

@@ -17,11 +17,12 @@ from typing import Any
 import msgspec
 
 from hatframe.backends import Observer
-from hatframe.bench.criterion import Criterion, batch_length, median
+from hatframe.bench.criterion import Criterion
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Race, Samples
 from hatframe.bench.session import Batch, Check, Describe, Drop, Needs, Row, Run, Warm, Warmed
 from hatframe.errors import DamageError, HatError, UsageError
+from hatframe.results.estimation import low_time
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Worker, WorkerEndedError
 
@@ -68,6 +69,20 @@ class Record(msgspec.Struct, kw_only=True):
         return f"{self.row.function} ({sizes})" if sizes else self.row.function
 
 
+class _Turn:
+    """A place for one of the workers that measure in turn, with the rows whose code the present one has run."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.number = 0
+        self.ran: set[int] = set()
+
+    def end(self) -> None:
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+
+
 class Schedule:
     """One run over all rows, by workers whose setup has the rows in the order of ``records``.
 
@@ -94,10 +109,10 @@ class Schedule:
         self._saved = perf_counter()
         self._unsaved_ends = False
         self._anchor: int | None = None
-        self._worker: Worker | None = None
-        # The rows whose code the worker has run, and those that only run in a worker of their own.
-        self._ran: set[int] = set()
+        # Rows that only run in workers of their own.
         self._isolated: set[int] = set()
+        self._turns = [_Turn() for _ in range(options.processes)]
+        self._processes = max((number for record in records for number in record.samples.processes), default=0)
         self._criteria: dict[int, Criterion] = {}
         self._random = random.Random(options.seed)
         self._round = 1 + max((number for record in records for number in record.samples.rounds), default=0)
@@ -114,31 +129,33 @@ class Schedule:
                 self._drop(keys)
                 for row in [row for row in rows if row in self._isolated]:
                     self._isolated.discard(row)
-                    self._end_worker()
+                    self._end_workers()
                     self._measure([row])
-                    self._end_worker()
+                    self._end_workers()
         finally:
-            self._end_worker()
+            self._end_workers()
 
     def _exchange(self, requests: Iterable[tuple[int, Request]]) -> Iterator[tuple[int, Any]]:
         """Send all requests, and yield the replies with their rows. A row whose request fails gets a status instead."""
+        turn = self._turn
         pending = deque(requests)
         sent = 0
         while pending:
-            if self._worker is None:
-                self._worker, sent = self._start_worker(), 0
-                self._ran = set()
+            if turn.worker is None:
+                turn.worker, sent = self._start_worker(), 0
+                turn.ran = set()
+                self._processes += 1
+                turn.number = self._processes
             for _, request in itertools.islice(pending, sent, _AHEAD):
-                self._worker.submit(request)
+                turn.worker.submit(request)
                 sent += 1
             row, request = pending.popleft()
             sent -= 1
             try:
-                reply = self._worker.result(self._options.timeout)
+                reply = turn.worker.result(self._options.timeout)
                 _check_plausible(reply)
             except (WorkerEndedError, DamageError) as error:
-                self._end_worker()
-                self._blame(error, row, request)
+                self._blame(turn, error, row, request)
                 self._save_sometimes()
                 # What was discarded begins anew.
                 waiting = [(row, request), *pending]
@@ -155,27 +172,34 @@ class Schedule:
                 self._has_run(row, request)
                 yield row, reply
 
+    @property
+    def _turn(self) -> _Turn:
+        """The worker of this round: functions that are compared are measured in the same processes."""
+        return self._turns[self._round % len(self._turns)]
+
     def _is_open(self, row: int) -> bool:
         return not self._records[row].status and row not in self._isolated
 
     def _has_run(self, row: int, request: Request) -> None:
         """Note that code of a row has run in the worker: of its function, or that which opening its library runs."""
         package = self._records[row].row.package
-        if not isinstance(request, Describe) or all(self._records[other].row.package != package for other in self._ran):
-            self._ran.add(row)
+        ran = self._turn.ran
+        if not isinstance(request, Describe) or all(self._records[other].row.package != package for other in ran):
+            ran.add(row)
 
-    def _blame(self, error: HatError, row: int | None = None, request: Request | None = None) -> None:
-        """Find the function that caused an error of the worker, which ended at ``request`` of ``row``; end its row."""
-        suspects = sorted({other for other in self._ran if self._is_open(other)} - {row})
+    def _blame(self, turn: _Turn, error: HatError, row: int | None = None, request: Request | None = None) -> None:
+        """End a worker that failed at ``request`` of ``row``, and the row of the function that caused the error."""
+        turn.end()
+        suspects = sorted({other for other in turn.ran if self._is_open(other)} - {row})
         if row is None and len(suspects) == 1:
             row = suspects.pop()
-        if row is not None and self._fails(row, self._alone(row, request) if self._ran - {row} and request else error):
+        if row is not None and self._fails(row, self._alone(row, request) if turn.ran - {row} and request else error):
             # What ran before its first call is not affected.
-            if row in self._ran:
-                self._discard()
+            if row in turn.ran:
+                self._discard(turn)
             return
         culprits = [other for other in suspects if self._fails(other, self._alone(other, Warm(other)))]
-        self._discard()
+        self._discard(turn)
         if not culprits:
             # It takes more than one of them, or chance: from now on, each has a worker of its own.
             self._isolated |= {*suspects, *([] if row is None else [row])}
@@ -202,19 +226,18 @@ class Schedule:
             self._end(row, "failed", str(error))
         return error is not None
 
-    def _discard(self) -> None:
+    def _discard(self, turn: _Turn) -> None:
         """Forget what was measured of rows that ran in a damaged worker; finished ones were checked before."""
-        for row in filter(self._is_open, self._ran):
+        for row in filter(self._is_open, turn.ran):
             record = self._records[row]
             record.samples, record.counters, record.restored = Samples(), {}, 0
             record.calls, record.measured_seconds = 0, 0.0
             self._criteria[row] = Criterion(self._options, len(self._records))
-        self._ran = set()
+        turn.ran = set()
 
-    def _end_worker(self) -> None:
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+    def _end_workers(self) -> None:
+        for turn in self._turns:
+            turn.end()
 
     def _groups(self, rows: Sequence[int]) -> Iterator[tuple[list[str], list[int]]]:
         """The rows that are measured together, with the keys of their input sets: as many as their memory holds."""
@@ -238,7 +261,7 @@ class Schedule:
         used: dict[str, int] = {}
         for key, (first, *_) in keys.items():
             needs = described[first]
-            budget = float("inf") if needs.available is None else _MEMORY_SHARE * needs.available
+            budget = float("inf") if needs.available is None else _MEMORY_SHARE * needs.available / len(self._turns)
             if group and used.get(needs.memory, 0) + needs.bytes > budget:
                 yield group, [row for other in group for row in keys[other]]
                 group, used = [], {}
@@ -252,13 +275,13 @@ class Schedule:
         done = [row for row, record in enumerate(self._records) if record.status == "ok" and row not in rows]
         if not done:
             return rows
-        self._anchor = min(done, key=lambda row: median(self._records[row].samples.means))
+        self._anchor = min(done, key=lambda row: low_time(self._records[row].samples.means))
         self._records[self._anchor].status = ""
         return [*rows, self._anchor]
 
     def _measure(self, rows: Sequence[int]) -> None:
         """Measure rows in turn, each until its criterion is met."""
-        race = Race(len(rows), batch_length(len(self._records)))
+        races = {self._records[row].row.group: Race(len(rows)) for row in rows}
         criteria = self._criteria = {}
         for row in rows:
             criteria[row] = Criterion(self._options, len(self._records))
@@ -280,26 +303,29 @@ class Schedule:
                 else:
                     self._add(row, reply)
             active = list(filter(self._is_open, active))
-            done = self._done(active, criteria, race, rows)
-            if done and self._is_undamaged():
+            done = self._done(active, criteria, races, rows)
+            if done and self._are_undamaged():
                 for row in done:
                     self._end(row, "ok")
             active = list(filter(self._is_open, active))
             self._round += 1
             self._save_sometimes()
 
-    def _done(self, active: Sequence[int], criteria: dict[int, Criterion], race: Race, rows: Sequence[int]) -> set[int]:
+    def _done(
+        self, active: Sequence[int], criteria: dict[int, Criterion], races: dict[str, Race], rows: Sequence[int]
+    ) -> set[int]:
         """The active rows that need no more batches."""
-        exhausted = {row for row in active if criteria[row].exhausted}
+        done = {row for row in active if criteria[row].exhausted}
         if not self._options.race:
-            return exhausted | {row for row in active if criteria[row].is_finished()}
-        samples = {row: self._records[row].samples for row in rows if self._records[row].status in ("", "ok")}
-        behind = race.behind(samples, active, self._round)
-        return exhausted | {
-            row
-            for row in active
-            if (row in behind and criteria[row].may_stop()) or (criteria[row].is_finished() and not race.undecided(row))
-        }
+            return done | {row for row in active if criteria[row].is_finished()}
+        for group, race in races.items():
+            members = [row for row in rows if self._records[row].row.group == group]
+            samples = {row: self._records[row].samples for row in members if self._records[row].status in ("", "ok")}
+            racing = [row for row in active if row in samples]
+            behind = race.behind(samples, racing, self._round)
+            done |= {row for row in racing if row in behind and criteria[row].may_stop()}
+            done |= {row for row in racing if not race.undecided(row) and criteria[row].is_finished()}
+        return done
 
     def _next(self, row: int) -> Request:
         calls = self._records[row].calls
@@ -318,6 +344,7 @@ class Schedule:
         record, criterion = self._records[row], self._criteria[row]
         record.samples.means.append(measured.seconds / record.calls)
         record.samples.rounds.append(self._round)
+        record.samples.processes.append(self._turn.number)
         record.measured_seconds += measured.seconds + record.batch_overhead
         record.restored += measured.restored
         for name, value in measured.counters.items():
@@ -331,26 +358,27 @@ class Schedule:
         self._finished(record)
         self._unsaved_ends = True
 
-    def _is_undamaged(self) -> bool:
-        """Whether the worker's memory is as it should be; if not, whoever damaged it gets that as its status."""
-        if self._worker is None:
-            return True
-        self._worker.submit(Check())
-        try:
-            self._worker.result(self._options.timeout)
-        except (WorkerEndedError, DamageError) as error:
-            self._end_worker()
-            self._blame(error)
-            return False
-        return True
+    def _are_undamaged(self) -> bool:
+        """Whether the memory of all workers is as it should be; whoever damaged it gets that as its status."""
+        answers = [self._ask(turn, Check(), blame=True) for turn in self._turns]
+        return all(answers)
 
     def _drop(self, keys: list[str]) -> None:
-        if self._worker is not None:
-            self._worker.submit(Drop(tuple(keys)))
-            try:
-                self._worker.result(self._options.timeout)
-            except (WorkerEndedError, DamageError):  # something that a function left behind ended it
-                self._end_worker()
+        for turn in self._turns:
+            self._ask(turn, Drop(tuple(keys)), blame=False)
+
+    def _ask(self, turn: _Turn, request: Request, blame: bool) -> bool:
+        """Whether a worker, if there is one, serves a request that concerns no row."""
+        if turn.worker is None:
+            return True
+        turn.worker.submit(request)
+        try:
+            turn.worker.result(self._options.timeout)
+        except (WorkerEndedError, DamageError) as error:
+            # After the last function, something that it left behind may end the worker.
+            self._blame(turn, error) if blame else turn.end()
+            return False
+        return True
 
     def _save_sometimes(self) -> None:
         # A resumed run must not report a result twice.

@@ -8,6 +8,7 @@ it, by the content of its source and the linker that made it.
 from __future__ import annotations
 
 import ctypes
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -212,12 +213,11 @@ class NativeTimer(Timer):
         self._loop = loop
         self._address = address
         self._table = table
-        self._first = 0
         self._keeps_alive = keeps_alive
         # Enough calls that the clock's own time does not show; the least of several runs is the undisturbed one.
         self.overhead = min(loop.seconds(nothing, table, 0, 10_000) for _ in range(5)) / 10_000
 
     def run(self, calls: int) -> Measurement:
-        seconds = self._loop.seconds(self._address, self._table, self._first, calls)
-        self._first = (self._first + calls) % len(self._table)
-        return Measurement(seconds)
+        # Functions that share their sets would otherwise follow one another, and the last would find them in a cache.
+        first = random.randrange(len(self._table))
+        return Measurement(self._loop.seconds(self._address, self._table, first, calls))

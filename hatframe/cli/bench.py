@@ -147,6 +147,14 @@ def bench(
             show_default="any",
         ),
     ] = None,
+    processes: Annotated[
+        int,
+        _machine(
+            min=1,
+            metavar="N",
+            help="Measure in this number of processes in turn, so that the intervals hold for other processes, too.",
+        ),
+    ] = 2,
     force: Annotated[
         bool, _machine("--force", help="Run code that requires instruction sets this machine lacks.")
     ] = False,
@@ -192,6 +200,7 @@ def bench(
             threads=threads,
             timeout=timeout,
             cpu=cpu,
+            processes=processes,
             resume=resume,
             force=force,
             allow_outside=allow_outside,

@@ -181,7 +181,7 @@ def _time(result: FunctionResult | None) -> str:
     if result is None:
         return ""
     # What the ratio is made of: without the batches that something disturbed.
-    return duration(result.statistics.robust_mean) if result.statistics else result.status
+    return duration(result.statistics.time) if result.statistics else result.status
 
 
 def _label(row: ComparedFunction) -> str:

@@ -62,13 +62,13 @@ def _sections(results: Sequence[FunctionResult], rankings: Sequence[Ranking], un
 def _row(name: str, result: FunctionResult, ratio: Ratio | None, packages: dict[str, str], unit: str) -> Row:
     figures = result.statistics
     assert figures is not None
-    width = figures.mean_high - figures.mean_low
+    width = figures.time_high - figures.time_low
     flops = result.rates.get("flops_per_second")
     return {
         "function": name,
         "package": packages[result.hat_file],
-        "time": duration(figures.mean, unit),
-        "±": percent(width / 2 / figures.mean) if width > 0 else "",
+        "time": duration(figures.time, unit),
+        "±": percent(width / 2 / figures.time) if width > 0 else "",
         "median": duration(figures.median_of_means, unit),
         "min": duration(figures.min_of_means, unit),
         "ratio": "" if ratio is None else ratio_text(ratio) if ratio.low != ratio.high else "1",

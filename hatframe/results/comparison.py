@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from hatframe.errors import listed
 from hatframe.format.names import base_name
 from hatframe.format.pairs import pairs_text
-from hatframe.results.model import FunctionResult, Ranking, Ratio, ResultsDocument
-from hatframe.results.statistics import CONFIDENCE, student_quantile
+from hatframe.results.estimation import (
+    CONFIDENCE,
+    Batches,
+    Estimate,
+    estimate,
+    interval,
+    log_time,
+    ratio_estimate,
+    student_quantile,
+    unpaired,
+)
+from hatframe.results.model import FunctionResult, Ranking, Ratio, ResultsDocument, Statistics
 from hatframe.results.text import duration, percent, ratio_text
 
-# Fewer pairs than this say so little about their spread that all batches, unpaired, say more.
-_FEWEST_PAIRS = 4
-# One part in this many is left out at either end, as in ``robust_mean``: a disturbed round does not count.
-_TRIMMED = 5
 # The placement of code and data in memory, which changes with each run, makes a larger difference than 0.1 %.
 NEGLIGIBLE = 0.001
 # A race asks after every round, and may be wrong each time.
@@ -25,41 +29,17 @@ _LOOKS = 10
 # The weight of the other functions' spread against a function's own, in degrees of freedom: after 5 rounds, where its
 # own has two, mostly that of the others; after 50, mostly its own.
 _BORROWED = 5
-# A picosecond, below any clock: a time from which the cost of the loop was subtracted may be even less.
-_LEAST_TIME = 1e-12
-# The largest natural logarithm of a ratio that JSON can hold.
-_LARGEST_LOG = math.log(sys.float_info.max) - 1
+
+_ITSELF = Estimate(0.0, 0.0, 1)
 
 
-class _Estimate(NamedTuple):
-    """An estimated logarithm, its variance, and the degrees of freedom that the variance has.
+def ratio_of_batches(a: Batches, b: Batches, confidence: float = CONFIDENCE) -> Ratio:
+    """How many times slower a is than b, by the rounds that both have.
 
-    ``variance`` times ``rounds`` is the spread of a single round; ``rounds`` is 0 if rounds are not paired.
+    Fewer than 4 common rounds are not paired. Pass no rounds for results of different runs. The interval is unbounded
+    if one has a single batch.
     """
-
-    log: float
-    variance: float
-    freedom: float
-    rounds: float = 0.0
-
-
-_ITSELF = _Estimate(0.0, 0.0, 1)
-
-
-def paired_ratio(
-    a_means: Sequence[float],
-    a_rounds: Sequence[int],
-    b_means: Sequence[float],
-    b_rounds: Sequence[int],
-    confidence: float = CONFIDENCE,
-) -> Ratio:
-    """How many times slower a is than b: the trimmed geometric mean of the ratios of the rounds that both have.
-
-    Neither the drift of the machine, which both share, nor a disturbed round moves it. Fewer than 4 common rounds are
-    not paired: the trimmed means of all batches are compared. Pass no rounds for results of different runs. The
-    interval is unbounded if one has a single batch.
-    """
-    return _ratio(_compared(a_means, a_rounds, b_means, b_rounds), confidence)
+    return _ratio(ratio_estimate(a, b), confidence)
 
 
 def ratio_of(a: FunctionResult, b: FunctionResult, *, same_run: bool) -> Ratio | None:
@@ -71,18 +51,11 @@ def ratio_of(a: FunctionResult, b: FunctionResult, *, same_run: bool) -> Ratio |
     return _ratio(difference, CONFIDENCE) if difference else None
 
 
-def clearly_slower(
-    means: Sequence[float],
-    rounds: Sequence[int],
-    leader_means: Sequence[float],
-    leader_rounds: Sequence[int],
-    margin: float,
-    among: int = 2,
-) -> bool:
+def clearly_slower(function: Batches, leader: Batches, margin: float, among: int = 2) -> bool:
     """Whether a function is slower than the leader by more than ``margin``, asked again and again in a race."""
     # More confidence than rank() demands: by the same batches, no function that left is as fast as the leader.
     confidence = 1 - (1 - _simultaneous(among)) / _LOOKS
-    return paired_ratio(means, rounds, leader_means, leader_rounds, confidence).low > 1 + margin
+    return ratio_of_batches(function, leader, confidence).low > 1 + margin
 
 
 def rankings(results: Sequence[FunctionResult]) -> tuple[Ranking, ...]:
@@ -108,7 +81,7 @@ def rank(results: Sequence[FunctionResult], members: Sequence[int], group: str =
     """
     measured = [(position, results[position]) for position in members]
     confidence = _simultaneous(len(measured))
-    fastest = min(measured, key=lambda entry: _location(entry[1]))[0]
+    fastest = min(measured, key=lambda entry: entry[1].time or 0.0)[0]
     former: set[int] = set()
     while True:
         former.add(fastest)
@@ -152,9 +125,9 @@ def verdict(results: Sequence[FunctionResult], ranking: Ranking, unit: str = "")
     fastest = results[ranking.fastest]
     figures = fastest.statistics
     assert figures is not None
-    parts = [f"fastest: {names[ranking.fastest]} {duration(figures.mean, unit)}"]
-    if fastest.batches > 1 and figures.mean > 0:
-        parts[0] += f" ±{percent((figures.mean_high - figures.mean_low) / 2 / figures.mean)}"
+    parts = [f"fastest: {names[ranking.fastest]} {duration(figures.time, unit)}"]
+    if fastest.batches > 1 and figures.time > 0:
+        parts[0] += f" ±{percent((figures.time_high - figures.time_low) / 2 / figures.time)}"
     if ranking.indistinguishable:
         parts.append(f"not distinguishable: {listed([names[position] for position in ranking.indistinguishable])}")
     if ranking.next is not None:
@@ -177,31 +150,17 @@ def _ratios_to(
     }
 
 
-def _location(result: FunctionResult) -> float:
-    assert result.statistics is not None
-    return result.statistics.robust_mean
-
-
-def _difference(a: FunctionResult, b: FunctionResult, same_run: bool) -> _Estimate | None:
+def _difference(a: FunctionResult, b: FunctionResult, same_run: bool) -> Estimate | None:
     if not (a.statistics and b.statistics):
         return None
     if a.batch_means and b.batch_means:
-        a_rounds, b_rounds = (a.rounds, b.rounds) if same_run else ((), ())
-        return _compared(a.batch_means, a_rounds, b.batch_means, b_rounds)
-    return _unpaired(_of_mean(a), _of_mean(b))
+        if same_run:
+            return ratio_estimate(batches_of(a), batches_of(b))
+        return unpaired(estimate(batches_of(a)), estimate(batches_of(b)))
+    return unpaired(_of_interval(a.statistics, a.batches), _of_interval(b.statistics, b.batches))
 
 
-def _compared(
-    a_means: Sequence[float], a_rounds: Sequence[int], b_means: Sequence[float], b_rounds: Sequence[int]
-) -> _Estimate:
-    a_by_round, b_by_round = _logs_by_round(a_means, a_rounds), _logs_by_round(b_means, b_rounds)
-    common = a_by_round.keys() & b_by_round.keys()
-    if len(common) >= _FEWEST_PAIRS:
-        return _trimmed([a_by_round[number] - b_by_round[number] for number in common])
-    return _unpaired(_trimmed(list(map(_log, a_means))), _trimmed(list(map(_log, b_means))))
-
-
-def _moderated(difference: _Estimate, spread: float) -> _Estimate:
+def _moderated(difference: Estimate, spread: float) -> Estimate:
     """With the spread of others mixed in, weighted by degrees of freedom (Smyth's moderated t-statistics, 2004)."""
     if not difference.rounds:
         return difference
@@ -216,64 +175,21 @@ def _simultaneous(among: int) -> float:
     return 1 - (1 - CONFIDENCE) / max(1, among - 1)
 
 
-def _log(time: float) -> float:
-    return math.log(max(time, _LEAST_TIME))
+def batches_of(result: FunctionResult) -> Batches:
+    return Batches(result.batch_means, result.rounds, result.processes)
 
 
-def _logs_by_round(means: Sequence[float], rounds: Sequence[int]) -> dict[int, float]:
-    """The logarithm of each round's time, which is the mean of those of its batches."""
-    if len(means) != len(rounds):
-        return {}
-    by_round = {number: _log(time) for number, time in zip(rounds, means, strict=True)}
-    if len(by_round) < len(rounds):
-        several: dict[int, list[float]] = {}
-        for number, time in zip(rounds, means, strict=True):
-            several.setdefault(number, []).append(_log(time))
-        by_round = {number: math.fsum(logs) / len(logs) for number, logs in several.items()}
-    return by_round
+def _of_interval(figures: Statistics, batches: int) -> Estimate:
+    """The time of a result without its batches, with the spread that its interval implies."""
+    log = log_time(figures.time)
+    if batches < 2:
+        return Estimate(log, math.inf, 1)
+    half = (log_time(figures.time_high) - log_time(figures.time_low)) / 2
+    return Estimate(log, (half / student_quantile(batches - 1)) ** 2, batches - 1)
 
 
-def _trimmed(logs: list[float]) -> _Estimate:
-    """The trimmed mean, with its variance from the winsorised values (Tukey and McLaughlin 1963; Yuen 1974)."""
-    logs.sort()
-    count = len(logs)
-    cut = count // _TRIMMED
-    kept = logs[cut : count - cut]
-    center = math.fsum(kept) / len(kept)
-    if count < 2:
-        return _Estimate(center, math.inf, 1)
-    pulled_in = [*kept, *[kept[0]] * cut, *[kept[-1]] * cut]
-    middle = math.fsum(pulled_in) / count
-    squares = math.fsum((log - middle) ** 2 for log in pulled_in)
-    rounds = len(kept) * (len(kept) - 1) / (count - 1)
-    return _Estimate(center, squares / (count - 1) / rounds, len(kept) - 1, rounds)
-
-
-def _of_mean(result: FunctionResult) -> _Estimate:
-    """The mean of a result without its batches; the error of a logarithm is the relative error."""
-    figures = result.statistics
-    assert figures is not None
-    if result.batches < 2 or figures.mean <= 0:
-        return _Estimate(_log(figures.mean), math.inf, 1)
-    relative = figures.standard_deviation / figures.mean
-    return _Estimate(_log(figures.mean), relative**2 / result.batches, result.batches - 1)
-
-
-def _unpaired(a: _Estimate, b: _Estimate) -> _Estimate:
-    """The difference of two that were estimated independently, with Welch's degrees of freedom."""
-    variance = a.variance + b.variance
-    freedom = 1.0
-    if 0 < variance < math.inf:
-        freedom = variance**2 / (a.variance**2 / a.freedom + b.variance**2 / b.freedom)
-    return _Estimate(a.log - b.log, variance, freedom)
-
-
-def _ratio(difference: _Estimate, confidence: float) -> Ratio:
-    half = student_quantile(max(1, int(difference.freedom)), confidence) * math.sqrt(difference.variance)
-    low, middle, high = (
-        math.exp(min(max(log, -_LARGEST_LOG), _LARGEST_LOG))
-        for log in (difference.log - half, difference.log, difference.log + half)
-    )
+def _ratio(difference: Estimate, confidence: float) -> Ratio:
+    low, middle, high = interval(difference, confidence)
     return Ratio(ratio=middle, low=low, high=high)
 
 

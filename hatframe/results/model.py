@@ -24,12 +24,19 @@ FORMAT_VERSION = 1
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """Statistics over the batches: each batch counts as the mean time of its calls. In seconds.
 
-    The first five have the names and the meaning that hatlib gave them: ``mean_of_small_means`` is the mean of
+    ``time`` is the estimate of a call's time that rankings, ratios and rates use: a low quantile of the batches, which
+    other programs on the machine disturb least (``hatframe.results.estimation``). ``time_low`` and ``time_high`` bound
+    it with 95 % confidence, for runs in other processes too.
+
+    The next five have the names and the meaning that hatlib gave them: ``mean_of_small_means`` is the mean of
     the faster half of the batches, ``robust_mean`` leaves out the fastest and the slowest fifth. ``mean_low`` and
     ``mean_high`` bound the mean with 95 % confidence (bootstrap over the batches); ``outliers`` counts the batches
     outside of Tukey's fences.
     """
 
+    time: float
+    time_low: float
+    time_high: float
     mean: float
     median_of_means: float
     mean_of_small_means: float
@@ -86,6 +93,13 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     rates: dict[str, float] = {}
     batch_means: tuple[float, ...] = ()
     rounds: tuple[int, ...] = ()
+    processes: tuple[int, ...] = ()
+    """The worker process of each of ``batch_means``."""
+
+    @property
+    def time(self) -> float | None:
+        """The estimated seconds of a call; None if nothing was measured."""
+        return self.statistics.time if self.statistics else None
 
     @property
     def measured_with(self) -> dict[str, int | float]:
@@ -219,6 +233,6 @@ class ResultsDocument(msgspec.Struct, frozen=True, kw_only=True):
     def _repr_html_(self) -> str:
         from html import escape
 
-        shown = ["function_name", "sizes", "mean", "robust_mean", "mean_low", "mean_high", "batches", "status"]
+        shown = ["function_name", "sizes", "time", "time_low", "time_high", "batches", "status"]
         html: str = self.to_dataframe()[shown].to_html(index=False, float_format="{:.4g}".format)
         return f"<p>{escape(repr(self))}</p>{html}"

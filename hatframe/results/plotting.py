@@ -63,7 +63,7 @@ class _Point(msgspec.Struct, frozen=True):
         """The ends of the interval, around the time, in seconds."""
         figures = self.result.statistics
         assert figures is not None
-        return figures.mean_low, figures.mean, figures.mean_high
+        return figures.time_low, figures.time, figures.time_high
 
     @property
     def time(self) -> float:

@@ -17,16 +17,16 @@ from hatframe.format.model import Function
 FLOPS_KEY = "flops"
 
 
-def rates(function: Function, sizes: Mapping[str, int], mean_seconds: float) -> dict[str, float]:
-    """``flops_per_second`` and ``bytes_per_second`` of a function whose calls take ``mean_seconds``.
+def rates(function: Function, sizes: Mapping[str, int], seconds: float) -> dict[str, float]:
+    """``flops_per_second`` and ``bytes_per_second`` of a function whose calls take ``seconds``.
 
     A rate is left out if the metadata do not give it, or if there is nothing to count.
     """
-    if mean_seconds <= 0:
+    if seconds <= 0:
         return {}
     flops, traffic = floating_point_operations(function, sizes), least_traffic(function, sizes)
     counted = {"flops_per_second": flops, "bytes_per_second": traffic}
-    return {name: count / mean_seconds for name, count in counted.items() if count}
+    return {name: count / seconds for name, count in counted.items() if count}
 
 
 def floating_point_operations(function: Function, sizes: Mapping[str, int]) -> float | None:

@@ -63,7 +63,7 @@ def read_results(path: str | Path) -> ResultsDocument:
         problem = f"its format is version {header.format_version}, but this hatframe reads up to {FORMAT_VERSION}"
         raise HatError(problem, where=where, hint="use a newer hatframe")
     try:
-        document = msgspec.json.decode(data, type=ResultsDocument)
+        document = _decoded(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = str(error)
         raise HatError(f"invalid results document: {message[:1].lower()}{message[1:]}", where=where) from None
@@ -76,6 +76,21 @@ def read_results(path: str | Path) -> ResultsDocument:
         return document
     # Interrupted runs and those of earlier versions have none.
     return msgspec.structs.replace(document, rankings=rankings(document.results))
+
+
+def _decoded(data: bytes) -> ResultsDocument:
+    try:
+        return msgspec.json.decode(data, type=ResultsDocument)
+    except msgspec.ValidationError:
+        plain = msgspec.json.decode(data)
+        results = plain.get("results") if isinstance(plain, dict) else None
+        for result in results if isinstance(results, list) else ():
+            figures = result.get("statistics") if isinstance(result, dict) else None
+            if isinstance(figures, dict):
+                # Documents of hatframe 0.1.0 have no estimate: the mean takes its place.
+                for name in ("time", "time_low", "time_high"):
+                    figures.setdefault(name, figures.get(name.replace("time", "mean")))
+        return msgspec.convert(plain, ResultsDocument)
 
 
 def read_table(path: str | Path) -> tuple[ResultsDocument, ...]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import statistics as exact
 from collections.abc import Sequence
-from functools import lru_cache
 
 from hatframe.errors import BenchmarkError
+from hatframe.results.estimation import CONFIDENCE, Batches, estimate, interval, student_quantile
 from hatframe.results.model import Statistics
-
-CONFIDENCE = 0.95
 
 # The ends of the interval are then uncertain by some 4 % of their distance from the mean: less than what is shown.
 _RESAMPLES = 1000
@@ -19,12 +17,12 @@ _SEED = 0
 # Resampled values that are held at a time: 8 MB of them.
 _AT_A_TIME = 1_000_000
 
-# From here on Student's quantiles change by less than 1 % up to those of the normal distribution.
-_MANY = 200
+# Three thousand years, in seconds: what no interval needs to reach.
+_LONGEST = 1e11
 
 
-def statistics(batch_means: Sequence[float]) -> Statistics:
-    """The statistics of batches, each given by the mean time of its calls, in seconds.
+def statistics(batch_means: Sequence[float], processes: Sequence[int] = ()) -> Statistics:
+    """The statistics of batches, each given by the mean seconds of its calls, and by its worker process.
 
     Means are exact but for the last rounding, so that no mean is outside of the values that it is of. Raises
     :class:`BenchmarkError` if there is no batch, or a time is not a finite number.
@@ -42,7 +40,11 @@ def statistics(batch_means: Sequence[float]) -> Statistics:
     low, high = _interval(times, mean)
     lower, upper = map(float, np.quantile(times, (0.25, 0.75)))
     reach = 1.5 * (upper - lower)
+    time_low, time, time_high = _time(Batches(batch_means, processes=processes), times)
     return Statistics(
+        time=time,
+        time_low=time_low,
+        time_high=time_high,
         mean=mean,
         median_of_means=times[count // 2],
         mean_of_small_means=exact.mean(times[: max(1, count // 2)]),
@@ -57,44 +59,14 @@ def statistics(batch_means: Sequence[float]) -> Statistics:
     )
 
 
-def relative_half_width(batch_means: Sequence[float]) -> float:
-    """Half the width of Student's interval of the mean, as a part of the mean: microseconds, not a bootstrap.
-
-    Infinite for less than two batches, and where the mean is not positive.
-    """
-    count = len(batch_means)
-    mean = math.fsum(batch_means) / count if count > 1 else 0.0
-    if mean <= 0:
-        return math.inf
-    squares = math.fsum((time - mean) ** 2 for time in batch_means)
-    return student_quantile(count - 1) * math.sqrt(squares / (count - 1) / count) / mean
-
-
-@lru_cache(maxsize=4096)
-def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """The number of standard errors that hold a mean with ``confidence``, for ``freedom`` degrees of freedom."""
-    freedom = min(freedom, _MANY)
-    low, high = 0.0, math.pi / 2
-    # Each step halves the interval: 52 of them are all the digits of a float.
-    for _ in range(52):
-        angle = (low + high) / 2
-        if _student_probability(angle, freedom) < confidence:
-            low = angle
-        else:
-            high = angle
-    return math.tan(high) * math.sqrt(freedom)
-
-
-def _student_probability(angle: float, freedom: int) -> float:
-    """The probability within ± ``tan(angle) * sqrt(freedom)`` (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2
-    term = cosine if odd else 1.0
-    total = term if freedom > 1 else 0.0
-    for number in range(2 + odd, freedom - 1, 2):
-        term *= cosine * cosine * (number - 1) / number
-        total += term
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total
+def _time(batches: Batches, ordered: Sequence[float]) -> tuple[float, float, float]:
+    """The estimate of a call's time between the ends of its interval."""
+    found = estimate(batches)
+    low, time, high = interval(found)
+    # Times from which more than their own was subtracted have no logarithm.
+    time = min(max(time, ordered[0]), ordered[-1])
+    high = min(high, _LONGEST)
+    return (min(low, time), time, max(high, time)) if math.isfinite(found.variance) else (time, time, time)
 
 
 def _interval(times: Sequence[float], mean: float) -> tuple[float, float]:

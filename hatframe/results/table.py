@@ -51,6 +51,9 @@ _COLUMNS = (
     "date",
     "machine",
     "group",
+    "time",
+    "time_low",
+    "time_high",
 )
 _PAIRS = ("sizes", "values", "counters", "rates")
 

@@ -14,12 +14,11 @@ from hatframe.bench.criterion import (
     DEFAULT_MIN_TIME,
     FEWEST_BATCHES,
     RUN_TIME,
+    SHORTEST_SHARE,
     Criterion,
-    batch_length,
-    median,
 )
 from hatframe.bench.options import BenchOptions
-from hatframe.results.statistics import relative_half_width
+from hatframe.results.estimation import relative_half_width
 
 
 def measure(criterion: Criterion, spread: float = 0.0, call: float = 1e-6, calls: int = 10_000, seed: int = 1) -> int:
@@ -50,7 +49,7 @@ def test_noisy_times_end_when_the_mean_is_known_so_precisely(precision: float) -
         means.append(1e-6 * (1 + 0.05 * noise.uniform(-1, 1)))
         asked.add_measurement(means[-1] * 10_000, 10_000)
     assert relative_half_width(means) <= precision
-    assert relative_half_width(means[:-1]) > precision
+    assert relative_half_width(means[: len(means) * 9 // 10 - 1]) > precision
 
 
 def test_a_more_precise_mean_takes_more_batches() -> None:
@@ -99,7 +98,7 @@ def test_the_defaults_give_way_to_a_race_but_for_a_few_batches() -> None:
 @pytest.mark.parametrize("rows", [25, 60, 300])
 def test_all_functions_share_the_time_of_a_run(rows: int) -> None:
     together = rows * 0.01 * measure(criterion(rows, precision=0.0), spread=0.2)
-    assert together <= RUN_TIME * 1.1 + rows * 0.01
+    assert together <= max(RUN_TIME, rows * SHORTEST_SHARE) + rows * 0.02
 
 
 def test_time_that_was_subtracted_counts_as_time_and_not_in_the_mean() -> None:
@@ -108,9 +107,9 @@ def test_time_that_was_subtracted_counts_as_time_and_not_in_the_mean() -> None:
         assert not steady.is_finished()
         steady.add_measurement(1e-5, 100_000, overhead=0.01)
     assert steady.is_finished()
-    batches = 0
+    batches, source = 0, random.Random(1)
     while not noisy.is_finished():
-        noisy.add_measurement(1e-5 * (1 + batches % 2), 100_000, overhead=0.01)
+        noisy.add_measurement(1e-5 * source.uniform(1, 2), 100_000, overhead=0.01)
         batches += 1
     assert batches == pytest.approx(50, abs=1), "as many as the maximum time allows, for want of precision"
 
@@ -124,12 +123,3 @@ def test_progress_grows_to_one() -> None:
     assert told[0] == 0
     assert told == sorted(told)
     assert asked.progress == 1
-
-
-def test_batches_are_shorter_where_there_are_many_functions() -> None:
-    assert batch_length(1000) < batch_length(100) == batch_length(1)
-
-
-def test_the_median_is_the_upper_of_two() -> None:
-    assert median([3.0, 1.0, 2.0]) == 2
-    assert median([4.0, 1.0, 2.0, 3.0]) == 3

@@ -21,7 +21,7 @@ from hatframe.errors import DamageError, HatError, UsageError
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Worker, WorkerEndedError
 
-QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 5, "max_time": 0.0, "cache": "hot"}
+QUICK: dict[str, Any] = {"processes": 1, "min_time": 0.0, "batches": 5, "max_time": 0.0, "cache": "hot"}
 
 
 class FakeWorker:

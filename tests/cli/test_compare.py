@@ -89,7 +89,7 @@ def test_json_has_all_figures(results: Path) -> None:
         "gemm_0123456789abcdef",
     ]
     slower, itself = gemm["ratios"]
-    assert 1.19 < slower["low"] < slower["ratio"] < slower["high"] < 1.21
+    assert 1.1 < slower["low"] < slower["ratio"] < slower["high"] < 1.3
     assert slower["significant"]
     assert not itself["significant"]
     assert same["results"][0]["mean"] == pytest.approx(1e-6, rel=0.01)

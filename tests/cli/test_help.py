@@ -57,7 +57,7 @@ def test_lines_fit_and_nothing_is_cut(names: tuple[str, ...]) -> None:
     text = help_of(*names)
     assert max(map(len, text.splitlines())) <= 80
     for mark in ("…", "<", "[[", "[default: (", "..."):
-        assert mark not in re.sub(r"\b(PKG|NAME|KIND|COMMAND|SRC\.c|A B) ?\.\.\.", "", text)
+        assert mark not in re.sub(r"\b(PKG|FILE|NAME|KIND|COMMAND|SRC\.c|A B) ?\.\.\.", "", text)
 
 
 def test_every_command_is_listed_with_its_first_sentence() -> None:

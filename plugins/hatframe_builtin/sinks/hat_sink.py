@@ -34,8 +34,9 @@ class HatSink(Sink):
     All are in seconds: ``duration_in_sec`` and ``mean_duration_in_sec`` (both the mean, for two generations
     of tools), ``median_of_means_in_sec``, ``mean_of_small_means_in_sec``, ``robust_mean_in_sec``,
     ``min_of_means_in_sec``, ``max_of_means_in_sec``, ``standard_deviation_in_sec``, and the ends of the interval that
-    holds the mean with 95 % confidence, ``mean_low_in_sec`` and ``mean_high_in_sec``. ``measured_batches`` is their
-    number; ``measured_date``, ``measured_machine`` and ``measured_run`` say when, where and in which run.
+    holds the mean with 95 % confidence, ``mean_low_in_sec`` and ``mean_high_in_sec``. ``time_in_sec``, with
+    ``time_low_in_sec`` and ``time_high_in_sec``, is the estimate that rankings use. ``measured_batches`` is the number
+    of batches; ``measured_date``, ``measured_machine`` and ``measured_run`` say when, where and in which run.
 
     A function with sizes, or other scalars that were set, also has ``measured_sizes``, such as ``"M=256 N=1024"``: what
     those are of. Of several they are the first, which all functions of a run share, so that durations compare. The
