@@ -141,7 +141,7 @@ def test_static_packages_are_converted_and_give_the_same_results(folder: Path, n
     Kernel().to_dynamic(folder / name / f"{name}.hat", output, linker=linker)
     converted, original = Kernel().load(output), load(folder, name, "cffi")
     assert list(converted) == list(original)
-    assert read_symbols(output.with_suffix(".so")).defined == set(original)
+    assert read_symbols(output.with_name(f"lib{output.stem}.so")).defined == set(original)
     for function_name, function in converted.items():
         shapes = [parameter.shape or () for parameter in function.function.arguments]
         arguments = [random(shape, function.empty(f"arg{i}").dtype) for i, shape in enumerate(shapes)]  # type: ignore[attr-defined]
