@@ -167,8 +167,8 @@ def bench(
 ) -> None:
     """Measure the functions of packages and name the fastest of those that do the same work.
 
-    A worker process calls the functions with random inputs, in batches that take turns, until the mean time of a call
-    is known within 1%. Functions that are clearly slower than the fastest get fewer batches. If a function crashes or
+    Worker processes call the functions with random inputs, in batches that take turns, until the time of a call is
+    known within 1%. Functions that are clearly slower than the fastest get fewer batches. If a function crashes or
     exceeds --timeout, hatframe reports it and measures the others. Functions of all packages are ranked together, in
     groups that have the same parameters and sizes.
 
