@@ -13,6 +13,7 @@ from hatframe.bench import criterion, race, schedule, session
 from hatframe.bench.options import BenchOptions
 from hatframe.calling import drift
 from hatframe.cli.main import build_app
+from hatframe.results.estimation import QUANTILE
 
 PAGE = (Path(__file__).parent.parent / "docs" / "benchmarking.md").read_text(encoding="utf-8")
 FLOWING = " ".join(PAGE.split())
@@ -34,11 +35,12 @@ def test_no_option_is_named_that_does_not_exist() -> None:
         f"The share is {criterion.RUN_TIME:g} s divided by the number of functions, but at least "
         f"{criterion.SHORTEST_SHARE:g} s and at most {criterion.LONGEST_SHARE:g} s",
         f"except for {criterion.FEWEST_BATCHES} batches",
-        f"take {criterion.batch_length(100) * 1e3:g} ms ({criterion.batch_length(101) * 1e3:g} ms with more than 100",
+        f"**Batches** then take {criterion.BATCH_LENGTH * 1e3:g} ms",
+        f"`time` is the {QUANTILE:.0%} quantile of the batches".replace("%", " %"),
         f"until they take {session.SHORTEST_BATCH * 1e3:g} ms",
         f"less than {session.STEADY * 100:g} %, or {session.LONGEST_WARM_UP:g} s have passed",
         f"({race.FEWEST_ROUNDS} to {race.MOST_ROUNDS} rounds)",
-        f"over {race.FAR_BEHIND:g} times that of the leader, or if it is certainly slower by more than "
+        f"over {race.FAR_BEHIND:g} times those of the leader, or if it is certainly slower by more than "
         f"{race.BEHIND * 100:g} %",
         f"at most {session.MAX_SETS} sets",
         f"beyond 2^{drift.MAX_GROWTH.hex().rpartition('+')[2]} times",

@@ -408,8 +408,8 @@ def test_a_timer_cycles_through_its_argument_sets(package: LoadedPackage) -> Non
     timer = package.add.timer(sets)
     assert timer.overhead > 0
     assert timer.run(2).seconds > 0
-    assert [bool(c.any()) for _, _, c in sets] == [True, True, False]
-    timer.run(1)
+    assert sum(bool(c.any()) for _, _, c in sets) == 2
+    timer.run(3)
     assert (sets[2][2] == 3).all()
     # The arrays of an allocating function are freed by the timer.
     timer = package.range_of.timer(

@@ -71,7 +71,7 @@ def test_a_timer_calls_with_each_set_in_turn(tmp_path: Path, choice: str) -> Non
         timer = host_function(loaded, "step").timer(sets)
         assert timer.name.startswith(choice)
         timer.run(4)
-        assert [int(counter[0]) for (counter,) in sets] == [2, 1, 1]
+        assert sorted(int(counter[0]) for (counter,) in sets) == [1, 1, 2]
 
 
 def test_what_a_timed_function_allocates_is_freed(tmp_path: Path) -> None:

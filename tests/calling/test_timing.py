@@ -12,12 +12,16 @@ def nothing() -> None:
     pass
 
 
-def test_calls_take_turns_and_continue_where_the_last_batch_stopped() -> None:
+def test_calls_take_turns_from_any_set_on() -> None:
     made: list[int] = []
+    firsts = set()
     timer = PythonTimer([lambda n=n: made.append(n) for n in range(3)], [nothing] * 3)  # type: ignore[misc]
-    timer.run(2)
-    timer.run(4)
-    assert made == [0, 1, 2, 0, 1, 2]
+    for _ in range(50):
+        made.clear()
+        timer.run(5)
+        assert made == [(made[0] + number) % 3 for number in range(5)]
+        firsts.add(made[0])
+    assert firsts == {0, 1, 2}
 
 
 def test_cleaning_up_is_outside_the_clock() -> None:

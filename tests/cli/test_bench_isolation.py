@@ -329,7 +329,7 @@ def test_a_killed_run_resumes(tmp_path: Path) -> None:
         "tie": "b[1] = a[1];",
     }
     hat = package(tmp_path, bodies)
-    arguments = (hat, "--sink", "csv=r.csv", "--max-time", "2", "--batches", "150", "--cache", "hot")
+    arguments = (hat, "--sink", "csv=r.csv", "--max-time", "2", "--batches", "600", "--cache", "hot")
     runs = Path(os.environ["HATFRAME_STATE_DIR"]) / "runs"
 
     def saved_records() -> dict[str, Any]:
