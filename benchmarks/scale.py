@@ -108,7 +108,7 @@ def first_samples(folder: Path, environment: dict[str, str]) -> list[str]:
         environment["HATFRAME_CACHE_DIR"] = str(folder / f"cache{attempt}")
         for what in best:
             best[what] = min(best[what], seconds_to_first_sample(hat, environment))
-        loops = list((folder / f"cache{attempt}").glob("timers/*.so"))
+        loops = list((folder / f"cache{attempt}").glob("timers/*/*.so"))
         if len(loops) != 1:
             found.append(f"{len(loops)} loops were compiled, not one")
     for what, seconds in best.items():

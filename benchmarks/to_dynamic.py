@@ -87,7 +87,7 @@ def measure(functions: int, header_needed: bool, folder: Path, options: argparse
     for _ in range(11 if options.quick else 15):
         # Replacing a package waits for the disk, as the compiler never does.
         output.unlink()
-        output.with_suffix(".so").unlink()
+        output.with_name(f"lib{output.stem}.so").unlink()
         ours.append(seconds(lambda: kernel.to_dynamic(hat, output, linker=options.linker)))
         alone.append(seconds(lambda: by_hand(options.linker, hat, folder)))
     start = functools.partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)

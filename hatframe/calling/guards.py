@@ -20,6 +20,10 @@ _GUARD = 0xA5
 # Memory is taken from the system in pieces of at least this size: a call of it takes microseconds.
 _CHUNK = 1 << 22
 
+# Processors compare loads with earlier stores by the last 12 bits of the address: arrays of whole pages, one behind the
+# other, would make a function wait that reads one and writes the next.
+_PAGE, _STAGGER = 4096, 25 * 64
+
 
 class GuardedArrays:
     """Uninitialised arrays, with at least :data:`ALIGNMENT` guard bytes before and after each.
@@ -36,7 +40,7 @@ class GuardedArrays:
         size = layout.bytes(dtype.itemsize)
         if not self._chunks or not self._chunks[-1].has_room(size):
             # Each array of a set may need a gap.
-            self._chunks.append(_Chunk(max(_CHUNK, size, self._set_bytes + 64 * ALIGNMENT) + 4 * ALIGNMENT))
+            self._chunks.append(_Chunk(max(_CHUNK, size, self._set_bytes + 64 * ALIGNMENT) + 4 * ALIGNMENT + _STAGGER))
         chunk = self._chunks[-1]
         return array_in(chunk.take(size, layout.before * dtype.itemsize, name), layout, dtype)
 
@@ -65,11 +69,11 @@ class _Chunk:
         self._starts, self._ends, self._names = [0], [0], [""]
 
     def has_room(self, size: int) -> bool:
-        return self._ends[-1] + size + 4 * ALIGNMENT <= self._bytes.size
+        return self._ends[-1] + size + 4 * ALIGNMENT + _STAGGER <= self._bytes.size
 
     def take(self, size: int, before: int, name: str) -> np.ndarray[Any, Any]:
         """The bytes of an array, of which ``before`` lie before its pointer."""
-        start = self._starts[-1] + ALIGNMENT
+        start = self._starts[-1] + ALIGNMENT + (_STAGGER if size >= _PAGE else 0)
         start += -(start + before) % ALIGNMENT
         self._ends[-1] = start
         self._bytes[self._starts[-1] : start] = _GUARD
