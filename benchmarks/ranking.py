@@ -2,7 +2,7 @@
 
 ``hatframe bench --json`` runs several times, with its defaults, on a copy of a package that Accera made: the folder
 ``sweep`` of ``HATFRAME_ACCERA_PACKAGES``, unless another is given. Each run must end within a minute and spend at least
-a quarter of its time inside of batches and their warm-up; any two must have a function in common among those that
+a fifth of its time inside of batches and their warm-up; any two must have a function in common among those that
 they call the fastest or not distinguishable from it; and they must rank alike: Kendall's tau between any two runs, over
 the pairs of functions whose ratios to the fastest, each the mean over all runs, differ by more than 3 %.
 
@@ -31,7 +31,7 @@ from hatframe.results.model import ResultsDocument
 
 LIMIT_SECONDS = 60.0
 # Each of two processes makes inputs larger than the last cache: seconds, in runs of some ten.
-LEAST_SHARE = 0.25
+LEAST_SHARE = 0.2
 LEAST_TAU = 0.9
 
 DIFFERENT = 1.03
