@@ -115,7 +115,7 @@ def test_each_way_to_end_the_process_has_a_status_and_the_others_are_measured(tm
 @posix
 @pytest.mark.slow
 def test_a_function_that_crashes_only_after_many_calls_keeps_the_others_results(tmp_path: Path) -> None:
-    bodies = {"good": "b[0] = a[0];", "late": "static int calls; if (++calls == 50) abort(); usleep(2000); b[0] = 1;"}
+    bodies = {"good": "b[0] = a[0];", "late": "static int calls; if (++calls == 30) abort(); usleep(2000); b[0] = 1;"}
     done = bench(
         package(tmp_path, bodies), "--min-time", "0.2", "--json", "--no-race", folder=tmp_path, options=FAST[2:4]
     )
