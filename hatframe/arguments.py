@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import itertools
+import math
 import os
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -30,20 +34,100 @@ def as_flags(flags: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def as_sizes(size: Any) -> tuple[dict[str, int], ...]:
-    """Choices of dimensions, each given as ``"M=256,N=1024"`` or as a mapping."""
-    return tuple(_parse_sizes(one) if isinstance(one, str) else dict(one) for one in as_tuple(size))
+    """Choices of dimensions, each given as text or as a mapping of names to numbers, sequences or text.
+
+    The text is ``M=64,128,N=2^4..2^8``: every combination of the values of each name. ``docs/benchmarking.md`` has the
+    grammar.
+    """
+    choices: list[dict[str, int]] = []
+    for one in as_tuple(size):
+        given = _parse_sizes(one) if isinstance(one, str) else one
+        values = {name: _numbers(name, numbers) for name, numbers in given.items()}
+        if len(choices) + math.prod(map(len, values.values())) > MAX_CHOICES:
+            raise UsageError("too many sizes", where="size", hint=f"at most {MAX_CHOICES}")
+        choices += [dict(zip(values, combined, strict=True)) for combined in itertools.product(*values.values())]
+    return tuple(choices)
 
 
-def _parse_sizes(text: str) -> dict[str, int]:
-    sizes: dict[str, int] = {}
+MAX_CHOICES = 1000
+"""The most choices of sizes in a run."""
+
+_LARGEST = (1 << 63) - 1
+_NUMBER = r"\d{1,19}(?:\^\d{1,2})?"
+_ITEM = re.compile(rf"(?P<first>{_NUMBER})(?:\s*\.\.\s*(?P<last>{_NUMBER})(?:\s+step\s+(?P<step>\d{{1,19}}))?)?")
+_FORM = "write M=256,N=1024, n=1000,10000, n=2^10..2^20 or n=100..1000 step 100"
+
+
+def _parse_sizes(text: str) -> dict[str, list[int]]:
+    sizes: dict[str, list[int]] = {}
+    name = ""
     for part in text.split(","):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not name or not equals or not value.isdecimal():
-            raise UsageError(f"invalid size {part!r}", where="size", hint="write M=256,N=1024")
-        if name in sizes:
-            raise UsageError(f"{name} is given twice in {text!r}", where="size")
-        sizes[name] = int(value)
+        before, equals, item = part.rpartition("=")
+        if equals:
+            name = before.strip()
+            if name in sizes:
+                raise UsageError(f"{name} is given twice in {text!r}", where="size")
+        if not name or "=" in name:
+            raise UsageError(f"invalid size {part!r}", where="size", hint=_FORM)
+        sizes.setdefault(name, []).extend(_range(item))
     return sizes
+
+
+def _numbers(name: str, given: Any) -> list[int]:
+    if isinstance(given, str):
+        return _parse_sizes(f"{name}={given}")[name]
+    return list(given) if isinstance(given, Iterable) else [given]
+
+
+def _range(text: str) -> list[int]:
+    """The numbers of one item: ``1000``, ``2^10..2^20`` (by doubling) or ``100..1000 step 100``."""
+    match = _ITEM.fullmatch(text.strip())
+    if not match:
+        raise UsageError(f"invalid size {text!r}", where="size", hint=_FORM)
+    base, value = _power(match["first"])
+    last = _power(match["last"])[1] if match["last"] else value
+    factor, step = (base, 0) if base > 1 and not match["step"] else (1, int(match["step"] or 1))
+    if last < value or (factor == 1 and step < 1):
+        raise UsageError(f"the range {text.strip()!r} is empty", where="size", hint=_FORM)
+    values = []
+    while value <= last:
+        values.append(value)
+        if len(values) > MAX_CHOICES:
+            raise UsageError(f"too many sizes in {text.strip()!r}", where="size", hint=f"at most {MAX_CHOICES}")
+        value = value * factor + step
+    return values
+
+
+def _power(text: str) -> tuple[int, int]:
+    """The base of a power (1 for a plain number) and its value."""
+    number, caret, exponent = text.partition("^")
+    value: int = int(number) ** int(exponent or 1)
+    if value > _LARGEST:
+        raise UsageError(f"{text} is too large", where="size", hint="the largest is 2^63 - 1")
+    return (int(number) if caret else 1), value
+
+
+def as_values(value: Any) -> dict[str, int | float]:
+    """The values of scalars, given as ``"limit=1000"`` or as mappings, one or several."""
+    values: dict[str, int | float] = {}
+    for one in as_tuple(value):
+        pairs = [part.partition("=")[::2] for part in one.split(",")] if isinstance(one, str) else one.items()
+        for name, number in pairs:
+            name = name.strip()
+            if name in values:
+                raise UsageError(f"{name} is given twice", where="value")
+            values[name] = _scalar(name, number)
+    return values
+
+
+def _scalar(name: str, given: Any) -> int | float:
+    number: int | float = math.nan
+    if name:
+        with contextlib.suppress(ValueError, TypeError):
+            number = int(given) if re.fullmatch(r"\s*[+-]?\d{1,20}\s*", str(given)) else float(given)
+    if not math.isfinite(number):
+        raise UsageError(f"invalid value {given!r} of {name!r}", where="value", hint="write NAME=NUMBER, as limit=1000")
+    return number
 
 
 def backend_options(options: Mapping[str, Any], *kinds: BackendSet[Any]) -> dict[str, str]:

@@ -138,14 +138,20 @@ class Memory(abc.ABC):
         """Free a placed array."""
 
 
+INPUT_DATA = ("random", "zeros", "ones")
+"""The kinds of input data; any other is the path of an ``.npz`` file."""
+
+
 class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a benchmark asks of a workload.
 
-    ``sizes`` gives the dimensions of runtime-sized functions. ``input_data`` is ``random``, ``zeros``, ``ones`` or the
-    path of an ``.npz`` file with an array for each parameter, by name; ``seed`` seeds random numbers.
+    ``sizes`` gives the dimensions of runtime-sized functions, and ``values`` other scalars. ``input_data`` is
+    ``random``, ``zeros``, ``ones`` or the path of an ``.npz`` file with an array for each array that is read, by name;
+    ``seed`` seeds random numbers.
     """
 
     sizes: dict[str, int] = {}
+    values: dict[str, int | float] = {}
     input_data: str = "random"
     seed: int = 0
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hatframe import files
-from hatframe.arguments import as_flags, as_sizes, as_tuple, backend_options, chosen_sinks
+from hatframe.arguments import as_flags, as_sizes, as_tuple, as_values, backend_options, chosen_sinks
 from hatframe.backends import Linker, LoadContext, Loader, Observer
 from hatframe.calling.loaded import LoadedPackage
 from hatframe.calling.requirements import check_target, unmet
@@ -428,7 +428,8 @@ class Kernel(BackendSelection):
         input_data: str | Path = "random",
         input_sets_size: int | None = None,
         seed: int = 0,
-        size: str | Mapping[str, int] | Sequence[str | Mapping[str, int]] = (),
+        size: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
+        value: str | Mapping[str, float] | Sequence[str | Mapping[str, float]] = (),
         threads: int | None = None,
         timeout: float = 60.0,
         cpu: int | None = None,
@@ -475,7 +476,11 @@ class Kernel(BackendSelection):
             Seeds the random inputs and the order of the functions.
         size
             Dimensions of runtime-sized functions: ``"M=256,N=1024"`` or ``{"M": 256, "N": 1024}``. Several give one
-            result each. Dimensions that are not given are 256.
+            result each: ``"n=1000,10000"``, ``"n=2^10..2^20"``, ``{"n": [1000, 10000]}``. Dimensions that are not given
+            are those of the package's examples, or 256.
+        value
+            The values of scalars: ``"limit=1000"`` or ``{"limit": 1000}``. Integers that are not given are those of the
+            package's examples, or 1; other numbers are random.
         threads
             The number of threads of OpenMP and similar runtimes; the default is theirs.
         timeout
@@ -536,6 +541,7 @@ class Kernel(BackendSelection):
             input_sets_size=input_sets_size,
             seed=seed,
             sizes=as_sizes(size),
+            values=as_values(value),
             threads=threads,
             timeout=timeout,
             cpu=cpu,
@@ -602,7 +608,8 @@ class Kernel(BackendSelection):
         self,
         *sources: str | Path | ResultsDocument,
         functions: str | Sequence[str] = (),
-        size: str | Mapping[str, int] | Sequence[str | Mapping[str, int]] = (),
+        size: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
+        value: str | Mapping[str, float] | Sequence[str | Mapping[str, float]] = (),
         max_time: float | None = None,
         fail_slower: float | None = None,
         fail_missing: bool = False,
@@ -618,7 +625,7 @@ class Kernel(BackendSelection):
             files, folders, .zip files), which are measured together, round by round.
         functions
             Names, base names or globs of the functions to compare; the default is all.
-        size, max_time
+        size, value, max_time
             As for :meth:`bench`, for packages that are measured. Without ``size``, they are measured with the sizes of
             the results that they are compared with.
         fail_slower
@@ -659,6 +666,7 @@ class Kernel(BackendSelection):
                 *packages,
                 functions=functions,
                 size=size or sizes,
+                value=value,
                 max_time=max_time,
                 race=False,  # slow functions are compared as exactly as fast ones
                 allow_outside=allow_outside,

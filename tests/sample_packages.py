@@ -85,6 +85,25 @@ def element(name: str, c_type: str = "int", usage: str = "input", declared: str 
     }
 
 
+RANGE_SOURCE = """
+#include <stdint.h>
+#include <stdlib.h>
+void Range(const int32_t *start, const int32_t *limit, const int32_t *delta, uint32_t *count, int32_t **output) {
+    const int64_t span = (int64_t)*limit - *start;
+    *count = span > 0 ? (uint32_t)((span + *delta - 1) / *delta) : 0;
+    *output = malloc(*count * sizeof(int32_t));
+    for (uint32_t i = 0; i < *count; i++) (*output)[i] = *start + (int32_t)i * *delta;
+}
+"""
+
+
+def range_function(**more: Any) -> dict[str, Any]:
+    """The sample of the format: arrays without axes as inputs, and an output of a size that the function sets."""
+    scalars = [affine(name, [], "int32_t") for name in ("start", "limit", "delta")]
+    output = runtime("output", "count", "int32_t", "output", declared="int32_t**")
+    return function(*scalars, element("count", "uint32_t", "output"), output, **more)
+
+
 VOID = {
     "name": "",
     "description": "",

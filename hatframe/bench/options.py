@@ -13,7 +13,8 @@ MOST_PROCESSES = 64
 class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of one run: the keywords of :meth:`hatframe.Kernel.bench`, with one type each.
 
-    ``sizes`` are the choices of dimensions, and those that a choice omits are ``default_size``. ``backend_options`` are
+    ``sizes`` are the choices of dimensions, and those that a choice omits are ``default_size``. ``values`` are those of
+    other scalars. ``backend_options`` are
     the options of backends that may change figures. Times are in seconds, sizes in bytes.
     """
 
@@ -32,6 +33,7 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
     input_sets_size: int | None = None
     seed: int = 0
     sizes: tuple[dict[str, int], ...] = ()
+    values: dict[str, int | float] = {}
     default_size: int = 256
     threads: int | None = None
     timeout: float = 60.0

@@ -43,6 +43,7 @@ class Recorder:
             message=record.message,
             group=record.row.group,
             sizes=record.row.sizes,
+            values=record.row.values,
             threads=self._options.threads,
             seed=self._options.seed,
             cache=self._options.cache,

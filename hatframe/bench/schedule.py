@@ -23,6 +23,7 @@ from hatframe.bench.race import Race, Samples
 from hatframe.bench.session import Batch, Check, Describe, Drop, Needs, Row, Run, Warm, Warmed
 from hatframe.errors import DamageError, HatError, UsageError
 from hatframe.results.estimation import low_time
+from hatframe.results.text import sized_name
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Worker, WorkerEndedError
 
@@ -64,9 +65,8 @@ class Record(msgspec.Struct, kw_only=True):
 
     @property
     def label(self) -> str:
-        """The name to show, with the sizes if it has any."""
-        sizes = " ".join(f"{name}={value}" for name, value in self.row.sizes.items())
-        return f"{self.row.function} ({sizes})" if sizes else self.row.function
+        """The name to show, with the sizes and scalars if it has any."""
+        return sized_name(self.row.function, {**self.row.sizes, **self.row.values})
 
 
 class _Turn:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from hatframe.backends import INPUT_DATA
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.session import Row
-from hatframe.calling.plans import plan_call
+from hatframe.calling.plans import ArgumentPlan, plan_call
 from hatframe.errors import HatError, PackageError, UnknownFunctionError, UsageError
-from hatframe.format.model import Function
+from hatframe.format.model import EXAMPLES_KEY, Function
 from hatframe.format.names import matching
 from hatframe.packages.package import Package
 from hatframe.results.groups import Measured, group_labels
+
+if TYPE_CHECKING:
+    from hatframe.calling.inputs import InputData
+
+_log = logging.getLogger(__name__)
 
 _SKIPPED = ("Initialize", "_debug_check_allclose")
 
@@ -47,36 +55,84 @@ def with_sizes(
     """Each function once for each choice of sizes that makes a difference to it, in groups that compete."""
     rows: list[Row] = []
     measured: list[Measured] = []
-    known: set[str] = set()
+    scalars: set[str] = set()
+    numbers: set[str] = set()
+    sized = {name for given in options.sizes for name in given}
+    if twice := sorted(sized & set(options.values)):
+        raise UsageError(f"{', '.join(twice)} is given by --size too", where="--value", hint="remove one of them")
+    file = _input_file(options)
     positions = {id(package): position for position, package in enumerate(packages)}
     for package, function in chosen:
-        numbers, dimensions = _numbers_and_dimensions(function)
-        known |= numbers
+        try:
+            plan = plan_call(function)
+        except HatError:  # measuring it reports the error
+            rows.append(Row(positions[id(package)], function.name))
+            measured.append(Measured(function))
+            continue
+        known = {argument.name: argument for argument in plan.arguments if argument.is_scalar and argument.read}
+        scalars |= set(known)
+        integers = {name: argument for name, argument in known.items() if argument.element.is_integer}
+        numbers |= set(integers)
+        of_file = file.scalars(plan) if file else {}
+        given = {**_examples(function, known), **of_file, **_fitting(options.values, known, "--value")}
         different: list[dict[str, int]] = []
         # A choice of dimensions that only other functions have is not one for this function.
-        for given in [given for given in options.sizes if numbers & given.keys()] or [{}]:
-            sizes = dict.fromkeys(dimensions, options.default_size)
-            sizes.update({name: value for name, value in given.items() if name in numbers})
+        for choice in [choice for choice in options.sizes if integers.keys() & choice.keys()] or [{}]:
+            sizes = {name: int(given.get(name, options.default_size)) for name in plan.dimensions if name in integers}
+            sizes.update({name: int(value) for name, value in _fitting(choice, integers, "--size").items()})
             if sizes not in different:
                 different.append(sizes)
-        rows.extend(Row(positions[id(package)], function.name, sizes) for sizes in different)
-        measured.extend(Measured(function, sizes) for sizes in different)
-    if unknown := sorted({name for given in options.sizes for name in given} - known):
-        hint = f"there are {', '.join(sorted(known))}" if known else "these functions have fixed sizes"
-        raise UsageError(f"no function has a dimension {', '.join(unknown)}", where="--size", hint=hint)
+        for sizes in different:
+            values = {name: given[name] for name in known if name in given and name not in sizes}
+            rows.append(Row(positions[id(package)], function.name, sizes, values=values))
+            measured.append(Measured(function, sizes, values))
+    _check_known("dimension", sized, numbers, "--size")
+    _check_known("scalar", options.values, scalars, "--value")
     labels = group_labels(measured)
     return [msgspec.structs.replace(row, group=label) for row, label in zip(rows, labels, strict=True)]
 
 
-def _numbers_and_dimensions(function: Function) -> tuple[set[str], list[str]]:
-    """The integer parameters that can be given, and those that array sizes refer to; none where it has no plan."""
-    try:
-        plan = plan_call(function)
-    except HatError:
-        return set(), []  # measuring it reports the error
-    numbers = {
-        argument.name
-        for argument in plan.arguments
-        if argument.read and not argument.is_array and argument.element.kind in ("int", "uint")
-    }
-    return numbers, [name for name in plan.dimensions if name in numbers]
+def _check_known(what: str, given: Iterable[str], known: set[str], where: str) -> None:
+    if unknown := sorted(set(given) - known):
+        hint = f"there are {', '.join(sorted(known))}" if known else f"these functions have no {what}s"
+        raise UsageError(f"no function has a {what} {', '.join(unknown)}", where=where, hint=hint)
+
+
+def _fitting(given: Mapping[str, int | float], known: Mapping[str, ArgumentPlan], where: str) -> dict[str, int | float]:
+    """Those of the numbers that are for ``known`` scalars; :class:`UsageError` for one that its type cannot hold."""
+    found: dict[str, int | float] = {}
+    for name, value in given.items():
+        if argument := known.get(name):
+            if not _fits(argument, value):
+                raise UsageError(f"{name}={value} does not fit in a {argument.element.name}", where=where)
+            found[name] = value
+    return found
+
+
+def _fits(argument: ArgumentPlan, value: object) -> bool:
+    if argument.element.kind == "bool":
+        return value in (0, 1)
+    if argument.element.is_integer:
+        low, high = argument.element.integer_range
+        return type(value) is int and low <= value <= high
+    return type(value) in (int, float)
+
+
+def _examples(function: Function, known: Mapping[str, ArgumentPlan]) -> dict[str, int | float]:
+    """The examples of scalars in the metadata; one that does not fit is reported and ignored."""
+    examples = function.auxiliary.get(EXAMPLES_KEY, {})
+    found: dict[str, int | float] = {}
+    for name, value in examples.items() if isinstance(examples, dict) else ():
+        if name in known and _fits(known[name], value):
+            found[name] = value
+        else:
+            _log.warning("%s: ignored auxiliary.%s.%s = %r", function.name, EXAMPLES_KEY, name, value)
+    return found
+
+
+def _input_file(options: BenchOptions) -> InputData | None:
+    if options.input_data in INPUT_DATA:
+        return None
+    from hatframe.calling.inputs import InputData
+
+    return InputData(options.seed, options.input_data)

@@ -38,7 +38,7 @@ _FALLBACK_INPUT_BYTES = 64 << 20
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row of a run: a function of a package, given by its position, with one choice of sizes.
+    """One row of a run: a function of a package, given by its position, with one choice of sizes and scalars.
 
     Rows of the same ``group`` compete with one another.
     """
@@ -47,6 +47,7 @@ class Row(msgspec.Struct, frozen=True):
     function: str
     sizes: dict[str, int] = {}
     group: str = ""
+    values: dict[str, int | float] = {}
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,8 +252,8 @@ class Session:
 
     def _workload(self, row: int) -> Workload:
         if row not in self._workloads:
-            sizes = self._setup.rows[row].sizes
-            spec = WorkloadSpec(sizes=sizes, input_data=self._setup.input_data, seed=self._setup.seed)
+            sizes, values = self._setup.rows[row].sizes, self._setup.rows[row].values
+            spec = WorkloadSpec(sizes=sizes, values=values, input_data=self._setup.input_data, seed=self._setup.seed)
             self._workloads[row] = self._bound(row).workload(spec)
         return self._workloads[row]
 

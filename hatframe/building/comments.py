@@ -38,6 +38,7 @@ class ParameterAnnotation(msgspec.Struct, frozen=True, kw_only=True):
     order: str | None = None
     strides: tuple[str, ...] | None = None
     offset: str | None = None
+    example: str | None = None
 
     @property
     def has_layout(self) -> bool:
@@ -77,7 +78,9 @@ class Annotations(msgspec.Struct, kw_only=True):
 PACKAGE_KEYS = ("author", "version", "license", "comment")
 FUNCTION_KEYS = ("flops", "group")
 KEYS = (*FUNCTION_KEYS, *PACKAGE_KEYS)
-_FORM = "write `@hat NAME[ROWS][COLUMNS] input`, or output, input_output, column-major, strides […], offset N"
+_FORM = (
+    "write `@hat NAME[ROWS][COLUMNS] input`, or output, input_output, column-major, strides […], offset N, example N"
+)
 
 _OPENING = re.compile(r"^\s*(?:/{2,}!?|/?\*+!?)?<?")
 _STAR = re.compile(r"^\s*(?:\*+(?=\s|$)|\*(?!\*))")
@@ -213,7 +216,7 @@ class _Reader:
 
 _TERM = r"\((?:[^()]|\([^()]*\))*\)|[^\s\[\]]+"
 _TOKEN = re.compile(rf"(?P<space>\s+)|(?P<bracket>\[)|(?P<word>{_TERM})")
-_OFFSET = re.compile(rf"\s*({_TERM})")
+_NEXT_TERM = re.compile(rf"\s*({_TERM})")
 _OPENING_BRACKET = re.compile(r"\s*\[")
 _BRACKET = re.compile(r"[\[\]]")
 
@@ -246,10 +249,16 @@ def _parameter_annotation(text: str, place: Place) -> ParameterAnnotation:
                 fail("missing strides after `strides`", place, "write `strides [80][1]`, in elements")
             add("strides", strides)
         elif word == "offset":
-            number = _OFFSET.match(text, position)
+            number = _NEXT_TERM.match(text, position)
             if not number:
                 fail("missing number after `offset`", place, "write `offset 16`, in elements")
             add("offset", number[1])
+            position = number.end()
+        elif word == "example":
+            number = _NEXT_TERM.match(text, position)
+            if not number:
+                fail("missing number after `example`", place, "write `example 1000`")
+            add("example", number[1])
             position = number.end()
         elif name in KEYS:
             fail(f"missing colon after `@hat {name}`", place, f"write `@hat {name}: …`")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,7 +28,7 @@ from hatframe.c.types import (
     prerequisites,
     scalar_of,
 )
-from hatframe.format.model import VOID, Function, LogicalType, Parameter, Usage
+from hatframe.format.model import EXAMPLES_KEY, VOID, Function, LogicalType, Parameter, Usage
 from hatframe.format.signatures import GROUP_KEY
 from hatframe.machine import Platform
 from hatframe.outcomes import UnsupportedFunction
@@ -148,7 +149,7 @@ class _Reader:
         # The comment comes first: a mistake in it is an error also where the function is unsupported.
         in_parentheses = parameter_list(node.child_by_field_name("declarator"))
         signature = read_parameters(in_parentheses, self._scope, annotations)
-        auxiliary = self._flops(annotations, signature)
+        auxiliary: dict[str, Any] = {**self._flops(annotations, signature)}
         if annotations.group:
             auxiliary[GROUP_KEY] = annotations.group.value
         if name == "main":
@@ -162,6 +163,8 @@ class _Reader:
         if signature.unsupported:
             raise signature.unsupported
         parameters = signature.parameters
+        if examples := self._examples(annotations, signature):
+            auxiliary = {**auxiliary, EXAMPLES_KEY: examples}
         types = [returned_type, *(typed.c_type for typed in parameters)]
         scalars = [scalar for c_type in types if (scalar := scalar_of(c_type)) and scalar.original]
         function = Function(
@@ -219,6 +222,31 @@ class _Reader:
             )
         return {"flops": value.text}
 
+    def _examples(self, annotations: Annotations, signature: Signature) -> dict[str, int | float]:
+        """The example values of scalars, by name."""
+        found: dict[str, int | float] = {}
+        for parameter, c_type in ((typed.parameter, typed.c_type) for typed in signature.parameters):
+            annotation = annotations.parameters.get(parameter.name)
+            if annotation is None or annotation.example is None:
+                continue
+            place, text = annotation.place, annotation.example
+            scalar = scalar_of(c_type)
+            if scalar is None or parameter.logical_type is not LogicalType.ELEMENT or parameter.usage is Usage.OUTPUT:
+                fail(f"`{parameter.name}` is not a scalar that the function reads", place, "remove the example")
+            element = scalar.element
+            low, high = element.integer_range if element.is_integer else (-math.inf, math.inf)
+            number = self._number(text, place, signature) if element.is_integer else _real(text)
+            if not low <= number <= high or math.isinf(number):
+                fail(f"the example `{text}` is not a number of type {element.name}", place, "correct it")
+            found[parameter.name] = number
+        return found
+
+    def _number(self, text: str, place: Place, signature: Signature) -> int | float:
+        if re.fullmatch(r"[+-]?\d{1,20}", text):
+            return int(text)
+        value = annotated_value(text, place, Lookup(self._scope, signature.types))
+        return value.value if isinstance(value, Constant) else math.nan
+
     def _unparsed(self, parsed: Collection[str]) -> Iterable[UnsupportedFunction]:
         """The functions whose bodies the parser could not attach to their definitions."""
         bodies: list[Node | None] = []
@@ -260,6 +288,13 @@ class _Reader:
                     )
             if annotations:
                 yield from annotations.package
+
+
+def _real(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _unsupported(name: str, reason: str, place: Place) -> UnsupportedFunction:

@@ -25,7 +25,7 @@ def argument_bytes(plan: CallPlan, sizes: Mapping[str, int]) -> int:
 
 def make_arguments(
     plan: CallPlan,
-    sizes: Mapping[str, int],
+    scalars: Mapping[str, int | float],
     fill: Callable[[str, Array], None],
     make: Callable[[Layout, np.dtype[Any], str], Array] = lambda layout, dtype, name: aligned_array(layout, dtype),
 ) -> list[Any]:
@@ -33,17 +33,20 @@ def make_arguments(
 
     ``make`` makes an uninitialised array for the parameter of a name.
     ``fill`` is called with the name and the array of each parameter that the function reads, and fills it in place.
-    Integers are their entry of ``sizes``, or 1; other numbers are filled as arrays are.
+    Scalars are their entry of ``scalars``, which also gives the dimensions; other integers are 1, and other numbers are
+    filled as arrays are.
     """
     values: list[Any] = []
     for argument in plan.arguments:
         if argument.passing is PassingMode.ALLOCATED:
             values.append(np.zeros(1, np.uintp))
             continue
-        array = make(argument_layout(plan, argument, sizes), argument.element.dtype, argument.name)
-        if not argument.is_array and argument.element.kind in ("int", "uint"):
-            array[0] = sizes.get(argument.name, 1)
-        elif not argument.is_array or argument.read:
+        array = make(argument_layout(plan, argument, scalars), argument.element.dtype, argument.name)
+        if argument.is_scalar and argument.name in scalars:
+            array[...] = scalars[argument.name]
+        elif argument.is_scalar and argument.element.is_integer:
+            array[...] = 1
+        elif argument.read:
             fill(argument.name, array)
         values.append(array[0].item() if argument.passing is PassingMode.VALUE else array)
     return values
@@ -59,7 +62,7 @@ def make_array(plan: CallPlan, argument: ArgumentPlan, sizes: Mapping[str, int])
         raise CallError(problem, where=_where(plan, argument)) from None
 
 
-def argument_layout(plan: CallPlan, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Layout:
+def argument_layout(plan: CallPlan, argument: ArgumentPlan, sizes: Mapping[str, Any]) -> Layout:
     """The layout of an argument in memory that is made for it; a number is an array of one."""
     where = _where(plan, argument)
     if argument.passing in (PassingMode.VALUE, PassingMode.CELL) and argument.element.kind in ("int", "uint"):

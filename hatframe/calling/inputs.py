@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hatframe.backends import INPUT_DATA
+from hatframe.c.layouts import Layout
+from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 from hatframe.errors import BenchmarkError
 
 Array = np.ndarray[Any, Any]
-
-INPUT_DATA = ("random", "zeros", "ones")
 
 # Random numbers are drawn once and copied into each array: drawing 600 MB would take seconds.
 _POOL_BYTES = 1 << 22
@@ -23,7 +26,7 @@ class InputData:
     """Fills arrays with values; the same seed and the same arrays give the same values.
 
     ``kind`` is ``random`` (floating-point values in [0, 1), integers of their type's whole range), ``zeros``, ``ones``,
-    or the path of an .npz file with an array of the right dtype and shape for each parameter that is read, by name.
+    or the path of an .npz file with an array of the right dtype and shape for each array that is read, by name.
     """
 
     def __init__(self, seed: int, kind: str = "random") -> None:
@@ -40,18 +43,50 @@ class InputData:
             self._fill_random(array)
         elif self._kind in INPUT_DATA:
             array[...] = 0 if self._kind == "zeros" else 1
-        elif (value := self._given.get(name)) is None:
-            raise BenchmarkError(
-                f"no array {name!r} in this file", where=self._kind, hint=f"it has {', '.join(sorted(self._given))}"
-            )
-        elif value.dtype != array.dtype or value.size != array.size or value.ndim not in (1, array.ndim):
-            raise BenchmarkError(
-                f"array {name!r} is {value.dtype} of shape {value.shape}; "
-                f"{array.dtype} of shape {array.shape} is needed",
-                where=self._kind,
-            )
         else:
-            array[...] = value.reshape(array.shape)
+            # check() has found all arrays; what is left are scalars that the file leaves out.
+            array[...] = self._given[name].reshape(array.shape) if name in self._given else 1
+
+    def scalars(self, plan: CallPlan) -> dict[str, int | float]:
+        """The scalars that an .npz file gives: as arrays of one element, or by the shapes of runtime arrays."""
+        found: dict[str, int | float] = {}
+        for argument in plan.arguments:
+            value = self._given.get(argument.name)
+            if value is None:
+                continue
+            if argument.is_scalar:
+                if value.size != 1 or (argument.element.is_integer and value.dtype.kind not in "iu"):
+                    raise BenchmarkError(
+                        f"array {argument.name!r} is {value.dtype} of shape {value.shape}; "
+                        f"one {argument.element.name} is needed",
+                        where=self._kind,
+                    )
+                found[argument.name] = value.reshape(()).item()
+            elif argument.size is not None and value.ndim == len(argument.size.factors):
+                for factor, extent in zip(argument.size.factors, value.shape, strict=True):
+                    if isinstance(factor, str):
+                        found.setdefault(factor, extent)
+        return found
+
+    def check(self, plan: CallPlan, layout_of: Callable[[ArgumentPlan], Layout]) -> None:
+        """Raise :class:`BenchmarkError` with every array that is read and that an .npz file lacks or has otherwise."""
+        if self._kind in INPUT_DATA:
+            return
+        problems = []
+        for argument in plan.arguments:
+            if not argument.read or argument.is_scalar or argument.passing is PassingMode.ALLOCATED:
+                continue
+            name, dtype, shape = argument.name, argument.element.dtype, layout_of(argument).shape
+            value = self._given.get(name)
+            if value is None:
+                problems.append(f"no array {name!r}")
+            elif value.dtype != dtype or value.size != math.prod(shape) or value.ndim not in (1, len(shape)):
+                problems.append(
+                    f"array {name!r} is {value.dtype} of shape {value.shape}; {dtype} of shape {shape} is needed"
+                )
+        if problems:
+            hint = f"it has {', '.join(sorted(self._given))}"
+            raise BenchmarkError("; ".join(problems), where=self._kind, hint=hint)
 
     def _fill_random(self, array: Array) -> None:
         if array.dtype not in self._pools:
@@ -78,6 +113,12 @@ class InputData:
         if dtype.kind == "b":
             return random.integers(0, 1, count, dtype=np.uint8, endpoint=True).astype(dtype)
         return random.random(count, dtype=np.float32 if dtype.itemsize < 8 else np.float64).astype(dtype)
+
+
+@functools.lru_cache(maxsize=2)
+def input_data(seed: int, kind: str) -> InputData:
+    """Input data of that seed and kind: all workloads of a run draw their random numbers once, and read a file once."""
+    return InputData(seed, kind)
 
 
 def _load(path: Path) -> Mapping[str, Array]:

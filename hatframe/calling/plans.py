@@ -60,6 +60,13 @@ class ArgumentPlan(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the caller gives an array of any number of elements."""
         return self.passing in (PassingMode.ARRAY, PassingMode.RUNTIME)
 
+    @property
+    def is_scalar(self) -> bool:
+        """Whether it is a single number: by value, through a pointer, or as an affine array without axes."""
+        if self.passing is PassingMode.ARRAY:
+            return self.layout is not None and not self.layout.shape
+        return self.passing in (PassingMode.VALUE, PassingMode.CELL)
+
 
 class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A whole function: its arguments in declared order, and what it returns (None for nothing)."""

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from hatframe.backends import Measurement, Memory, Timer, Workload, WorkloadSpec
-from hatframe.calling.arguments import argument_bytes, make_arguments
+from hatframe.calling.arguments import argument_bytes, argument_layout, make_arguments
 from hatframe.calling.drift import DriftWatch
 from hatframe.calling.guards import GuardedArrays
-from hatframe.calling.inputs import InputData
+from hatframe.calling.inputs import input_data
 from hatframe.calling.plans import CallPlan, PassingMode
 from hatframe.errors import BenchmarkError
 
@@ -46,6 +46,7 @@ class ArrayWorkload(Workload):
     ) -> None:
         self.memory = memory
         self.set_bytes = argument_bytes(plan, spec.sizes)
+        input_data(spec.seed, spec.input_data).check(plan, lambda argument: argument_layout(plan, argument, spec.sizes))
         arguments = [msgspec.structs.replace(argument, description="") for argument in plan.function.arguments]
         self.key = repr((memory.name, arguments, spec))
         self._plan = plan
@@ -98,7 +99,7 @@ class _ArgumentSets:
 
     def __init__(self, plan: CallPlan, spec: WorkloadSpec, memory: Memory, count: int) -> None:
         self._memory = memory
-        self._data = _input_data(spec.seed, spec.input_data)
+        self._data = input_data(spec.seed, spec.input_data)
         self.guards = GuardedArrays(argument_bytes(plan, spec.sizes))
         self._by_value = [argument.passing is PassingMode.VALUE for argument in plan.arguments]
         self.placed: list[list[Any]] = []
@@ -113,7 +114,7 @@ class _ArgumentSets:
 
         self._data.position = 0
         for _ in range(count):
-            values = make_arguments(plan, spec.sizes, fill, self.guards.array)
+            values = make_arguments(plan, {**spec.values, **spec.sizes}, fill, self.guards.array)
             placed = [
                 value if by_value else memory.place(value)
                 for value, by_value in zip(values, self._by_value, strict=True)
@@ -148,7 +149,3 @@ class _ArgumentSets:
             for value, by_value in zip(placed, self._by_value, strict=True):
                 if not by_value:
                     self._memory.free(value)
-
-
-# Drawing random numbers takes longer than copying them: all workloads of a run draw them once.
-_input_data = functools.lru_cache(maxsize=2)(InputData)

@@ -10,7 +10,7 @@ import typer
 
 from hatframe.cli.common import kernel_of, log, log_failures, print_json
 from hatframe.cli.completion import complete_backends
-from hatframe.cli.options import Functions, MaxTime, Packages, Size
+from hatframe.cli.options import Functions, MaxTime, Packages, Size, Value
 from hatframe.cli.progress import Progress
 from hatframe.errors import SinkError
 
@@ -25,6 +25,7 @@ def bench(
     packages: Packages,
     functions: Functions = None,
     size: Size = None,
+    value: Value = None,
     loader: Annotated[
         str | None,
         _selection(
@@ -197,6 +198,7 @@ def bench(
             input_sets_size=None if input_sets_size is None else int(input_sets_size * 1e6),
             seed=seed,
             size=size or (),
+            value=value or (),
             threads=threads,
             timeout=timeout,
             cpu=cpu,

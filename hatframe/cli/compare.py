@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hatframe.cli.common import console, kernel_of, log, log_failures, print_json, show_line
-from hatframe.cli.options import AllowOutside, Functions, MaxTime, Size
+from hatframe.cli.options import AllowOutside, Functions, MaxTime, Size, Value
 from hatframe.cli.tables import Section, table_lines
 from hatframe.errors import UsageError
 from hatframe.format.pairs import pairs_text
@@ -43,6 +43,7 @@ def compare(
     ],
     functions: Functions = None,
     size: Size = None,
+    value: Value = None,
     max_time: MaxTime = None,
     fail_slower: Annotated[
         str | None,
@@ -74,6 +75,7 @@ def compare(
         *sources,
         functions=functions or (),
         size=size or (),
+        value=value or (),
         max_time=max_time,
         fail_slower=None if fail_slower is None else _part(fail_slower),
         fail_missing=fail_missing,

@@ -37,8 +37,18 @@ Size = Annotated[
     list[str] | None,
     typer.Option(
         metavar="M=256,N=1024",
-        help="Dimensions of runtime-sized functions. Repeatable, with one result for each.",
+        help="Dimensions of runtime-sized functions. Repeatable, with one result for each; also n=1000,10000 and "
+        "n=2^10..2^20.",
         show_default="256 each",
+        rich_help_panel="Selection",
+    ),
+]
+Value = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=NUMBER",
+        help="The value of a scalar, such as limit=1000. Repeatable.",
+        show_default="1 for integers, random for others",
         rich_help_panel="Selection",
     ),
 ]

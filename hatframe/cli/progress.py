@@ -52,7 +52,7 @@ class Progress(Observer):
             self._progress.update(self._task, completed=sum(self._fractions.values()), description=printable(name))
 
     def function_finished(self, result: FunctionResult) -> None:
-        self.progress(sized_name(result.function_name, result.sizes), 1.0)
+        self.progress(sized_name(result.function_name, {**result.sizes, **result.values}), 1.0)
         if result.statistics:
             log.debug(
                 f"{result.function_name}: {result.input_sets} input sets of {result.input_set_bytes} bytes, "

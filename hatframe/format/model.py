@@ -57,6 +57,9 @@ class Parameter(Table, frozen=True, kw_only=True, gc=False):
     size: str | None = None
 
 
+EXAMPLES_KEY = "examples"
+"""The key of a function's ``auxiliary`` for the values of a typical call, by the names of its scalar parameters."""
+
 VOID = Parameter(logical_type=LogicalType.VOID, declared_type="void", element_type="void", usage=Usage.OUTPUT)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from sample_packages import affine, document, element, function, hat_text, runtime
+from facts import assert_names
+from sample_packages import affine, document, element, function, hat_text, range_function, runtime
 
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.selection import choose, with_sizes
@@ -90,3 +92,47 @@ def test_a_dimension_that_no_function_has_is_a_usage_error(tmp_path: Path) -> No
         with_sizes(packages, choose(packages, options)[0], options)
     assert "Q" in str(caught.value)
     assert "K, M" in str(caught.value)
+
+
+def row_of(packages: list[Package], **options: Any) -> tuple[dict[str, int], dict[str, Any]]:
+    (row,) = with_sizes(packages, choose(packages, BenchOptions())[0], BenchOptions(**options))
+    return row.sizes, row.values
+
+
+def test_values_set_scalars_and_examples_are_their_defaults(tmp_path: Path) -> None:
+    examples = {"auxiliary": {"examples": {"limit": 1000, "delta": 2, "start": 0.5, "other": 3}}}
+    packages = [package(tmp_path, Range=range_function(**examples))]
+    assert row_of(packages) == ({}, {"limit": 1000, "delta": 2})
+    assert row_of(packages, values={"limit": 7, "start": 3}) == ({}, {"start": 3, "limit": 7, "delta": 2})
+    assert row_of(packages, sizes=({"limit": 8},)) == ({"limit": 8}, {"delta": 2})
+
+
+def test_an_example_of_a_dimension_is_its_default_size(tmp_path: Path) -> None:
+    sized = {**SIZED, "auxiliary": {"examples": {"M": 1000}}}
+    packages = [package(tmp_path, sized=sized)]
+    assert row_of(packages) == ({"M": 1000, "K": 256}, {})
+    assert row_of(packages, values={"K": 3}, sizes=({"M": 5},)) == ({"M": 5, "K": 3}, {})
+
+
+def test_a_file_gives_dimensions_unless_an_option_does(tmp_path: Path) -> None:
+    packages = [package(tmp_path, sized=SIZED)]
+    path = tmp_path / "x.npz"
+    np.savez(path, x=np.zeros((3, 5), np.float32))
+    assert row_of(packages, input_data=str(path)) == ({"M": 3, "K": 5}, {})
+    assert row_of(packages, input_data=str(path), sizes=({"M": 7},)) == ({"M": 7, "K": 5}, {})
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"values": {"Q": 3}}, "Q"),
+        ({"values": {"M": 1.5}}, "M=1.5"),
+        ({"values": {"M": 1 << 31}}, "M="),
+        ({"sizes": ({"M": 1 << 31},)}, "M="),
+        ({"values": {"M": 3}, "sizes": ({"M": 3},)}, "M"),
+    ],
+)
+def test_a_value_that_no_scalar_can_have_is_a_usage_error(tmp_path: Path, options: Any, named: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        row_of([package(tmp_path, sized=SIZED)], **options)
+    assert_names(caught.value, named)

@@ -227,3 +227,33 @@ def test_a_layout_within_the_array_in_c_is_accepted(
 ) -> None:
     found = function(f"/* {line} */\nvoid f(const double {declared}) {{}}").arguments[0]
     assert (found.shape, found.affine_map, found.affine_offset) == (shape, strides, offset)
+
+
+def test_an_example_is_the_value_of_a_scalar_in_a_usual_call() -> None:
+    code = """enum { MANY = 500 };
+    /* @hat n example 2*MANY
+     * @hat start example -3
+     * @hat scale example 0.25
+     * @hat limit input example 10 */
+    void f(int n, int start, double scale, const int *limit, float x[n]) {}"""
+    assert function(code).auxiliary == {"examples": {"n": 1000, "start": -3, "scale": 0.25, "limit": 10}}
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("n example", "example"),
+        ("n example x", "x"),
+        ("n example 1.5", "1.5"),
+        ("n example 5000000000", "5000000000"),
+        ("scale example inf", "inf"),
+        ("x example 3", "x"),
+        ("count output example 3", "count"),
+    ],
+)
+def test_an_example_that_its_parameter_cannot_have_is_an_error(line: str, named: str) -> None:
+    count = "int *count, " if "count" in line else ""
+    code = f"/* @hat {line} */\nvoid f(int n, double scale, {count}float x[n]) {{}}"
+    with pytest.raises(FormatError) as caught:
+        function(code)
+    assert named in str(caught.value)

@@ -42,6 +42,13 @@ def test_an_argument_set_has_a_value_for_each_parameter() -> None:
     assert (x == 7).all()
 
 
+def test_integer_arrays_without_axes_are_scalars() -> None:
+    made = plan(affine("start", [], "int32_t"), affine("limit", [], "int32_t"), affine("scale", []))
+    start, limit, scale = make_arguments(made, {"limit": 1000, "scale": 0.5}, lambda name, array: None)
+    assert [start.shape, limit.shape] == [(), ()]
+    assert (start, limit, scale) == (1, 1000, 0.5)
+
+
 def test_the_bytes_of_a_set_are_those_of_its_arrays() -> None:
     assert argument_bytes(plan(affine("y", [2, 3])), {}) == 24
     assert argument_bytes(plan(element("n", "int"), runtime("x", "n", "double")), {"n": 100}) >= 800
