@@ -86,10 +86,14 @@ class Backend(abc.ABC):
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """What was measured over one batch of calls: the seconds of the whole batch, and any counters."""
+    """What was measured over one batch of calls: the seconds of the whole batch, and any counters.
+
+    ``first`` is the argument set of the first call; None if unknown.
+    """
 
     seconds: float
     counters: dict[str, float] = {}
+    first: int | None = None
 
 
 class Timer(abc.ABC):
@@ -188,6 +192,13 @@ class Workload(abc.ABC):
     @abc.abstractmethod
     def restore(self) -> bool:
         """If values drifted out of the normal numbers, write the first values back; returns whether it did."""
+
+    def reset(self) -> bool:
+        """Write the first values back to every argument set that calls may have changed.
+
+        Returns False for a function that changes nothing that it reads: there is nothing to write.
+        """
+        return False
 
     def damage(self) -> str:
         """Where memory outside the argument sets was overwritten, in a few words; empty if that is not known."""

@@ -427,6 +427,7 @@ class Kernel(BackendSelection):
         cache: str = "cold",
         input_data: str | Path = "random",
         input_sets_size: int | None = None,
+        restore: str = "auto",
         seed: int = 0,
         size: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
         value: str | Mapping[str, float] | Sequence[str | Mapping[str, float]] = (),
@@ -472,6 +473,10 @@ class Kernel(BackendSelection):
             ``"random"``, ``"zeros"``, ``"ones"``, or an .npz file with an array for each parameter, by name.
         input_sets_size
             The least size of all input sets together, in bytes.
+        restore
+            When inputs that functions change get their first values back: ``"auto"`` after each use of an input set if
+            that makes a difference to the time, and otherwise if they drift out of the normal numbers; ``"always"``
+            after each use; or ``"never"``.
         seed
             Seeds the random inputs and the order of the functions.
         size
@@ -539,6 +544,7 @@ class Kernel(BackendSelection):
             cache=cache,
             input_data=str(input_data),
             input_sets_size=input_sets_size,
+            restore=restore,
             seed=seed,
             sizes=as_sizes(size),
             values=as_values(value),

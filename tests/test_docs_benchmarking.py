@@ -9,7 +9,8 @@ import pytest
 import typer.main
 
 from hatframe import Kernel
-from hatframe.bench import criterion, race, schedule, session
+from hatframe.arguments import MAX_CHOICES
+from hatframe.bench import criterion, race, restoring, schedule, session
 from hatframe.bench.options import BenchOptions
 from hatframe.calling import drift
 from hatframe.cli.main import build_app
@@ -44,7 +45,11 @@ def test_no_option_is_named_that_does_not_exist() -> None:
         f"{race.BEHIND * 100:g} %",
         f"at most {session.MAX_SETS} sets",
         f"beyond 2^{drift.MAX_GROWTH.hex().rpartition('+')[2]} times",
-        f"from `--size`, {BenchOptions().default_size} by default",
+        f"{BenchOptions().default_size} for dimensions",
+        f"in up to {restoring.PAIRS} pairs",
+        f"differ by over {restoring.DIFFERENCE * 100:g} %",
+        f"Functions of over {restoring.SLOW * 1e3:g} ms",
+        f"at most {MAX_CHOICES}:",
     ],
 )
 def test_numbers_are_those_of_the_code(statement: str) -> None:

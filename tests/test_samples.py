@@ -45,7 +45,7 @@ def test_the_package_is_valid_and_exports_what_it_describes(package: Path) -> No
     assert Kernel().validate(package) == []
     described = set(Kernel().load(package))
     assert read_symbols(package.with_name("liball.so")).defined == described
-    assert len(described) == 13
+    assert len(described) == 15
 
 
 @pytest.mark.parametrize("name", ["gemm_naive", "gemm_reordered", "gemm_tiled", "gemm_registers"])

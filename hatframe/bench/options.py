@@ -34,6 +34,7 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     sizes: tuple[dict[str, int], ...] = ()
     values: dict[str, int | float] = {}
+    restore: str = "auto"
     default_size: int = 256
     threads: int | None = None
     timeout: float = 60.0

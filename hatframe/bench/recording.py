@@ -48,6 +48,7 @@ class Recorder:
             seed=self._options.seed,
             cache=self._options.cache,
             input_data=self._options.input_data,
+            restore="pass" if record.pristine else "never" if self._options.restore == "never" else "drift",
             restored=record.restored,
             calls_per_batch=record.calls,
             batches=len(record.samples.means),

@@ -18,6 +18,7 @@ from hatframe.bench.criterion import BATCH_LENGTH
 from hatframe.bench.options import CACHES, MOST_PROCESSES, BenchOptions
 from hatframe.bench.recording import Recorder, run_info
 from hatframe.bench.reporting import Observers, Sinks, forget
+from hatframe.bench.restoring import RESTORE
 from hatframe.bench.schedule import Record, Schedule
 from hatframe.bench.selection import choose, with_sizes
 from hatframe.bench.session import MOST_CALLS, Backends, Session, Setup
@@ -102,6 +103,7 @@ def run_benchmark(
             input_bytes=0 if options.cache == "hot" else options.input_sets_size,
             input_data=options.input_data,
             seed=options.seed,
+            restore=options.restore,
             cpu=options.cpu,
         )
         try:
@@ -174,6 +176,9 @@ def _check(options: BenchOptions) -> None:
         raise UsageError(
             f"invalid cache mode {options.cache!r}", where="--cache", hint=f"choose one of {', '.join(CACHES)}"
         )
+    if options.restore not in RESTORE:
+        hint = f"choose one of {', '.join(RESTORE)}"
+        raise UsageError(f"invalid choice {options.restore!r}", where="--restore", hint=hint)
     for name in ("min_time", "max_time", "precision", "timeout"):
         value = getattr(options, name)
         if value is not None and not 0 <= value <= _LARGEST:

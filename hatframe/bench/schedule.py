@@ -53,6 +53,8 @@ class Record(msgspec.Struct, kw_only=True):
     message: str = ""
     warmed: Warmed | None = None
     restored: int = 0
+    pristine: bool = False
+    """Whether inputs are restored after each use of an argument set."""
     counters: dict[str, float] = {}
     measured_seconds: float = 0.0
     warm_up_seconds: float = 0.0
@@ -329,7 +331,7 @@ class Schedule:
 
     def _next(self, row: int) -> Request:
         calls = self._records[row].calls
-        return Run(row, calls) if calls else Warm(row)
+        return Run(row, calls, self._records[row].pristine) if calls else Warm(row)
 
     def _warmed(self, row: int, warmed: Warmed) -> None:
         record = self._records[row]
@@ -347,6 +349,7 @@ class Schedule:
         record.samples.processes.append(self._turn.number)
         record.measured_seconds += measured.seconds + record.batch_overhead
         record.restored += measured.restored
+        record.pristine = record.pristine or measured.pristine
         for name, value in measured.counters.items():
             record.counters[name] = record.counters.get(name, 0.0) + value
         criterion.add_measurement(measured.seconds, record.calls, record.batch_overhead)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
-from hatframe.backends import BoundFunction, Meter, MeterSession, Workload, WorkloadSpec
+from hatframe.backends import BoundFunction, Measurement, Meter, MeterSession, Workload, WorkloadSpec
+from hatframe.bench.restoring import SLOW, inputs_matter, run_pristine
+from hatframe.calling.plans import plan_call
 from hatframe.errors import DamageError
 from hatframe.packages.package import Package, read_package
 from hatframe.worker.messages import Request
@@ -16,6 +21,8 @@ from hatframe.worker.process import Context, pin
 
 if TYPE_CHECKING:
     from hatframe.calling.loaded import LoadedPackage
+
+_log = logging.getLogger(__name__)
 
 # A shorter batch suffers from the clock: at 25 ns a reading this is 0.005 % of it.
 SHORTEST_BATCH = 0.0005
@@ -32,6 +39,12 @@ MOST_CALLS = 1 << 30
 # Each set costs some microseconds to make and some hundred bytes to keep: with more of them, functions of tiny
 # arrays would spend their benchmark on making inputs, and Python's own objects would fill the caches.
 MAX_SETS = 16384
+
+# Batches take at most as many times their measured seconds, with all that restores their inputs.
+_MOST_RESTORING = 5
+
+# Seconds, and the part of the available memory: a first call that takes more is reported.
+_LONG_CALL, _LARGE_SHARE = 1.0, 0.25
 
 # For memory whose caches are unknown: more than most processors have.
 _FALLBACK_INPUT_BYTES = 64 << 20
@@ -64,6 +77,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     input_bytes: int | None = None
     input_data: str = "random"
     seed: int = 0
+    restore: str = "auto"
     cpu: int | None = None
 
 
@@ -80,11 +94,15 @@ class Needs(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """One batch: its seconds, counters over all its calls, and whether inputs were restored after it."""
+    """One batch: its seconds, counters over all its calls, and whether inputs were restored in or after it.
+
+    ``pristine`` is whether every call got the first values of its inputs.
+    """
 
     seconds: float
     counters: dict[str, float] = {}
     restored: bool = False
+    pristine: bool = False
 
 
 class Warmed(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +121,7 @@ class Warmed(msgspec.Struct, frozen=True, kw_only=True):
     input_sets: int
     input_set_bytes: int
     covers_cache: bool = True
+    pristine: bool = False
 
 
 class Describe(Request, frozen=True):
@@ -120,10 +139,11 @@ class Warm(Request, frozen=True):
 
 
 class Run(Request, frozen=True):
-    """Measure one batch of a row."""
+    """Measure one batch of a row; ``pristine`` is what was decided when the row was warmed up."""
 
     row: int
     calls: int
+    pristine: bool = False
     reply = Batch
 
 
@@ -159,6 +179,8 @@ class Session:
         self._packages: dict[int, LoadedPackage] = {}
         self._workloads: dict[int, Workload] = {}
         self._per_call: dict[int, float] = {}
+        # The keys of argument sets that are restored after each use: for all functions that share them.
+        self._pristine: set[str] = set()
         # Opened before any function runs: threads that a function starts are counted with it, and may be kept.
         self._meters: list[MeterSession] = [meter.open() for meter in backends.meters()]
         if setup.cpu is not None:
@@ -170,9 +192,9 @@ class Session:
                 return self._needs(row)
             case Warm(row):
                 return self._warm(row)
-            case Run(row, calls):
+            case Run(row, calls, pristine):
                 if row not in self._per_call:  # a new process
-                    self._warm(row)
+                    self._warm(row, pristine)
                 return self._run(row, calls)
             case Check():
                 # Workloads of one key share their argument sets.
@@ -195,16 +217,30 @@ class Session:
         total = self._set_count(workload) * workload.set_bytes
         return Needs(workload.key, total, workload.memory.name, workload.memory.available())
 
-    def _warm(self, row: int) -> Warmed:
+    def _warm(self, row: int, pristine: bool | None = None) -> Warmed:
+        """Warm a row up; ``pristine`` says whether its inputs are restored, None if that is to be decided here."""
         workload = self._workload(row)
         if not workload.sets:
             shared = (other for other in self._workloads.values() if other.sets and other.key == workload.key)
             workload.allocate(self._set_count(workload), next(shared, None))
         self._context.calling(0.0)
-        per_call, total = _warm_up(workload)
+        run = workload.run if pristine is not None else self._reporting_first(row, workload)
+        per_call, total, elapsed = _warm_up(workload, run)
+        if workload.key not in self._pristine:
+            if pristine is None:
+                pristine = self._should_restore(row, workload, per_call)
+            if pristine:
+                self._pristine.add(workload.key)
+        if workload.key in self._pristine:
+            workload.reset()
+            if per_call < LONGEST_WARM_UP:
+                per_call, more, elapsed = _warm_up(workload, lambda calls: run_pristine(workload, calls, workload.run))
+                total += more
         self._per_call[row] = per_call
-        workload.restore()
-        calls = max(1, self._setup.min_iterations, min(MOST_CALLS, round(self._setup.batch_length / per_call)))
+        if self._setup.restore != "never":
+            workload.restore()
+        length = max(per_call, elapsed / _MOST_RESTORING)
+        calls = max(1, self._setup.min_iterations, min(MOST_CALLS, round(self._setup.batch_length / length)))
         first = self._run(row, calls)
         self._check(row)
         return Warmed(
@@ -218,11 +254,72 @@ class Session:
             input_sets=workload.sets,
             input_set_bytes=workload.set_bytes,
             covers_cache=workload.sets * workload.set_bytes >= self._input_bytes(workload),
+            pristine=first.pristine,
         )
+
+    def _should_restore(self, row: int, workload: Workload, per_call: float) -> bool:
+        if self._setup.restore == "never" or not workload.reset():
+            return False
+        if self._setup.restore == "always" or per_call > SLOW:
+            return True
+
+        def make(sets: int) -> Workload:
+            trial = self._bound(row).workload(self._spec(row))
+            trial.allocate(sets)
+            return trial
+
+        return inputs_matter(make)
+
+    def _reporting_first(self, row: int, workload: Workload) -> Callable[[int], Measurement]:
+        """As :meth:`Workload.run`, but the first call is reported if it takes long or much memory."""
+        calls_made = 0
+
+        def run(calls: int) -> Measurement:
+            nonlocal calls_made
+            if calls_made:
+                return workload.run(calls)
+            calls_made = calls
+            is_host = workload.memory.name == "host"
+            available = workload.memory.available() if is_host else None
+            present, before, started = present_memory(), peak_memory(), perf_counter()
+            measured = workload.run(calls)
+            seconds, peak = perf_counter() - started, peak_memory()
+            # A former peak hides what is below it.
+            grown = peak - present if peak > before else 0
+            if seconds > _LONG_CALL or (available and grown > _LARGE_SHARE * available):
+                _log.info("%s", self._first_call_text(row, seconds, grown if is_host else 0))
+            return measured
+
+        return run
+
+    def _first_call_text(self, row: int, seconds: float, grown: int) -> str:
+        spec, function = self._spec(row), self._bound(row).function
+        given: dict[str, int | float] = {**spec.sizes, **spec.values}
+        scalars = {
+            argument.name: given.get(argument.name, 1 if argument.element.is_integer else "random")
+            for argument in plan_call(function).arguments
+            if argument.is_scalar and argument.read
+        }
+        memory = f" and {grown / 1e6:,.0f} MB" if grown >= 1e6 else ""
+        text = f"{function.name}: the first call took {seconds:.2g} s{memory}"
+        if not scalars:
+            return text
+        options = ["--size" if name in spec.sizes else "--value" for name in scalars]
+        set_by = " and ".join(dict.fromkeys(options))
+        return f"{text} with {' '.join(f'{name}={value}' for name, value in scalars.items())}; set them with {set_by}"
 
     def _run(self, row: int, calls: int) -> Batch:
         workload = self._workloads[row]
         self._context.calling(calls * self._per_call[row])
+        if workload.key in self._pristine:
+            measured = run_pristine(workload, calls, lambda count: self._measured(workload, count))
+            return Batch(measured.seconds, measured.counters, restored=True, pristine=True)
+        measured = self._measured(workload, calls)
+        restored = self._setup.restore != "never" and workload.restore()
+        return Batch(measured.seconds, measured.counters, restored)
+
+    def _measured(self, workload: Workload, calls: int) -> Measurement:
+        """The calls, with the figures of the meters."""
         for meter in self._meters:
             meter.start()
         try:
@@ -230,7 +327,7 @@ class Session:
         finally:
             figures = [meter.stop() for meter in reversed(self._meters)]
         counters = {name: value for each in (*figures, measured.counters) for name, value in each.items()}
-        return Batch(measured.seconds, counters, workload.restore())
+        return Measurement(measured.seconds, counters)
 
     def _check(self, row: int) -> None:
         if damage := self._workloads[row].damage():
@@ -252,10 +349,14 @@ class Session:
 
     def _workload(self, row: int) -> Workload:
         if row not in self._workloads:
-            sizes, values = self._setup.rows[row].sizes, self._setup.rows[row].values
-            spec = WorkloadSpec(sizes=sizes, values=values, input_data=self._setup.input_data, seed=self._setup.seed)
-            self._workloads[row] = self._bound(row).workload(spec)
+            self._workloads[row] = self._bound(row).workload(self._spec(row))
         return self._workloads[row]
+
+    def _spec(self, row: int) -> WorkloadSpec:
+        of_row = self._setup.rows[row]
+        return WorkloadSpec(
+            sizes=of_row.sizes, values=of_row.values, input_data=self._setup.input_data, seed=self._setup.seed
+        )
 
     def _input_bytes(self, workload: Workload) -> int:
         if self._setup.input_bytes is not None:
@@ -271,19 +372,44 @@ def set_count(set_bytes: int, size: int) -> int:
     return min(MAX_SETS, max(1, -(-size // set_bytes))) if set_bytes else 1
 
 
-def _warm_up(workload: Workload) -> tuple[float, float]:
-    """Call until two batches in a row are steady; returns the seconds of a call in the last, and of all together."""
+def _warm_up(workload: Workload, run: Callable[[int], Measurement]) -> tuple[float, float, float]:
+    """Call until two batches in a row are steady.
+
+    Returns the measured seconds of a call in the last, those of all together, and the seconds in which a call of the
+    last and what is done around it passed.
+    """
     # The loop around the calls counts: without it, next to nothing may be left of a short function.
     loop = workload.overhead if workload.overhead_subtracted else 0.0
-    calls, total, former = 1, 0.0, 0.0
+    calls, total, former, spent = 1, 0.0, 0.0, 0.0
     while True:
-        seconds = workload.run(calls).seconds + calls * loop
-        total += seconds
+        started = perf_counter()
+        seconds = run(calls).seconds + calls * loop
+        elapsed = perf_counter() - started
+        total, spent = total + seconds, spent + elapsed
         # A clock that stands still must not make a batch endless.
         per_call = max(seconds / calls, 1e-12)
-        if seconds >= SHORTEST_BATCH or calls >= MOST_CALLS:
-            if abs(per_call - former) <= STEADY * per_call or total >= LONGEST_WARM_UP:
-                return per_call, total
+        is_over = spent >= _MOST_RESTORING * LONGEST_WARM_UP
+        if seconds >= SHORTEST_BATCH or calls >= MOST_CALLS or is_over:
+            if abs(per_call - former) <= STEADY * per_call or total >= LONGEST_WARM_UP or is_over:
+                return per_call, total, elapsed / calls
             former = per_call
         else:
             calls *= 2
+
+
+def present_memory() -> int:
+    """The bytes of memory that this process has now."""
+    import psutil
+
+    present: int = psutil.Process().memory_info().rss
+    return present
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has had; 0 where that is unknown."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -220,4 +220,4 @@ class NativeTimer(Timer):
     def run(self, calls: int) -> Measurement:
         # Functions that share their sets would otherwise follow one another, and the last would find them in a cache.
         first = random.randrange(len(self._table))
-        return Measurement(self._loop.seconds(self._address, self._table, first, calls))
+        return Measurement(self._loop.seconds(self._address, self._table, first, calls), first=first)

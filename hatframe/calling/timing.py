@@ -50,7 +50,7 @@ class PythonTimer(Timer):
         first = random.randrange(len(self._calls))
         seconds = self._measure(itertools.chain(self._calls[first:], itertools.cycle(self._calls)), calls)
         # A function that takes less than the loop's own variation would come out as nothing, or less.
-        return Measurement(max(seconds - calls * self.overhead, calls * SHORTEST_CALL))
+        return Measurement(max(seconds - calls * self.overhead, calls * SHORTEST_CALL), first=first)
 
 
 def _seconds(sequence: Iterator[Callable[[], Any]], calls: int) -> float:

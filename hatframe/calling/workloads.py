@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -75,7 +75,14 @@ class ArrayWorkload(Workload):
 
     def run(self, calls: int) -> Measurement:
         assert self._timer is not None, "run() before allocate()"
-        return self._timer.run(calls)
+        assert self._argument_sets is not None, "run() before allocate()"
+        measured = self._timer.run(calls)
+        self._argument_sets.mark_used(getattr(measured, "first", None), calls)
+        return measured
+
+    def reset(self) -> bool:
+        assert self._argument_sets is not None, "reset() before allocate()"
+        return self._argument_sets.reset()
 
     def restore(self) -> bool:
         assert self._argument_sets is not None, "restore() before allocate()"
@@ -94,6 +101,15 @@ class ArrayWorkload(Workload):
         self._argument_sets = self._timer = None
 
 
+class _FirstValue(NamedTuple):
+    """The first value of an argument that is read and written: drawn from ``begin`` of the input data, or ``value``."""
+
+    name: str
+    placed: Any
+    begin: int
+    value: Array | None
+
+
 class _ArgumentSets:
     """Argument sets in one memory, with what is needed to write their first values again."""
 
@@ -103,9 +119,9 @@ class _ArgumentSets:
         self.guards = GuardedArrays(argument_bytes(plan, spec.sizes))
         self._by_value = [argument.passing is PassingMode.VALUE for argument in plan.arguments]
         self.placed: list[list[Any]] = []
-        # Arrays that the function reads and writes: where they are, and where in the random numbers they begin.
-        self._pristine: list[tuple[str, Any, int]] = []
-        arguments = {argument.name: argument for argument in plan.arguments}
+        self._changed: list[list[_FirstValue]] = []
+        self._used = np.zeros(count, np.bool_)
+        changed = [argument for argument in plan.arguments if argument.read and argument.written]
         begins: dict[str, int] = {}
 
         def fill(name: str, array: Array) -> None:
@@ -120,22 +136,45 @@ class _ArgumentSets:
                 for value, by_value in zip(values, self._by_value, strict=True)
             ]
             self.placed.append(placed)
-            self._pristine += [
-                (name, placed[arguments[name].position], begin)
-                for name, begin in begins.items()
-                if arguments[name].written
-            ]
-        watched = self._pristine[: _WATCHED_SETS * len(self._pristine) // count]
-        self._watch = DriftWatch([functools.partial(memory.read, where) for _, where, _ in watched])
+            self._changed.append(
+                [
+                    _FirstValue(each.name, placed[each.position], begins[each.name], None)
+                    if each.name in begins
+                    else _FirstValue(each.name, placed[each.position], 0, values[each.position].copy())
+                    for each in changed
+                ]
+            )
+        watched = [first.placed for of_set in self._changed[:_WATCHED_SETS] for first in of_set]
+        self._watch = DriftWatch([functools.partial(memory.read, placed) for placed in watched])
 
     def restore(self) -> bool:
-        if not self._pristine or not self._watch.drifted():
+        if not self._watch.drifted():
             return False
-        for name, placed, begin in self._pristine:
-            array = self._memory.read(placed)
-            self._data.position = begin
-            self._data.fill(name, array)
-            self._memory.write(placed, array)
+        self._used[:] = True
+        return self.reset()
+
+    def mark_used(self, first: int | None, calls: int) -> None:
+        """Calls were made with sets from ``first`` on, or from an unknown one."""
+        count = len(self._used)
+        if first is None or calls >= count:
+            self._used[:] = True
+            return
+        end = first % count + calls
+        self._used[first % count : end] = True
+        self._used[: max(0, end - count)] = True
+
+    def reset(self) -> bool:
+        """Write the first values to all sets that were used; returns whether calls change any."""
+        if not self._changed[0]:
+            return False
+        for index in np.flatnonzero(self._used):
+            for name, placed, begin, value in self._changed[index]:
+                if value is None:
+                    value = self._memory.read(placed)
+                    self._data.position = begin
+                    self._data.fill(name, value)
+                self._memory.write(placed, value)
+        self._used[:] = False
         return True
 
     def values(self, index: int) -> list[Any]:

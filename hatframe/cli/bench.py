@@ -112,6 +112,14 @@ def bench(
             show_default="twice the last-level cache",
         ),
     ] = None,
+    restore: Annotated[
+        str,
+        _inputs(
+            metavar="auto|always|never",
+            help="Restore inputs that functions change: after each use if that makes a difference, always, or never.",
+            autocompletion=lambda: ["auto", "always", "never"],
+        ),
+    ] = "auto",
     seed: Annotated[
         int, _inputs(min=0, metavar="N", help="The seed of random inputs and of the order of functions.")
     ] = 0,
@@ -196,6 +204,7 @@ def bench(
             cache=cache,
             input_data=input_data,
             input_sets_size=None if input_sets_size is None else int(input_sets_size * 1e6),
+            restore=restore,
             seed=seed,
             size=size or (),
             value=value or (),

@@ -18,7 +18,7 @@ from hatframe.packages.package import read_package
 from hatframe.testing.contract import Contract, check_backend
 from hatframe.testing.functions import check_function
 from hatframe.testing.sample import FUNCTIONS, make_sample, write_sample
-from hatframe.testing.workloads import check_counting, check_restoring, check_seconds
+from hatframe.testing.workloads import check_counting, check_resetting, check_restoring, check_seconds
 from hatframe.toolchain.tool import private_folder
 
 
@@ -82,6 +82,7 @@ def check_loader(
         contract.refuses(clause, SymbolError, library.bind, missing)
         if not loader.runtimes:
             check_counting(contract, _bind(contract, library, FUNCTIONS["step"]))
+            check_resetting(contract, library.bind(FUNCTIONS["step"]))
         for name, case in (cases or _sample_cases()).items():
             bound = _bind(contract, library, opened.functions[name])
             check_function(bound, case.arguments, case.expected, returns=case.returns, sizes=case.sizes)

@@ -35,6 +35,10 @@ def check_workload(contract: Contract, bound: BoundFunction, sizes: dict[str, in
     _allocate(contract, workload)
     _check_values(contract, bound, workload)
     check_batch(contract, workload)
+    reset = contract.works("reset() raises nothing", workload.reset)
+    contract.require(type(reset) is bool, "reset() returns whether calls change what they read", repr(reset))
+    if reset:
+        _check_values(contract, bound, workload)
     other = _workload(contract, bound, sizes)
     contract.works("allocate(sets, like) takes a workload of the same key", other.allocate, _SETS, workload)
     check_batch(contract, other)
@@ -125,6 +129,19 @@ def check_counting(contract: Contract, bound: BoundFunction) -> None:
     made_since = sum(counts()) - _CALLS
     clause = "workloads that share argument sets call with the same arrays"
     contract.require(made_since == _SETS, clause, f"{made_since} calls instead of {_SETS}")
+
+
+def check_resetting(contract: Contract, bound: BoundFunction) -> None:
+    """Check that first values are written on request; each call adds 1 to the only argument."""
+    workload = _workload(contract, bound, {}, "zeros")
+    workload.allocate(_SETS)
+    for calls in (1, _SETS - 1, 3 * _SETS):
+        workload.run(calls)
+        clause = "reset() returns True for a function that changes what it reads"
+        contract.require(workload.reset() is True, clause)
+        left = sum(int(workload.values(index)[0].reshape(-1)[0]) for index in range(_SETS))
+        clause = "reset() writes the first values to every set that was used"
+        contract.require(left == 0, clause, f"{left} after {calls} calls")
 
 
 def check_seconds(contract: Contract, bound: BoundFunction) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_packages import affine, function, make_package
+from sample_packages import RANGE_SOURCE, affine, function, make_package, range_function
 
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Observer, Sink, SinkRun
-from hatframe.errors import HatError, PackageError, PluginError, UnknownFunctionError
+from hatframe.errors import HatError, PackageError, PluginError, UnknownFunctionError, UsageError
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 
 QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 2, "max_time": 0.0, "race": False, "input_sets_size": 1000}
@@ -193,3 +193,39 @@ def test_results_stored_in_the_hat_file_do_not_keep_a_run_from_being_resumed(hat
     assert document.complete
     assert not any("resume" in text for text in Noting.messages)
     assert hat.read_text().count("mean_duration_in_sec") == 2
+
+
+DRAINS = """#include <stdint.h>
+void drains(int32_t *x) { for (volatile int spin = x[0] * 20000; spin > 0; spin--); x[0] = 0; }
+"""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_function_that_uses_up_its_input_is_measured_with_the_first_values(tmp_path: Path, processes: int) -> None:
+    hat = make_package(tmp_path, DRAINS, {"drains": function(affine("x", [4], "int32_t", "input_output"))})
+    options: dict[str, Any] = {**QUICK, "batches": 4, "input_data": "ones", "processes": processes}
+    (auto,), (always,), (never,) = (
+        Kernel().bench(hat, restore=restore, **options) for restore in ("auto", "always", "never")
+    )
+    assert [auto.restore, always.restore, never.restore] == ["pass", "pass", "never"]
+    assert [auto.restored, always.restored, never.restored] == [auto.batches, always.batches, 0]
+    assert auto.time > 10 * never.time
+    assert always.time > 10 * never.time
+
+
+def test_an_invalid_choice_of_restoring_is_a_usage_error(hat: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Kernel().bench(hat, restore="sometimes")
+    assert "sometimes" in str(caught.value)
+
+
+def test_the_range_of_the_format_is_measured_with_the_values_that_were_set(tmp_path: Path) -> None:
+    examples = {"auxiliary": {"examples": {"limit": 1000}}}
+    hat = make_package(tmp_path, RANGE_SOURCE, {"Range": range_function(**examples)})
+    (usual,) = Kernel().bench(hat, **QUICK)
+    assert (usual.status, usual.values) == ("ok", {"limit": 1000})
+    (large,) = Kernel().bench(hat, value={"limit": 1_000_000, "start": 3}, **QUICK)
+    assert large.values == {"start": 3, "limit": 1_000_000}
+    assert large.time > 10 * usual.time
+    sweep = Kernel().bench(hat, size={"limit": "10^2..10^4"}, **QUICK)
+    assert [result.sizes for result in sweep] == [{"limit": 100}, {"limit": 1000}, {"limit": 10000}]

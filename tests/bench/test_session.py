@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_packages import affine, function, make_package
+from facts import assert_names
+from sample_packages import RANGE_SOURCE, affine, function, make_package, range_function
 
 from hatframe import Kernel, hookimpl
 from hatframe.backends import Measurement, Meter, MeterSession, Workload
@@ -34,12 +35,18 @@ SOURCE = """
 #include <unistd.h>
 void quick(float *x) { x[0] = 1; }
 void slow(float *x) { usleep(150000); }
+void adds(float *x) { x[0] += 1; }
+void drains(int32_t *x) { for (volatile int spin = x[0] * 20000; spin > 0; spin--); x[0] = 0; }
+void keeps(int32_t *x) { for (volatile int spin = 20000; spin > 0; spin--); }
 void last(int32_t *a, const float *b, float *c, float *d) { d[3] *= 2; }
 """
 BOTH = "input_output"
 FUNCTIONS = {
     "quick": function(affine("x", [4], usage=BOTH)),
     "slow": function(affine("x", [4], usage=BOTH)),
+    "adds": function(affine("x", [4], usage=BOTH)),
+    "drains": function(affine("x", [4], "int32_t", BOTH)),
+    "keeps": function(affine("x", [4], "int32_t", BOTH)),
     "last": function(
         affine("a", [4], "int32_t", BOTH), affine("b", [4]), affine("c", [4], usage=BOTH), affine("d", [4], usage=BOTH)
     ),
@@ -66,7 +73,8 @@ class Announced:
 
 def session(hat: Path, *names: str, context: Announced | None = None, kernel: Kernel | None = None, **more: Any) -> Any:
     plain: dict[str, Any] = {"batch_length": 0.01, "input_bytes": 0, "input_data": "ones"}
-    setup = Setup(packages=((hat,),), rows=tuple(Row(0, name) for name in names), **{**plain, **more})
+    rows = tuple(Row(0, name) for name in names)
+    setup = Setup(packages=((hat,),), **{"rows": rows, **plain, **more})
     return Session(setup, RunBackends(kernel or Kernel(), BenchOptions()), context or Announced())
 
 
@@ -112,7 +120,7 @@ class MostlyLoop(Workload):
 
 def test_the_time_of_a_loop_counts_although_it_is_subtracted() -> None:
     workload = MostlyLoop()
-    per_call, total = module._warm_up(workload)
+    per_call, total = module._warm_up(workload, workload.run)[:2]
     assert per_call == pytest.approx(1e-7, rel=0.01)
     assert total == pytest.approx(workload.calls * 1e-7, rel=0.01)
     assert total < 2 * LONGEST_WARM_UP
@@ -179,3 +187,46 @@ def test_dropped_argument_sets_are_freed_and_made_anew_when_needed(hat: Path) ->
     assert running.handle(Run(2, 3)).seconds > 0
     assert running.handle(Run(0, 3)).seconds > 0
     running.close()
+
+
+def test_functions_that_take_another_time_on_their_own_output_get_their_first_values(hat: Path) -> None:
+    running = session(hat, "drains", "keeps", input_bytes=1000)
+    drains = running.handle(Warm(0))
+    assert drains.pristine
+    assert drains.calls * 1e-5 < 1, "batches are as long as calls with first values take"
+    batch = running.handle(Run(0, 10))
+    assert (batch.pristine, batch.restored) == (True, True)
+    assert [values[0][0] for values in map(running._workloads[0].values, range(4))] == [1] * 4
+    assert running.handle(Warm(1)).pristine, "functions that share their sets are treated alike"
+    assert not session(hat, "keeps", input_bytes=1000).handle(Warm(0)).pristine
+
+
+def test_restoring_can_be_chosen(hat: Path) -> None:
+    never = session(hat, "drains", restore="never")
+    assert not never.handle(Warm(0)).pristine
+    assert never._workloads[0].values(0)[0][0] == 0
+    assert session(hat, "keeps", restore="always").handle(Warm(0)).pristine
+
+
+def test_a_new_process_restores_as_was_decided(hat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "inputs_matter", None)
+    assert session(hat, "keeps").handle(Run(0, 3, True)).pristine
+    assert not session(hat, "drains").handle(Run(0, 3, False)).pristine
+
+
+def test_a_long_or_large_first_call_is_reported_with_what_to_set(
+    hat: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level("INFO", "hatframe")
+    package = make_package(tmp_path, RANGE_SOURCE, {"Range": range_function()}, name="range")
+    session(package, "Range").handle(Warm(0))
+    assert caplog.text == ""
+    monkeypatch.setattr(module, "_LARGE_SHARE", 1e-12)
+    row = Row(0, "Range", values={"limit": 4_000_000})
+    session(package, rows=(row,)).handle(Warm(0))
+    assert_names(caplog.text, "Range", "MB", "start=1", "limit=4000000", "delta=1", "--value")
+    caplog.clear()
+    monkeypatch.setattr(module, "_LONG_CALL", 0.0)
+    session(hat, "quick").handle(Warm(0))
+    assert_names(caplog.text, "quick")
+    assert "--" not in caplog.text

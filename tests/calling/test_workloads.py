@@ -124,3 +124,42 @@ def test_released_sets_are_freed(bound: BoundFunction) -> None:
     workload.release()
     gc.collect()
     assert all(array() is None for array in arrays)
+
+
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> BoundFunction:
+    source = """
+    #include <stdint.h>
+    void change(int *count, const float *x, float *y, double *z, int16_t *k) {
+        ++*count; y[1] += x[0]; *z += 1; k[2]--;
+    }
+    """
+    arguments = [
+        element("count", "int", BOTH),
+        affine("x", [4]),
+        affine("y", [4], usage=BOTH),
+        affine("z", [], "double", BOTH),
+        affine("k", [3], "int16_t", BOTH),
+    ]
+    folder = tmp_path_factory.mktemp("changing")
+    return Kernel().load(make_package(folder, source, {"change": function(*arguments)}))["change"]
+
+
+@pytest.mark.parametrize("timer", ["native", "python"])
+@pytest.mark.parametrize("data", ["random", "ones"])
+def test_reset_writes_all_first_values_to_the_sets_that_were_used(
+    changing: BoundFunction, timer: str, data: str
+) -> None:
+    assert changing.reopen
+    bound = Kernel().load(changing.reopen().package.path, timer=timer)["change"]  # type: ignore[attr-defined]
+    workload = bound.workload(WorkloadSpec(input_data=data, values={"count": 5}))
+    workload.allocate(10)
+    first = [[np.array(value) for value in workload.values(index)] for index in range(10)]
+    for calls in (1, 3, 9, 10, 25):
+        workload.run(calls)
+        changed = [index for index in range(10) if workload.values(index)[0] != 5]
+        assert len(changed) == min(calls, 10)
+        assert workload.reset()
+        for index in range(10):
+            for now, before in zip(workload.values(index), first[index], strict=True):
+                assert np.array_equal(now, before)

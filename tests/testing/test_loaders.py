@@ -260,7 +260,12 @@ class AlwaysRestores(ArrayWorkload):
 class RestoresNothing(ArrayWorkload):
     def restore(self) -> bool:
         assert self._argument_sets
-        return bool(self._argument_sets._pristine) and self._argument_sets._watch.drifted()
+        return self._argument_sets._watch.drifted()
+
+
+class ResetsNothing(ArrayWorkload):
+    def reset(self) -> bool:
+        return True
 
 
 class WrappingTimer(Timer):
@@ -372,6 +377,7 @@ class UnmetTogether(Toy):
         (workload_with(NeverRestores), r"restore\(\) finds values that drifted"),
         (workload_with(AlwaysRestores), r"restore\(\) leaves ordinary values alone"),
         (workload_with(RestoresNothing), r"restore\(\) writes the first values back"),
+        (workload_with(ResetsNothing), r"reset\(\) writes the first values"),
         (UnmetTogether, r"unmet_requirements\(required\) returns a list of sentences"),
         (timed(Nameless), "its timer has a name"),
         (timed(NegativeOverhead), "its overhead is a number of seconds, .*; found: -1.0"),
