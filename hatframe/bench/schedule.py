@@ -110,7 +110,8 @@ class Schedule:
         self._save = save
         self._saved = perf_counter()
         self._unsaved_ends = False
-        self._anchor: int | None = None
+        # The leaders of an earlier run, which are measured anew.
+        self._anchors: set[int] = set()
         # Rows that only run in workers of their own.
         self._isolated: set[int] = set()
         self._turns = [_Turn() for _ in range(options.processes)]
@@ -126,7 +127,7 @@ class Schedule:
             resumed = len(open_rows) < len(self._records)
             for keys, rows in self._groups(open_rows):
                 if resumed:
-                    rows = self._with_anchor(rows)
+                    rows = self._with_anchors(rows)
                 self._measure(rows)
                 self._drop(keys)
                 for row in [row for row in rows if row in self._isolated]:
@@ -272,25 +273,35 @@ class Schedule:
         if group:
             yield group, [row for other in group for row in keys[other]]
 
-    def _with_anchor(self, rows: list[int]) -> list[int]:
-        """The rows, with the best one that an earlier run finished: the new ones are compared with it."""
-        done = [row for row, record in enumerate(self._records) if record.status == "ok" and row not in rows]
-        if not done:
-            return rows
-        self._anchor = min(done, key=lambda row: low_time(self._records[row].samples.means))
-        self._records[self._anchor].status = ""
-        return [*rows, self._anchor]
+    def _with_anchors(self, rows: list[int]) -> list[int]:
+        """The rows, with the best one of each group that an earlier run finished: the new ones are compared with it."""
+        everyone = self._grouped(range(len(self._records)))
+        for group in self._grouped(rows):
+            done = [row for row in everyone[group] if self._records[row].status == "ok"]
+            if done:
+                best = min(done, key=lambda row: low_time(self._records[row].samples.means))
+                self._records[best].status = ""
+                self._anchors.add(best)
+                rows = [*rows, best]
+        return rows
+
+    def _grouped(self, rows: Iterable[int]) -> dict[str, list[int]]:
+        """Those of ``rows`` that compete, by their groups."""
+        grouped: dict[str, list[int]] = {}
+        for row in rows:
+            grouped.setdefault(self._records[row].row.group, []).append(row)
+        return grouped
 
     def _measure(self, rows: Sequence[int]) -> None:
         """Measure rows in turn, each until its criterion is met."""
-        races = {self._records[row].row.group: Race(len(rows)) for row in rows}
-        criteria = self._criteria = {}
+        races = [(Race(len(rows)), members) for members in self._grouped(rows).values()]
+        self._criteria = {}
         for row in rows:
-            criteria[row] = Criterion(self._options, len(self._records))
+            criterion = self._criteria[row] = Criterion(self._options, len(self._records))
             record = self._records[row]
-            # The anchor needs as many new batches as any other row: it is compared by those.
-            for mean in record.samples.means if row != self._anchor else ():
-                criteria[row].add_measurement(mean * record.calls, record.calls, record.batch_overhead)
+            # An anchor needs as many new batches as any other row: it is compared by those.
+            for mean in record.samples.means if row not in self._anchors else ():
+                criterion.add_measurement(mean * record.calls, record.calls, record.batch_overhead)
             self._observer.function_started(record.label)
         for row, warmed in self._exchange((row, Warm(row)) for row in self._random.sample(rows, len(rows))):
             self._warmed(row, warmed)
@@ -305,7 +316,7 @@ class Schedule:
                 else:
                     self._add(row, reply)
             active = list(filter(self._is_open, active))
-            done = self._done(active, criteria, races, rows)
+            done = self._done(active, races)
             if done and self._are_undamaged():
                 for row in done:
                     self._end(row, "ok")
@@ -313,20 +324,18 @@ class Schedule:
             self._round += 1
             self._save_sometimes()
 
-    def _done(
-        self, active: Sequence[int], criteria: dict[int, Criterion], races: dict[str, Race], rows: Sequence[int]
-    ) -> set[int]:
+    def _done(self, active: Iterable[int], races: Iterable[tuple[Race, Sequence[int]]]) -> set[int]:
         """The active rows that need no more batches."""
+        active, criteria = set(active), self._criteria
         done = {row for row in active if criteria[row].exhausted}
         if not self._options.race:
             return done | {row for row in active if criteria[row].is_finished()}
-        for group, race in races.items():
-            members = [row for row in rows if self._records[row].row.group == group]
-            samples = {row: self._records[row].samples for row in members if self._records[row].status in ("", "ok")}
-            racing = [row for row in active if row in samples]
-            behind = race.behind(samples, racing, self._round)
-            done |= {row for row in racing if row in behind and criteria[row].may_stop()}
-            done |= {row for row in racing if not race.undecided(row) and criteria[row].is_finished()}
+        for race, members in races:
+            if racing := [row for row in members if row in active]:
+                measured = (row for row in members if self._records[row].status in ("", "ok"))
+                behind = race.behind({row: self._records[row].samples for row in measured}, racing, self._round)
+                done |= {row for row in racing if row in behind and criteria[row].may_stop()}
+                done |= {row for row in racing if not race.undecided(row) and criteria[row].is_finished()}
         return done
 
     def _next(self, row: int) -> Request:
@@ -347,6 +356,7 @@ class Schedule:
         record.samples.means.append(measured.seconds / record.calls)
         record.samples.rounds.append(self._round)
         record.samples.processes.append(self._turn.number)
+        record.warm_up_seconds += measured.warm_up
         record.measured_seconds += measured.seconds + record.batch_overhead
         record.restored += measured.restored
         record.pristine = record.pristine or measured.pristine

@@ -96,13 +96,15 @@ class Needs(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """One batch: its seconds, counters over all its calls, and whether inputs were restored in or after it.
 
-    ``pristine`` is whether every call got the first values of its inputs.
+    ``pristine`` is whether every call got the first values of its inputs, and ``warm_up`` the seconds for which the
+    row was warmed up before, in a new process.
     """
 
     seconds: float
     counters: dict[str, float] = {}
     restored: bool = False
     pristine: bool = False
+    warm_up: float = 0.0
 
 
 class Warmed(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,9 +195,8 @@ class Session:
             case Warm(row):
                 return self._warm(row)
             case Run(row, calls, pristine):
-                if row not in self._per_call:  # a new process
-                    self._warm(row, pristine)
-                return self._run(row, calls)
+                warm_up = self._warm(row, pristine).seconds if row not in self._per_call else 0.0  # a new process
+                return msgspec.structs.replace(self._run(row, calls), warm_up=warm_up)
             case Check():
                 # Workloads of one key share their argument sets.
                 for checked in {workload.key: row for row, workload in self._workloads.items()}.values():

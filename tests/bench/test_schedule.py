@@ -275,6 +275,19 @@ def test_a_run_goes_on_with_the_batches_it_had_and_its_leader_anew() -> None:
     assert set(anchor.rounds) >= {13, 14}
 
 
+def test_the_leader_of_each_group_is_measured_anew_with_the_open_ones_of_its_group() -> None:
+    runner = Runner(6, dict.fromkeys(range(6), 0.01), batches=4, race=False)
+    for row, record in enumerate(runner.records):
+        record.row = Row(0, f"f{row}", group="one" if row < 3 else "two" if row < 5 else "three")
+        record.calls = 1
+        if row not in (2, 4):
+            record.samples = Samples(means=[0.01 + 0.001 * row] * 4, rounds=list(range(1, 5)))
+            record.status, record.reported = "ok", True
+    runner.run()
+    assert runner.statuses == ["ok"] * 6
+    assert [len(record.samples.means) for record in runner.records] == [8, 4, 4, 8, 4, 4]
+
+
 def test_batches_from_which_nearly_all_is_subtracted_take_no_longer_than_others() -> None:
     runner = Runner(1, {0: 1e-6}, batches=None, min_time=None, max_time=None)
     runner.overhead = 0.01
