@@ -17,8 +17,9 @@ from hatframe.calling.buffers import ALIGNMENT, array_in
 
 _GUARD = 0xA5
 
-# Memory is taken from the system in pieces of at least this size: a call of it takes microseconds.
-_CHUNK = 1 << 22
+# Memory is taken from the system in pieces of at least this size, and twice as much each time, up to the largest: to
+# take a piece, and to check one, takes microseconds.
+_CHUNK, _LARGEST_CHUNK = 1 << 22, 1 << 28
 
 # Processors compare loads with earlier stores by the last 12 bits of the address: arrays of whole pages, one behind the
 # other, would make a function wait that reads one and writes the next.
@@ -40,7 +41,8 @@ class GuardedArrays:
         size = layout.bytes(dtype.itemsize)
         if not self._chunks or not self._chunks[-1].has_room(size):
             # Each array of a set may need a gap.
-            self._chunks.append(_Chunk(max(_CHUNK, size, self._set_bytes + 64 * ALIGNMENT) + 4 * ALIGNMENT + _STAGGER))
+            least = min(_CHUNK << len(self._chunks), _LARGEST_CHUNK)
+            self._chunks.append(_Chunk(max(least, size, self._set_bytes + 64 * ALIGNMENT) + 4 * ALIGNMENT + _STAGGER))
         chunk = self._chunks[-1]
         return array_in(chunk.take(size, layout.before * dtype.itemsize, name), layout, dtype)
 
@@ -72,7 +74,7 @@ class _Chunk:
         return self._ends[-1] + size + 4 * ALIGNMENT + _STAGGER <= self._bytes.size
 
     def take(self, size: int, before: int, name: str) -> np.ndarray[Any, Any]:
-        """The bytes of an array, of which ``before`` lie before its pointer."""
+        """The bytes of an array; its pointer points ``before`` bytes into them."""
         start = self._starts[-1] + ALIGNMENT + (_STAGGER if size >= _PAGE else 0)
         start += -(start + before) % ALIGNMENT
         self._ends[-1] = start
