@@ -49,7 +49,7 @@ def as_sizes(size: Any) -> tuple[dict[str, int], ...]:
     return tuple(choices)
 
 
-MAX_CHOICES = 1000
+MAX_CHOICES = 10_000
 """The most choices of sizes in a run."""
 
 _LARGEST = (1 << 63) - 1
