@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 import glob
+import hashlib
 import logging
 import os
 import random
@@ -70,7 +71,7 @@ def _warn_once(text: str) -> None:
 
 def _why_unusable(folder: Path) -> str:
     if not folder.is_absolute():
-        return "there is no home folder"
+        return "this user has no home folder"
     nearest = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110 - Path raises
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         return f"{nearest} is not a folder that this user can write to"
@@ -135,6 +136,15 @@ def read_file(path: Path, most: int = MOST_BYTES) -> bytes:
         raise OSError(errno.EFBIG, f"it has {status.st_size} bytes, and the limit is {most}", str(path))
     with path.open("rb") as file:
         return file.read(most)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file of any size. Raises :class:`OSError`."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,7 +42,7 @@ class Checkpoint:
         self._notify = notify
         plain = {name: value for name, value in options.recorded().items() if name not in _FREE_OPTIONS}
         given = Path(options.input_data)
-        data = hashlib.sha256(given.read_bytes()).hexdigest() if given.is_file() else ""
+        data = files.sha256_of(given) if given.is_file() else ""
         # .hat files count by what they say: sinks store results in them.
         files_ = [
             msgspec.structs.replace(

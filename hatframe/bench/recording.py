@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import hashlib
 import importlib.metadata
 import platform
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +16,7 @@ from hatframe import __version__
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.schedule import Record
 from hatframe.errors import HatError
+from hatframe.files import sha256_of
 from hatframe.machine import Machine
 from hatframe.packages.package import Package
 from hatframe.results.comparison import rankings
@@ -128,20 +127,12 @@ def _package_info(package: Package) -> PackageInfo:
     return PackageInfo(
         hat_files=tuple(package.shown(hat.path) for hat in package.hat_files),
         library=package.shown(library),
-        sha256=_sha256(library) if library and library.is_file() else "",
+        sha256=sha256_of(library) if library and library.is_file() else "",
         version=package.hat_files[0].description.version,
         other_files={
-            package.shown(path): _sha256(path) for path in package.files if path.is_file() and path != library
+            package.shown(path): sha256_of(path) for path in package.files if path.is_file() and path != library
         },
     )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:

@@ -96,7 +96,6 @@ class Sinks:
         """Raise :class:`SinkError` if sinks failed, with the results, which are kept in the state folder too."""
         if not self.errors:
             return
-        first, *others = self.errors.values()
         paths = {sink.name: path for sink, path in self._sinks}
         failed = " ".join(
             f"--sink {shlex.quote(f'{name}={path}' if (path := paths.get(name)) else name)}" for name in self.errors
@@ -107,10 +106,15 @@ class Sinks:
             hint = f"all results are in {kept}: repeat the command with --resume, or run: {command}"
         except OSError as error:
             hint = f"the results could not be kept: {error.strerror or error}"
-        message = "; ".join([first.message, *map(str, others)])
-        raised = SinkError(message, where=first.where, hint="; ".join(filter(None, (first.hint, hint))))
+        raised = self.error(hint)
         raised.results = document
         raise raised
+
+    def error(self, hint: str = "") -> SinkError:
+        """The errors of the sinks that failed as one, with a hint of what else to do."""
+        first, *others = self.errors.values()
+        message = "; ".join([first.message, *map(str, others)])
+        return SinkError(message, where=first.where, hint="; ".join(filter(None, (first.hint, hint))))
 
     def _guarded(self, name: str, call: Callable[[Any], Any], value: Any) -> Any:
         try:
@@ -150,8 +154,7 @@ def store(document: ResultsDocument, sinks: Sequence[tuple[Sink, Path | None]], 
             outputs.add(result)
         outputs.close(document)
     if outputs.errors:
-        first, *others = outputs.errors.values()
-        raise SinkError("; ".join([first.message, *map(str, others)]), where=first.where, hint=first.hint)
+        raise outputs.error()
 
 
 def _sink_failed(name: str, error: Exception) -> SinkError:

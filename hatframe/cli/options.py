@@ -206,7 +206,7 @@ def with_backend_options(command: Callable[..., Any], kinds: Iterable[BackendSet
                 if option.key in shown and shown[option.key][:2] == (option, kind.kind):
                     shown[option.key][2].append(backend.name)
                 elif clash := sorted({option.key, *option.names} & taken):
-                    log.warning(f"{kind.kind} {backend.name}: {option.names[0]} is ignored, as {clash[0]} is taken")
+                    _warn_once(f"{kind.kind} {backend.name}: {option.names[0]} is ignored, as {clash[0]} is taken")
                 else:
                     taken.update((option.key, *option.names))
                     shown[option.key] = (option, kind.kind, [backend.name])
@@ -217,6 +217,12 @@ def with_backend_options(command: Callable[..., Any], kinds: Iterable[BackendSet
         return {name: "true" if value is True else str(value) for name, value in set_ones.items()}
 
     return extended(command, added, given)
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    """Several commands have the options of the same backends."""
+    log.warning(text)
 
 
 def _parameter_of(option: Option, kind: str, backends: Sequence[str]) -> inspect.Parameter:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hatframe.errors import PackageError
+from hatframe.files import sha256_of
 from hatframe.format.model import HatFile
 from hatframe.packages.package import Package
 
@@ -34,7 +34,7 @@ def changed_libraries(hat: HatFile) -> list[str]:
     return [
         name
         for name, digest in known.items()
-        if name in named and (path := hat.folder / name).is_file() and _sha256(path) != digest
+        if name in named and (path := hat.folder / name).is_file() and sha256_of(path) != digest
     ]
 
 
@@ -45,11 +45,3 @@ def check_libraries(package: Package) -> None:
             raise PackageError(
                 f"{name} is not the library that this file was written with", where=str(hat.path), hint=HINT
             )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

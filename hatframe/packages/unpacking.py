@@ -6,7 +6,6 @@ All entries are checked before the first byte is written, and permissions in the
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import stat
@@ -52,7 +51,7 @@ def unpacked(path: Path) -> Path:
         raise FormatError("this file does not exist", where=str(path), hint="check the path")
     with _checked(path) as archive:
         try:
-            folder = PACKAGES.folder / entry_name(PACKAGES.folder, [_digest(path)])
+            folder = PACKAGES.folder / entry_name(PACKAGES.folder, [bytes.fromhex(files.sha256_of(path))])
             with files.locked(folder, timeout=_LONGEST_WAIT):
                 if not _is_in(folder, archive):
                     if folder.exists():
@@ -152,11 +151,3 @@ def _crc(path: Path) -> int:
         while block := file.read(1 << 20):
             checksum = zlib.crc32(block, checksum)
     return checksum
-
-
-def _digest(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
