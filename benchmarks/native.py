@@ -217,7 +217,7 @@ def measure(subject: Subject, servers: dict[str, Server], rounds: int) -> dict[s
 
 
 def compare(subject: Subject, servers: dict[str, Server], rounds: int) -> bool:
-    """Measure one function, print its line, and tell whether it is within the bound."""
+    """Measure one function, print its line, and return whether it is within the bound."""
     times = measure(subject, servers, rounds)
     own = times["hatframe"]
     line = f"{subject.bound.name:12} hatframe {median(own) * 1e9:9.2f} ns"

@@ -152,7 +152,7 @@ def bad_functions(folder: Path, environment: Mapping[str, str]) -> list[str]:
         print(f"{name:12} {result.status:8} {figure}")
         if result.status != status or part not in result.message or (result.statistics is None) == (status == "ok"):
             found.append(f"{name} is {result.status} ({result.message}), not {status} {part}".rstrip())
-    print(f"together {seconds:.1f} s, of which one waited {TIMEOUT} s; exit code {code}")
+    print(f"together {seconds:.1f} s, including {TIMEOUT} s for the function that does not return; exit code {code}")
     if code != 1:
         found.append(f"the exit code is {code}, not 1")
     return found

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 _Class = TypeVar("_Class")
 
-# Control characters, which terminals obey; line separators; and invisible characters, of which some change the order
+# Control characters, which terminals obey; line separators; and invisible characters, some of which change the order
 # in which a line is read (Boucher and Anderson, "Trojan Source: Invisible Vulnerabilities", 2021). Bytes of a file name
 # that are not text are surrogates. Joiners (U+200C and U+200D) are part of words and emoji.
 UNPRINTABLE = re.compile(

@@ -64,7 +64,7 @@ def run_benchmark(
     chosen, skipped = choose(packages, options)
     if not chosen:
         raise PackageError(
-            f"there is no function to measure: {listed(list(skipped))} are initialisers or debugging aids",
+            f"no function to measure: {listed(list(skipped))} are initialisers or debugging aids",
             where=listed([str(package.path) for package in packages]),
         )
     rows = with_sizes(packages, chosen, options)

@@ -1,4 +1,4 @@
-"""Results and comparisons as pandas tables. pandas takes half a second to import: only who asks for a table pays."""
+"""Results and comparisons as pandas tables. pandas takes half a second to import, so it is imported here only."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def _label(members: Iterable[Function], everything: Iterable[str]) -> str:
     names = list(dict.fromkeys(base_name(function.name) for function in members))
     if len(names) == 1:
         return names[0]
-    common = os.path.commonprefix(names)  # noqa: RUF071 - these are no paths
+    common = os.path.commonprefix(names)  # noqa: RUF071 - names, not paths
     # A whole word, and not the first letters of two.
     prefix = common if common in names else common[: common.rfind("_") + 1]
     if prefix.strip("_") and not any(name.startswith(prefix) for name in everything if name not in names):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which people with any vision can distinguish.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#b8a800")
 _GREY = "#9a9a9a"
-# More rows cannot be read, and more curves cannot be told apart.
+# More rows are too small to read, and more curves look alike.
 _MOST_ROWS, _MOST_CURVES = 100, len(_COLOURS)
 # More sizes side by side overlap.
 _MOST_LEVEL = 8

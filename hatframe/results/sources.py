@@ -54,7 +54,7 @@ def stored_results(
 ) -> list[tuple[str, ResultsDocument]]:
     """Each run in ``files`` with the name of its file; of the results, those of ``functions``, or all."""
     if not files:
-        raise UsageError("there are no results to show", hint="name a file: hatframe show run.json")
+        raise UsageError("no results to show", hint="name a file: hatframe show run.json")
     found = []
     for file in files:
         runs = read_runs(file)

@@ -25,7 +25,7 @@ def statistics(batch_means: Sequence[float], processes: Sequence[int] = ()) -> S
     """The statistics of batches, each given by the mean seconds of its calls, and by its worker process.
 
     Means are exact but for the last rounding, so that no mean is outside of the values that it is of. Raises
-    :class:`BenchmarkError` if there is no batch, or a time is not a finite number.
+    :class:`BenchmarkError` without a batch, or for a time that is not a finite number.
     """
     times = sorted(batch_means)
     count = len(times)

@@ -73,7 +73,7 @@ def columns() -> tuple[str, ...]:
 
 
 def row(result: FunctionResult, run: RunInfo) -> tuple[Cell, ...]:
-    """The cells of one result of ``run``, in the order of :func:`columns`; None if there is no value."""
+    """The cells of one result of ``run``, in the order of :func:`columns`; None for a value that is missing."""
     values: dict[str, Any] = msgspec.structs.asdict(result)
     values |= msgspec.structs.asdict(result.statistics) if result.statistics else {}
     values |= {"run": run.id, "date": run.started, "machine": str(run.machine)}

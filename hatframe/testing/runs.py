@@ -11,7 +11,7 @@ from hatframe.results.model import FunctionResult, PackageInfo, RunInfo
 from hatframe.results.statistics import statistics
 
 # What a table or a quoting rule may trip over, and every function's message can hold.
-AWKWARD = 'it said: "1 | 2", \\n is no line end;\nthis was one, and <µs> is text'
+AWKWARD = 'it said: "1 | 2", \\n does not end a line;\nthis did, and <µs> is text'
 
 
 def run_info(hat_file: Path | None = None) -> RunInfo:

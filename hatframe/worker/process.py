@@ -278,9 +278,6 @@ def _forward(stream: IO[bytes]) -> None:
                 os.write(2, data)
 
 
-# --------------------------------------------------------------------------------------------- in the worker's process
-
-
 class _Forwarding(logging.Handler):
     """Sends what is logged here to the process that has the log of the user."""
 
