@@ -665,14 +665,16 @@ class Kernel(BackendSelection):
         from hatframe.results.sources import result_sets
 
         if len(sources) < 2:
-            raise UsageError("there is nothing to compare with", hint="name at least two: hatframe compare A B")
+            raise UsageError("only one source", hint="name at least two: hatframe compare A B")
 
-        def measure(packages: Sequence[str], sizes: Sequence[Mapping[str, int]]) -> ResultsDocument:
+        def measure(
+            packages: Sequence[str], sizes: Sequence[Mapping[str, int]], values: Mapping[str, int | float]
+        ) -> ResultsDocument:
             return self.bench(
                 *packages,
                 functions=functions,
                 size=size or sizes,
-                value=value,
+                value=value or values,
                 max_time=max_time,
                 race=False,  # slow functions are compared as exactly as fast ones
                 allow_outside=allow_outside,

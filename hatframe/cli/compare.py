@@ -60,7 +60,7 @@ def compare(
 ) -> None:
     """Compare results, or packages measured now, with the first of them.
 
-    For each function that A and another source share: both means, how many times slower it is than in A, the 95%
+    For each function that A and another source share: both times, how many times slower it is than in A, the 95%
     confidence interval of that ratio, and whether the interval excludes 1. Functions match by name, or else by base
     name, and by sizes. hatframe measures packages together, in the same rounds, which is more exact than two runs, and
     without --size with the sizes of the results that they are compared with.
@@ -182,7 +182,6 @@ def _closing(compared: Comparison, names: Sequence[str]) -> Iterator[str]:
 def _time(result: FunctionResult | None) -> str:
     if result is None:
         return ""
-    # What the ratio is made of: without the batches that something disturbed.
     return duration(result.statistics.time) if result.statistics else result.status
 
 
@@ -205,6 +204,7 @@ def _plain(compared: Comparison, with_problems: bool) -> dict[str, Any]:
                 result
                 and {
                     **_fields(result, "function_name", "status", "message"),
+                    "time": result.time,
                     "mean": result.statistics and result.statistics.mean,
                 }
                 for result in row.results

@@ -21,21 +21,23 @@ _log = logging.getLogger(__name__)
 
 Source = str | Path | ResultsDocument
 Sizes = list[dict[str, int]]
-Measure = Callable[[Sequence[str], Sizes], ResultsDocument]
+Values = dict[str, int | float]
+Measure = Callable[[Sequence[str], Sizes, Values], ResultsDocument]
 
 
 def result_sets(sources: Sequence[Source], measure: Measure) -> list[ResultSet]:
     """The results of each source; ``measure`` measures all packages among them in one run, so that they pair up.
 
-    It gets the sizes with which other sources have results of the packages' functions.
+    It gets the sizes with which other sources have results of the packages' functions, and the values of other scalars
+    if these are the same in all of them.
     """
     packages = [str(source) for source in sources if not isinstance(source, ResultsDocument) and is_package(source)]
     others = [
         None if not isinstance(source, ResultsDocument) and str(source) in packages else _read(source)
         for source in sources
     ]
-    sizes = _sizes(packages, [result for other in others if other for result in other.results])
-    measured = _measured(packages, lambda sources: measure(sources, sizes)) if packages else {}
+    sizes, values = _measured_with(packages, [result for other in others if other for result in other.results])
+    measured = _measured(packages, lambda sources: measure(sources, sizes, values)) if packages else {}
     return [measured[str(source)] if other is None else other for source, other in zip(sources, others, strict=True)]
 
 
@@ -84,22 +86,28 @@ def _of_document(name: str, document: ResultsDocument) -> ResultSet:
     return ResultSet(name=name, results=document.results, run=document.run)
 
 
-def _sizes(packages: Sequence[str], results: Sequence[FunctionResult]) -> Sizes:
-    """The sizes of results of functions that the packages have, without dimensions that those functions lack."""
-    if not packages or not any(result.sizes for result in results):
-        return []
-    dimensions: dict[str, set[str]] = {}
+def _measured_with(packages: Sequence[str], results: Sequence[FunctionResult]) -> tuple[Sizes, Values]:
+    """The sizes and values of results of functions that the packages have, without scalars that those functions lack.
+
+    A value that differs between results is left out: a run has one for all.
+    """
+    if not packages or not any(result.measured_with for result in results):
+        return [], {}
+    scalars: dict[str, set[str]] = {}
     for package in read_packages(packages):
         for function in package.functions.values():
             names = (parameter.name or f"arg{position}" for position, parameter in enumerate(function.arguments))
-            dimensions.setdefault(base_name(function.name), set()).update(names)
+            scalars.setdefault(base_name(function.name), set()).update(names)
     found: Sizes = []
+    values: dict[str, set[int | float]] = {}
     for result in results:
-        known = dimensions.get(base_name(result.function_name), set())
+        known = scalars.get(base_name(result.function_name), set())
         sizes = {name: size for name, size in result.sizes.items() if name in known}
         if sizes and sizes not in found:
             found.append(sizes)
-    return found
+        for name in result.values.keys() & known:
+            values.setdefault(name, set()).add(result.values[name])
+    return found, {name: value for name, (value, *others) in values.items() if not others}
 
 
 def _measured(sources: Sequence[str], measure: Callable[[Sequence[str]], ResultsDocument]) -> dict[str, ResultSet]:

@@ -93,6 +93,7 @@ def test_json_has_all_figures(results: Path) -> None:
     assert slower["significant"]
     assert not itself["significant"]
     assert same["results"][0]["mean"] == pytest.approx(1e-6, rel=0.01)
+    assert same["results"][0]["time"] == pytest.approx(1e-6, rel=0.01)
     assert gone["results"][1] is None
     assert gone["ratios"][0] is None
     assert found["unmatched"] == [[], ["new"], []]

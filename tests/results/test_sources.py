@@ -14,11 +14,11 @@ from sample_packages import element, function, hat_text, runtime
 
 from hatframe.errors import UsageError
 from hatframe.results.model import ResultsDocument
-from hatframe.results.sources import Sizes, result_sets
+from hatframe.results.sources import Sizes, Values, result_sets
 from hatframe.results.writing import encode_results
 
 
-def never(sources: Sequence[str], sizes: Sizes) -> ResultsDocument:
+def never(sources: Sequence[str], sizes: Sizes, values: Values) -> ResultsDocument:
     raise AssertionError(f"measured {sources}")
 
 
@@ -41,7 +41,7 @@ def test_packages_are_measured_together_and_each_gets_its_own_results(tmp_path: 
     one, two = package(tmp_path, "one"), package(tmp_path, "two")
     asked: list[Sequence[str]] = []
 
-    def measure(sources: Sequence[str], sizes: Sizes) -> ResultsDocument:
+    def measure(sources: Sequence[str], sizes: Sizes, values: Values) -> ResultsDocument:
         assert sizes == []
         asked.append(list(sources))
         return document(result("f", hat_file=str(two)), result("f", hat_file=str(one)))
@@ -61,12 +61,30 @@ def test_packages_are_measured_with_the_sizes_that_documents_have(tmp_path: Path
     )
     asked: Sizes = []
 
-    def measure(sources: Sequence[str], sizes: Sizes) -> ResultsDocument:
+    def measure(sources: Sequence[str], sizes: Sizes, values: Values) -> ResultsDocument:
         asked.extend(sizes)
         return document(result("f", hat_file=str(path)))
 
     result_sets([path, before], measure)
     assert asked == [{"n": 8}, {"n": 9}]
+
+
+def test_packages_are_measured_with_the_values_on_which_all_documents_agree(tmp_path: Path) -> None:
+    path = package(tmp_path, "one", element("n", "int64_t"), element("k", "int64_t"), runtime("x", "n"))
+    before = document(
+        result("f", sizes={"n": 8}, values={"k": 3, "gone": 1}),
+        result("f", sizes={"n": 9}, values={"k": 3}),
+        result("other", values={"k": 5}),
+    )
+    asked: list[Values] = []
+
+    def measure(sources: Sequence[str], sizes: Sizes, values: Values) -> ResultsDocument:
+        asked.append(values)
+        return document(result("f", hat_file=str(path)))
+
+    result_sets([path, before], measure)
+    result_sets([path, before, document(result("f", values={"k": 4}))], measure)
+    assert asked == [{"k": 3}, {}]
 
 
 def test_one_package_cannot_be_two_sides(tmp_path: Path) -> None:
