@@ -104,7 +104,7 @@ def _fitting(given: Mapping[str, int | float], known: Mapping[str, ArgumentPlan]
     for name, value in given.items():
         if argument := known.get(name):
             if not _fits(argument, value):
-                raise UsageError(f"{name}={value} does not fit in a {argument.element.name}", where=where)
+                raise UsageError(f"{name}={value} does not fit in the type {argument.element.name}", where=where)
             found[name] = value
     return found
 

@@ -54,7 +54,8 @@ def _sections(results: Sequence[FunctionResult], rankings: Sequence[Ranking], un
             for result in alone
         ]
         heading = f"not ranked: {_ALONE}" if rankings else ""
-        closing = f"no ranking: {_ALONE}" if len(alone) > 1 and not rankings else ""
+        several = len({result.function_name for result in alone}) > 1
+        closing = f"no ranking: {_ALONE}" if several and not rankings else ""
         sections.append(Section(heading=heading, rows=rows, closing=closing))
     return sections
 

@@ -119,7 +119,7 @@ def _measured(sources: Sequence[str], measure: Callable[[Sequence[str]], Results
                 problem = f"{source} and {owners[file]} are the same package"
                 raise UsageError(problem, hint="name another to compare with")
             owners[file] = source
-    _log.info("measuring %s together", ", ".join(sources))
+    _log.info("measuring %s%s", ", ".join(sources), " together" if len(sources) > 1 else "")
     document = measure(sources)
     return {
         source: ResultSet(
