@@ -49,7 +49,7 @@ def test_no_option_is_named_that_does_not_exist() -> None:
         f"in up to {restoring.PAIRS} pairs",
         f"differ by over {restoring.DIFFERENCE * 100:g} %",
         f"Functions of over {restoring.SLOW * 1e3:g} ms",
-        f"at most {MAX_CHOICES}:",
+        f"at most {MAX_CHOICES:,}:",
     ],
 )
 def test_numbers_are_those_of_the_code(statement: str) -> None:

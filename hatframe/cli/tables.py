@@ -49,7 +49,7 @@ def table_lines(
     if not widths:
         return
     left_out = list(optional)
-    while left_out and _total(widths) > width:
+    while left_out and len(widths) > 1 and _total(widths) > width:
         widths.pop(left_out.pop(), None)
     first = next(iter(widths))
     place = max(cell_len(columns[first]), width - (_total(widths) - widths[first]))

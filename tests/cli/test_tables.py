@@ -57,6 +57,10 @@ def test_control_characters_are_escaped() -> None:
     assert "\\x1b" in lines(80, Section(rows=[{"function": "\x1b[2J", "time": "1 s"}]))[1]
 
 
+def test_the_only_column_stays_however_narrow_the_terminal_is() -> None:
+    assert lines(1, Section(rows=[{"batches": "3 x 1"}])) == ["batches", "  3 x 1"]
+
+
 @pytest.mark.parametrize("width", [1, 20, 40, 60])
 @given(rows=st.lists(st.fixed_dictionaries({name: st.text("aé字 ", max_size=30) for name in COLUMNS}), max_size=5))
 def test_no_cell_is_split(width: int, rows: list[dict[str, str]]) -> None:
