@@ -123,6 +123,8 @@ def input_data(seed: int, kind: str) -> InputData:
 
 def _load(path: Path) -> Mapping[str, Array]:
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("not a regular file")  # to open a pipe may never end
         file = np.load(path, allow_pickle=False)
         if isinstance(file, np.ndarray):
             raise ValueError("it holds a single array without a name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import ml_dtypes
@@ -74,3 +75,10 @@ def test_a_file_needs_only_arrays_that_are_read_and_all_misfits_are_reported_at_
     assert_names(caught.value, "'a'", "'b'", "(5,)")
     for other in ("'alpha'", "'total'", "'c'", "'M'"):
         assert other not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_a_pipe_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(BenchmarkError, match="not a regular file"):
+        InputData(0, str(tmp_path / "pipe.npz"))
