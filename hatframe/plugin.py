@@ -48,7 +48,7 @@ from hatframe.format.model import Function, HatFile, LogicalType, Parameter, Req
 from hatframe.hookspecs import hookimpl
 from hatframe.machine import Cache, Facts, Machine, Platform
 from hatframe.packages.package import Package
-from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo, Statistics
+from hatframe.results.model import FunctionResult, PackageInfo, ResultsDocument, RunInfo, Statistics
 
 if TYPE_CHECKING:
     from hatframe.binary.libraries import content as library_content
@@ -147,6 +147,7 @@ __all__ = [
     "Option",
     "Package",
     "PackageError",
+    "PackageInfo",
     "Parameter",
     "PassingMode",
     "Platform",

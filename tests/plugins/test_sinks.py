@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -27,7 +28,7 @@ from hatframe.format.pairs import pairs_text
 from hatframe.format.reading import read_hat
 from hatframe.packages.package import read_package
 from hatframe.packages.stored import stored_results
-from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
+from hatframe.results.model import FunctionResult, PackageInfo, ResultsDocument, RunInfo
 from hatframe.results.reading import read_results
 from hatframe.results.statistics import statistics
 from hatframe.results.table import columns, row
@@ -480,6 +481,25 @@ def test_hat_of_several_sizes_stores_the_first_and_all(tmp_path: Path) -> None:
 def stored_means(path: Path) -> dict[str, float]:
     """The mean of each size of the function gemm."""
     return {pairs_text(each.sizes): each.mean for each in stored_results(read_hat(path).functions["gemm"])}
+
+
+def test_hat_stores_nothing_in_a_package_that_was_built_again_meanwhile(tmp_path: Path) -> None:
+    old, same = hat_file(tmp_path, "gemm", stem="old"), hat_file(tmp_path, "gemm", stem="same")
+    (tmp_path / "lib.so").write_bytes(b"measured")
+    digest = hashlib.sha256(b"measured").hexdigest()
+    (tmp_path / "other.so").write_bytes(b"built again")
+    packages = tuple(
+        PackageInfo(hat_files=(str(hat),), library=str(tmp_path / library), sha256=digest)
+        for hat, library in ((old, "other.so"), (same, "lib.so"))
+    )
+    run = msgspec.structs.replace(run_info(), packages=packages)
+    results = tuple(result("gemm", hat_file=str(hat)) for hat in (old, same))
+    sink = HatSink().open(run, None)
+    with pytest.raises(SinkError) as caught:
+        sink.close(ResultsDocument(run=run, results=results))
+    assert "other.so" in str(caught.value)
+    assert stored_means(old) == {}
+    assert len(stored_means(same)) == 1
 
 
 def test_hat_keeps_the_results_of_other_sizes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hatframe.plugin import (
     FunctionResult,
     HatError,
     Option,
+    PackageInfo,
     ResultsDocument,
     RunInfo,
     Sink,
@@ -90,7 +92,16 @@ class _HatRun(SinkRun):
             if result.statistics:
                 by_file.setdefault(result.hat_file, {}).setdefault(result.function_name, []).append(result)
         errors = []
+        rebuilt = {
+            file: package.library
+            for package in document.run.packages
+            if _has_changed(package)
+            for file in package.hat_files
+        }
         for file, functions in by_file.items():
+            if file in rebuilt:
+                errors.append(f"{file}: {rebuilt[file]} has changed since it was measured")
+                continue
             try:
                 store_in_auxiliary(Path(file), {name: self._keys(results) for name, results in functions.items()})
             except HatError as error:  # the other files are still written
@@ -109,6 +120,16 @@ class _HatRun(SinkRun):
                 sizes: {**_figures(result), **self._origin} for sizes, result in by_sizes.items()
             }
         return keys
+
+
+def _has_changed(package: PackageInfo) -> bool:
+    """Whether the library is not the one that was measured: its results would be those of former code."""
+    library = Path(package.library)
+    return (
+        bool(package.sha256)
+        and library.is_file()
+        and hashlib.sha256(library.read_bytes()).hexdigest() != package.sha256
+    )
 
 
 def _figures(result: FunctionResult) -> dict[str, Any]:
