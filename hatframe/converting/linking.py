@@ -17,6 +17,8 @@ from hatframe.converting.plan import LinkPlan
 from hatframe.errors import CompileError, LinkError, SymbolError, listed
 from hatframe.machine import Platform
 from hatframe.packages.dependencies import Dependency
+from hatframe.toolchain.linker import in_job
+from hatframe.toolchain.tool import Job
 
 # Other characters have a meaning in the linker's list of exports.
 _SYMBOL = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
@@ -158,11 +160,19 @@ def _compile_definitions(plan: LinkPlan, linker: Linker, platform: Platform, fol
     source_file.write_text("".join(includes), encoding="utf-8")
     # A .hat file may include others of its folder.
     folders = list(dict.fromkeys(source.path.parent for source in defining))
-    try:
-        if not plan.trust.allow_outside:
-            code = linker.preprocess(source_file, platform=platform, include_folders=folders)
-            check_assembler(code, [folder, *folders], str(plan.package.path))
+    job = Job()
+    linker = in_job(linker, job)
+
+    def check() -> None:
+        code = linker.preprocess(source_file, platform=platform, include_folders=folders)
+        check_assembler(code, [folder, *folders], str(plan.package.path))
+
+    def compile_() -> None:
         linker.compile(source_file, compiled, platform=platform, include_folders=folders, flags=("-O2",))
+
+    try:
+        # What is compiled meanwhile is dropped, and its compiler killed, if the check fails.
+        job.map(lambda work: work(), [compile_] if plan.trust.allow_outside else [check, compile_])
     except LinkError as error:
         # The hints of the compiler are for sources of the user's, such as to give the folder of a header.
         hint = "correct declaration.code, and put the headers that it includes beside the .hat file"
