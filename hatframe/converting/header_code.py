@@ -26,7 +26,9 @@ _DIRECTIVE = re.compile(
 )
 _FILE = re.compile(r'\s*\(?\s*(?:"(?P<quoted>[^"\n]+)"|<(?P<angled>[^>\n]+)>)')
 _CONTINUED = re.compile(r"(?:\\|\?\?/)[ \t]*\n")
-_HIDING = re.compile(r"/\*|%:|\?\?|[\x00-\x08\x0b-\x1f]|\bdefine\s+TOML\b")
+# What can hide the end of the TOML: apart, the parts of this search take a tenth of the time.
+_HIDING_MARKS = ("/*", "%:", "??")
+_HIDING = (re.compile(r"[\x00-\x08\x0b-\x1f]"), re.compile(r"define\s+TOML\b"))
 _TOKEN = re.compile(
     r'//[^\n]*|/\*[\s\S]*?\*/|^[ \t]*#[ \t]*(?:line[ \t]+)?\d+[ \t]+"(?P<file>(?:[^"\\\n]|\\.)*)"[^\n]*'
     r'|(?P<text>"(?:[^"\\\n]|\\.)*")|\'(?:[^\'\\\n]|\\.)*\'|(?P<word>[A-Za-z_]\w*|(?:\[|<:)\s*(?:\[|<:))|(?P<end>[;{])',
@@ -73,7 +75,8 @@ def _included(text: str, header: Path) -> Iterator[tuple[str, str, bool]]:
     """The files that a text names, also where a compiler may skip them: by which directive, and whether in quotes."""
     text = _CONTINUED.sub("", text.replace("\r\n", "\n"))
     # Only where nothing can hide its end is it certain that compilers skip the TOML.
-    seen = None if _HIDING.search(text) else outside_toml(text)
+    is_hidden = any(mark in text for mark in _HIDING_MARKS) or any(each.search(text) for each in _HIDING)
+    seen = None if is_hidden else outside_toml(text)
     for match in _DIRECTIVE.finditer(text.replace("\r", "\n") if seen is None else seen):
         what = match["name"] or match["question"]
         if not what or not what.startswith(("include", "import", "embed", "__has")):

@@ -16,7 +16,6 @@ from hatframe import files
 from hatframe.errors import FormatError
 from hatframe.format.model import Function, HatFile
 
-_LONG_INTEGER = re.compile(r"[0-9_]{19}|0[xob][0-9a-fA-F_]{16}")
 _OFFSET_TIME = re.compile(r":\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:)")
 
 
@@ -54,11 +53,22 @@ def parse_document(text: str, where: str = "") -> dict[str, Any]:
     except rtoml.TomlParsingError as error:
         raise FormatError(f"not valid TOML: {error}", where=where, hint="is it a .hat file?") from None
     try:
-        if _LONG_INTEGER.search(toml):
+        if _may_have_long_integers(document):
             _check_integers(document, "", where)
         return _with_standard_timezones(document) if _OFFSET_TIME.search(toml) else document
     except RecursionError:
         raise FormatError("its tables are nested too deeply", where=where) from None
+
+
+def _may_have_long_integers(document: dict[str, Any]) -> bool:
+    """Whether an integer may need more than 64 bits, in a thousandth of a second.
+
+    MessagePack has the byte 0xcf before integers from 2^32 on; few texts have it.
+    """
+    try:
+        return b"\xcf" in msgspec.msgpack.encode(document)
+    except OverflowError:
+        return True
 
 
 def _check_integers(value: Any, path: str, where: str) -> None:
