@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import datetime
 import enum
+import functools
+import operator
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,6 +22,7 @@ from hatframe.errors import FormatError
 from hatframe.format.model import HatFile
 from hatframe.format.positions import Keys
 from hatframe.format.reading import parse_document
+from hatframe.format.schema import ViolationKind, check
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
@@ -187,8 +190,31 @@ def guard_macro(name: str) -> str:
 
 
 def to_document(hat: HatFile) -> dict[str, Any]:
-    """The plain document of a model, with defaults only where its ``document`` has them, and unknown keys of that."""
-    return dict(_merged(hat, hat.document))
+    """The plain document of a model, with defaults only where its ``document`` has them, and unknown keys of that.
+
+    A model without a ``document``, made in Python, also has the keys that the schema requires.
+    """
+    document = dict(_merged(hat, hat.document))
+    while not hat.document:
+        # A table that is added may have required keys of its own.
+        missing = [each.path for each in check(document) if each.kind is ViolationKind.MISSING]
+        found = [(path, value) for path in missing if (value := _value_at(hat, path)) is not None]
+        for (*parents, key), value in found:
+            functools.reduce(operator.getitem, parents, document)[key] = _merged(value, None)
+        if not found:
+            break
+    return document
+
+
+def _value_at(model: Any, path: Keys) -> Any:
+    """The value of a model at the keys of its document."""
+    for key in path:
+        if isinstance(model, msgspec.Struct):
+            names = {field.encode_name: field.name for field in msgspec.structs.fields(type(model))}
+            model = getattr(model, names[key]) if key in names else None
+        elif model is not None:
+            model = model[key]
+    return model
 
 
 def _merged(model: Any, document: Any) -> Any:

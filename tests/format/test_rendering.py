@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from toml_styles import SCALARS, TABLES
 
 from hatframe.errors import FormatError
-from hatframe.format.model import Function, HatFile
+from hatframe.format.model import Function, HatFile, LogicalType, Parameter
 from hatframe.format.reading import parse_hat, read_hat
 from hatframe.format.rendering import (
     bare_code,
@@ -30,6 +30,7 @@ from hatframe.format.rendering import (
     toml_value,
     wrapped_code,
 )
+from hatframe.format.schema import ViolationKind, check
 
 DATA = Path(__file__).parent.parent / "data"
 CODE = """\
@@ -164,8 +165,16 @@ def test_the_model_is_merged_over_what_it_does_not_know() -> None:
 
 def test_a_model_alone_is_a_document() -> None:
     hat = HatFile(functions={"f": Function(name="f", arguments=())})
-    assert to_document(hat) == {"functions": {"f": {"name": "f", "arguments": []}}}
-    assert parse_hat(render_hat(to_document(hat), "f")).functions == hat.functions
+    document = to_document(hat)
+    assert document["functions"]["f"].items() >= {"name": "f", "arguments": []}.items()
+    assert parse_hat(render_hat(document, "f")).functions == hat.functions
+
+
+def test_a_model_alone_has_all_keys_that_the_schema_requires() -> None:
+    parameter = Parameter(name="x", logical_type=LogicalType.ELEMENT)
+    hat = HatFile(functions={"f": Function(name="f", arguments=(parameter,))})
+    assert [each for each in check(to_document(hat)) if each.kind is ViolationKind.MISSING] == []
+    assert "GPU" not in to_document(hat)["target"]["required"]
 
 
 @pytest.mark.parametrize(
