@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hatframe.backends import Linker
 from hatframe.building.describing import ParsedSource, read_functions
 from hatframe.c.preprocessed import files_of
-from hatframe.errors import UsageError
+from hatframe.errors import CompileError, UsageError
 from hatframe.machine import Platform
 
 # They change types or calling conventions, and metadata cannot say so.
@@ -18,6 +18,8 @@ _UNSUPPORTED_FLAG = re.compile(
     r"-funsigned-char|-fshort-wchar|-mabi=ms|-mregparm=.*|-mrtd|-fpcc-struct-return|-freg-struct-return"
     r"|/J|/G[rvz]"
 )
+# To parse this takes some seconds and a gigabyte; SQLite in one file has half of it.
+_MOST_CODE = 16_000_000
 _FOLDER_FLAGS = ("-I", "/I", "-iquote", "-isystem", "-idirafter")
 _FILE_FLAGS = ("-include", "-imacros")
 
@@ -72,6 +74,9 @@ class Compiler(NamedTuple):
         text = self.linker.preprocess(
             source, platform=self.platform, include_folders=self.include_folders, flags=self.flags
         )
+        if len(text) > _MOST_CODE:
+            problem = f"it has {len(text):,} characters after preprocessing, and the limit is {_MOST_CODE:,}"
+            raise CompileError(problem, where=str(source), hint="build it as several sources")
         # An included file may define functions for its source, and system headers define none.
         homes = [folder.resolve() for folder in (source.parent, *self.include_folders)]
         files = [name for name in files_of(text) if any(Path(name).resolve().is_relative_to(home) for home in homes)]

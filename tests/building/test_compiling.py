@@ -9,7 +9,7 @@ import pytest
 
 from hatframe.backends import Linker
 from hatframe.building.compiling import Compiler, check_flags, check_sources, with_absolute_paths
-from hatframe.errors import LinkError, UsageError
+from hatframe.errors import CompileError, LinkError, UsageError
 from hatframe.machine import Platform
 
 
@@ -53,6 +53,14 @@ def test_functions_of_included_files_beside_the_source_count_and_those_of_header
     source = tmp_path / "a.c"
     source.write_text('#include <stdlib.h>\n#include "part.h"\nint whole(int x) { return x; }\n')
     assert [each.function.name for each in compiler.parse(source).functions] == ["part", "whole"]
+
+
+def test_code_that_would_take_minutes_to_parse_is_refused(compiler: Compiler, tmp_path: Path) -> None:
+    source = tmp_path / "large.c"
+    source.write_text("extern int x;\n" * 1_200_000)
+    with pytest.raises(CompileError) as caught:
+        compiler.parse(source)
+    assert str(source) in str(caught.value)
 
 
 def test_what_was_understood_is_held_against_the_compiler(compiler: Compiler, tmp_path: Path) -> None:
