@@ -136,8 +136,21 @@ def _add_plugin_commands(app: typer.Typer, kernel: Kernel) -> None:
     kernel.registry.add_commands(app, check, undo)
 
 
+_TERMINATING = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]
+
+
 def main() -> NoReturn:
     """Run the command line of this process, and exit: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    try:
+        _run_and_end()
+    except KeyboardInterrupt:
+        _end(130, "hatframe: interrupted")
+    except TerminatedError as error:
+        _end(128 + error.number, "hatframe: terminated by a signal")
+
+
+def _run_and_end() -> NoReturn:
+    """Exit with the outcome of the command; a signal may also come while that is reported."""
     _prepare_streams()
     reporting = Reporting()
     reporting.show_log()
@@ -149,10 +162,6 @@ def main() -> NoReturn:
         if reporting.debug:
             raise
         _end(2 if isinstance(error, UsageError) else 1, f"hatframe: error: {error}")
-    except KeyboardInterrupt:
-        _end(130, "hatframe: interrupted")
-    except TerminatedError as error:
-        _end(128 + error.number, "hatframe: terminated by a signal")
     except BrokenPipeError:
         _end(1)
     except SystemExit as ended:
@@ -176,6 +185,9 @@ def _prepare_streams() -> None:
 
 def _end(status: int, message: str = "") -> NoReturn:
     """Exit with a message; where output cannot be written, the status says so."""
+    for number in _TERMINATING:
+        if signal.getsignal(number) is _terminate:
+            signal.signal(number, signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is sys.stderr and message:
@@ -203,9 +215,9 @@ def _run(reporting: Reporting) -> None:
     kernel = Kernel(disabled=_values_of("--disable-plugin", arguments) or disabled_plugins(tables))
     for name in kernel.registry.not_found:
         log.warning(f"unknown plugin {name!r} in --disable-plugin or HATFRAME_DISABLE_PLUGINS")
-    signal.signal(signal.SIGTERM, _terminate)
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
-        signal.signal(signal.SIGHUP, _terminate)
+    for number in _TERMINATING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _terminate)
     command = typer.main.get_command(build_app(kernel, reporting))
     command(prog_name="hatframe", default_map=defaults(command, tables) if tables else None)
 

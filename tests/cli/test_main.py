@@ -243,3 +243,28 @@ def test_paths_beyond_ascii_work_where_the_system_has_only_ascii(tmp_path: Path)
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, timeout=120)
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         assert done.returncode == (1 if "nowhere.hat" in command[-1] else 0), done.stderr.decode()
+
+
+SIGNALLED = """
+import os, signal
+from hatframe.cli import main
+
+class Status:
+    def __bool__(self):
+        os.kill(os.getpid(), signal.SIGHUP)
+        return False
+
+def run(reporting):
+    signal.signal(signal.SIGHUP, main._terminate)
+    raise SystemExit(Status())
+
+main._run = run
+main.main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_a_signal_while_the_outcome_is_reported_ends_without_a_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True)
+    assert done.returncode == 129
+    assert "Traceback" not in done.stderr
