@@ -53,12 +53,15 @@ class Record(msgspec.Struct, kw_only=True):
     message: str = ""
     warmed: Warmed | None = None
     restored: int = 0
-    pristine: bool = False
-    """Whether inputs are restored after each use of an argument set."""
     counters: dict[str, float] = {}
     measured_seconds: float = 0.0
     warm_up_seconds: float = 0.0
     reported: bool = False
+
+    @property
+    def pristine(self) -> bool:
+        """Whether inputs are restored after each use of an argument set."""
+        return self.warmed is not None and self.warmed.pristine
 
     @property
     def batch_overhead(self) -> float:
@@ -69,6 +72,11 @@ class Record(msgspec.Struct, kw_only=True):
     def label(self) -> str:
         """The name to show, with the sizes and scalars if it has any."""
         return sized_name(self.row.function, {**self.row.sizes, **self.row.values})
+
+    def forget(self) -> None:
+        """Forget what was measured."""
+        self.samples, self.counters, self.restored = Samples(), {}, 0
+        self.calls, self.measured_seconds = 0, 0.0
 
 
 class _Turn:
@@ -116,6 +124,9 @@ class Schedule:
         self._isolated: set[int] = set()
         self._turns = [_Turn() for _ in range(options.processes)]
         self._processes = max((number for record in records for number in record.samples.processes), default=0)
+        # Rows of one key share their argument sets, whose inputs are restored after each use or not.
+        self._keys: dict[int, str] = {}
+        self._restored: dict[str, bool] = {}
         self._criteria: dict[int, Criterion] = {}
         self._random = random.Random(options.seed)
         self._round = 1 + max((number for record in records for number in record.samples.rounds), default=0)
@@ -232,9 +243,7 @@ class Schedule:
     def _discard(self, turn: _Turn) -> None:
         """Forget what was measured of rows that ran in a damaged worker; finished ones were checked before."""
         for row in filter(self._is_open, turn.ran):
-            record = self._records[row]
-            record.samples, record.counters, record.restored = Samples(), {}, 0
-            record.calls, record.measured_seconds = 0, 0.0
+            self._records[row].forget()
             self._criteria[row] = Criterion(self._options, len(self._records))
         turn.ran = set()
 
@@ -249,14 +258,14 @@ class Schedule:
         for row in rows:
             by_package.setdefault(self._records[row].row.package, []).append(row)
         for first, *others in by_package.values():
-            described.update(self._exchange([(first, Describe(first))]))
+            described.update(self._described([first]))
             opened = self._records[first]
             if opened.status not in ("", "failed"):
                 # Opening the library ends the process, and would do so for each of its functions.
                 for row in others:
                     self._end(row, opened.status, opened.message)
                 continue
-            described.update(self._exchange((row, Describe(row)) for row in others))
+            described.update(self._described(others))
         keys: dict[str, list[int]] = {}
         for row, needs in described.items():
             keys.setdefault(needs.key, []).append(row)
@@ -273,6 +282,13 @@ class Schedule:
         if group:
             yield group, [row for other in group for row in keys[other]]
 
+    def _described(self, rows: Iterable[int]) -> Iterator[tuple[int, Needs]]:
+        for row, needs in self._exchange((row, Describe(row)) for row in rows):
+            self._keys[row] = needs.key
+            if self._records[row].warmed:  # in an earlier run
+                self._decide(row)
+            yield row, needs
+
     def _with_anchors(self, rows: list[int]) -> list[int]:
         """The rows, with the best one of each group that an earlier run finished: the new ones are compared with it."""
         everyone = self._grouped(range(len(self._records)))
@@ -282,7 +298,7 @@ class Schedule:
                 best = min(done, key=lambda row: low_time(self._records[row].samples.means))
                 self._records[best].status = ""
                 self._anchors.add(best)
-                rows = [*rows, best]
+                rows = [*rows, *(row for row, _ in self._described([best]))]
         return rows
 
     def _grouped(self, rows: Iterable[int]) -> dict[str, list[int]]:
@@ -303,7 +319,16 @@ class Schedule:
             for mean in record.samples.means if row not in self._anchors else ():
                 criterion.add_measurement(mean * record.calls, record.calls, record.batch_overhead)
             self._observer.function_started(record.label)
-        for row, warmed in self._exchange((row, Warm(row)) for row in self._random.sample(rows, len(rows))):
+        for row, warmed in self._exchange((row, self._warm(row)) for row in self._random.sample(rows, len(rows))):
+            self._warmed(row, warmed)
+        # Where one of them needs its inputs restored, they are for all that share them: batches of those that were
+        # warmed up before would have too many calls.
+        changed = [
+            row for row in filter(self._is_open, rows) if self._restored[self._keys[row]] != self._records[row].pristine
+        ]
+        for row, warmed in self._exchange((row, self._warm(row)) for row in changed):
+            self._records[row].forget()
+            self._criteria[row] = Criterion(self._options, len(self._records))
             self._warmed(row, warmed)
         self._round += 1
         self._save_sometimes()
@@ -340,11 +365,20 @@ class Schedule:
 
     def _next(self, row: int) -> Request:
         calls = self._records[row].calls
-        return Run(row, calls, self._records[row].pristine) if calls else Warm(row)
+        return Run(row, calls, self._records[row].pristine) if calls else self._warm(row)
+
+    def _warm(self, row: int) -> Warm:
+        return Warm(row, self._restored.get(self._keys[row]))
+
+    def _decide(self, row: int) -> None:
+        """Where a row has its inputs restored, so have all that share them."""
+        key = self._keys[row]
+        self._restored[key] = self._restored.get(key, False) or self._records[row].pristine
 
     def _warmed(self, row: int, warmed: Warmed) -> None:
         record = self._records[row]
         record.warmed = warmed
+        self._decide(row)
         record.warm_up_seconds += warmed.seconds
         # A resumed run keeps the batches of the run before: they are compared.
         if not record.calls or record.calls == warmed.calls:
@@ -359,7 +393,6 @@ class Schedule:
         record.warm_up_seconds += measured.warm_up
         record.measured_seconds += measured.seconds + record.batch_overhead
         record.restored += measured.restored
-        record.pristine = record.pristine or measured.pristine
         for name, value in measured.counters.items():
             record.counters[name] = record.counters.get(name, 0.0) + value
         criterion.add_measurement(measured.seconds, record.calls, record.batch_overhead)

@@ -96,21 +96,20 @@ class Needs(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """One batch: its seconds, counters over all its calls, and whether inputs were restored in or after it.
 
-    ``pristine`` is whether every call got the first values of its inputs, and ``warm_up`` the seconds for which the
-    row was warmed up before, in a new process.
+    ``warm_up`` are the seconds for which the row was warmed up before, in a new process.
     """
 
     seconds: float
     counters: dict[str, float] = {}
     restored: bool = False
-    pristine: bool = False
     warm_up: float = 0.0
 
 
 class Warmed(msgspec.Struct, frozen=True, kw_only=True):
     """A row that was warmed up for ``seconds``: how it is measured, the calls of its batches, and the first of them.
 
-    ``covers_cache`` is whether the argument sets are as large together as the setup asks for.
+    ``covers_cache`` is whether the argument sets are as large together as the setup asks for, and ``pristine`` whether
+    every call gets the first values of its inputs.
     """
 
     seconds: float
@@ -134,9 +133,13 @@ class Describe(Request, frozen=True):
 
 
 class Warm(Request, frozen=True):
-    """Get a row ready, call its function until the times are steady, and measure a first batch."""
+    """Get a row ready, call its function until the times are steady, and measure a first batch.
+
+    ``pristine`` is what was decided for rows that share its argument sets, None if that is to be decided here.
+    """
 
     row: int
+    pristine: bool | None = None
     reply = Warmed
 
 
@@ -192,8 +195,8 @@ class Session:
         match request:
             case Describe(row):
                 return self._needs(row)
-            case Warm(row):
-                return self._warm(row)
+            case Warm(row, restored):
+                return self._warm(row, restored)
             case Run(row, calls, pristine):
                 warm_up = self._warm(row, pristine).seconds if row not in self._per_call else 0.0  # a new process
                 return msgspec.structs.replace(self._run(row, calls), warm_up=warm_up)
@@ -218,8 +221,7 @@ class Session:
         total = self._set_count(workload) * workload.set_bytes
         return Needs(workload.key, total, workload.memory.name, workload.memory.available())
 
-    def _warm(self, row: int, pristine: bool | None = None) -> Warmed:
-        """Warm a row up; ``pristine`` says whether its inputs are restored, None if that is to be decided here."""
+    def _warm(self, row: int, pristine: bool | None) -> Warmed:
         workload = self._workload(row)
         if not workload.sets:
             shared = (other for other in self._workloads.values() if other.sets and other.key == workload.key)
@@ -255,7 +257,7 @@ class Session:
             input_sets=workload.sets,
             input_set_bytes=workload.set_bytes,
             covers_cache=workload.sets * workload.set_bytes >= self._input_bytes(workload),
-            pristine=first.pristine,
+            pristine=workload.key in self._pristine,
         )
 
     def _should_restore(self, row: int, workload: Workload, per_call: float) -> bool:
@@ -314,7 +316,7 @@ class Session:
         self._context.calling(calls * self._per_call[row])
         if workload.key in self._pristine:
             measured = run_pristine(workload, calls, lambda count: self._measured(workload, count))
-            return Batch(measured.seconds, measured.counters, restored=True, pristine=True)
+            return Batch(measured.seconds, measured.counters, restored=True)
         measured = self._measured(workload, calls)
         restored = self._setup.restore != "never" and workload.restore()
         return Batch(measured.seconds, measured.counters, restored)

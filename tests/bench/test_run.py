@@ -213,6 +213,19 @@ def test_a_function_that_uses_up_its_input_is_measured_with_the_first_values(tmp
     assert always.time > 10 * never.time
 
 
+KEEPS = "void keeps(int32_t *x) { x[0] |= 1; }\n"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_where_one_function_needs_its_inputs_restored_all_that_share_them_are_measured_alike(
+    tmp_path: Path, seed: int
+) -> None:
+    shared = function(affine("x", [4], "int32_t", "input_output"))
+    hat = make_package(tmp_path, DRAINS + KEEPS, {"drains": shared, "keeps": shared})
+    for result in Kernel().bench(hat, seed=seed, **{**QUICK, "batches": 4, "input_data": "ones"}):
+        assert (result.status, result.restore, result.restored) == ("ok", "pass", result.batches)
+
+
 def test_an_invalid_choice_of_restoring_is_a_usage_error(hat: Path) -> None:
     with pytest.raises(UsageError) as caught:
         Kernel().bench(hat, restore="sometimes")
