@@ -61,11 +61,15 @@ if TYPE_CHECKING:
     from hatframe.files import compiler_cache, locked, write_atomically
     from hatframe.format.editing import store_in_auxiliary
     from hatframe.format.pairs import pairs_text
+    from hatframe.junit import JUnitCase, JUnitSuite, encode_junit
     from hatframe.packages.stored import STORED_MEAN_KEYS
+    from hatframe.results.comparison import short_names
     from hatframe.results.reading import read_results
     from hatframe.results.table import Cell
     from hatframe.results.table import columns as result_columns
     from hatframe.results.table import row as result_row
+    from hatframe.results.text import duration as duration_text
+    from hatframe.results.text import sized_name
     from hatframe.results.writing import encode_results
     from hatframe.toolchain.linker import ToolLinker
     from hatframe.toolchain.tool import Job, ToolResult, private_folder
@@ -82,6 +86,8 @@ _LAZY = {
     "Conversions": "calling.interface",
     "ForeignInterface": "calling.interface",
     "HostLoader": "calling.host",
+    "JUnitCase": "junit",
+    "JUnitSuite": "junit",
     "Job": "toolchain.tool",
     "POINTER": "calling.interface",
     "PassingMode": "calling.plans",
@@ -90,6 +96,8 @@ _LAZY = {
     "ToolResult": "toolchain.tool",
     "address_of": "calling.interface",
     "compiler_cache": "files",
+    "duration_text": "results.text:duration",
+    "encode_junit": "junit",
     "encode_results": "results.writing",
     "extract_objects": "binary.libraries",
     "identify": "binary.libraries",
@@ -101,6 +109,8 @@ _LAZY = {
     "read_results": "results.reading",
     "result_columns": "results.table:columns",
     "result_row": "results.table:row",
+    "short_names": "results.comparison",
+    "sized_name": "results.text",
     "slices": "binary.libraries",
     "store_in_auxiliary": "format.editing",
     "tool_failure": "toolchain.tool:failure",
@@ -131,6 +141,8 @@ __all__ = [
     "HatError",
     "HatFile",
     "HostLoader",
+    "JUnitCase",
+    "JUnitSuite",
     "Job",
     "Library",
     "LinkError",
@@ -173,6 +185,8 @@ __all__ = [
     "WorkloadSpec",
     "address_of",
     "compiler_cache",
+    "duration_text",
+    "encode_junit",
     "encode_results",
     "extract_objects",
     "hookimpl",
@@ -185,6 +199,8 @@ __all__ = [
     "read_results",
     "result_columns",
     "result_row",
+    "short_names",
+    "sized_name",
     "slices",
     "store_in_auxiliary",
     "tool_failure",

@@ -26,7 +26,7 @@ def completed(line: str, folder: Path) -> set[str]:
     [
         ("bench x.hat --loader ", {"cffi", "ctypes"}),
         ("bench x.hat --loader ct", {"ctypes"}),
-        ("bench x.hat --sink ", {"csv", "hat", "json"}),
+        ("bench x.hat --sink ", {"csv", "google-benchmark", "hat", "json", "junit"}),
         ("bench x.hat --cache ", {"cold", "hot"}),
         ("bench --input-da", {"--input-data"}),
         ("cache cl", {"clear"}),

@@ -1,4 +1,4 @@
-"""The three sinks that ship with hatframe, on real files."""
+"""The sinks that ship with hatframe, on real files; those for CI have files of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import msgspec
 import pandas
 import pytest
 import sample_packages
-from hatframe_builtin.sinks import csv_sink, hat_sink, json_sink
+from hatframe_builtin.sinks import csv_sink, documents, google_benchmark_sink, hat_sink, json_sink, junit_sink
 from hatframe_builtin.sinks.csv_sink import CsvSink
 from hatframe_builtin.sinks.hat_sink import HatSink
 from hatframe_builtin.sinks.json_sink import JsonSink
@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from result_documents import document, failed, result, run_info
 
+from hatframe.backends import Sink
 from hatframe.errors import SinkError, UsageError
 from hatframe.format.pairs import pairs_text
 from hatframe.format.reading import read_hat
@@ -59,8 +60,9 @@ def in_another_process(code: str) -> subprocess.Popen[bytes]:
 
 
 def test_each_module_gives_its_sink_to_the_kernel() -> None:
-    names = [sink.name for module in (csv_sink, json_sink, hat_sink) for sink in module.hatframe_sinks()]
-    assert names == ["csv", "json", "hat"]
+    modules = (csv_sink, json_sink, hat_sink, google_benchmark_sink, junit_sink)
+    names = [sink.name for module in modules for sink in module.hatframe_sinks()]
+    assert names == ["csv", "json", "hat", "google-benchmark", "junit"]
 
 
 # -------------------------------------------------------------------------------------------------------- csv
@@ -271,8 +273,11 @@ def test_csv_of_a_path_that_is_not_utf_8_is_written_all_the_same(tmp_path: Path)
     assert b"caf\xe9.hat" in path.read_bytes()
 
 
-@pytest.mark.parametrize("sink", [CsvSink(), JsonSink()], ids=["csv", "json"])
-def test_a_folder_or_a_missing_folder_is_refused_before_the_run(tmp_path: Path, sink: CsvSink | JsonSink) -> None:
+SINKS = [CsvSink(), JsonSink(), google_benchmark_sink.GoogleBenchmarkSink(), junit_sink.JUnitSink()]
+
+
+@pytest.mark.parametrize("sink", SINKS, ids=lambda sink: sink.name)
+def test_a_folder_or_a_missing_folder_is_refused_before_the_run(tmp_path: Path, sink: Sink) -> None:
     with pytest.raises(SinkError, match="file"):
         sink.open(run_info(), tmp_path)
     with pytest.raises(SinkError, match="none"):
@@ -280,8 +285,8 @@ def test_a_folder_or_a_missing_folder_is_refused_before_the_run(tmp_path: Path, 
 
 
 @PROC
-@pytest.mark.parametrize("sink", [CsvSink(), JsonSink()], ids=["csv", "json"])
-def test_a_place_that_cannot_be_written_is_refused_before_the_run(sink: CsvSink | JsonSink) -> None:
+@pytest.mark.parametrize("sink", SINKS, ids=lambda sink: sink.name)
+def test_a_place_that_cannot_be_written_is_refused_before_the_run(sink: Sink) -> None:
     with pytest.raises(SinkError, match="/proc"):
         sink.open(run_info(), Path("/proc/results"))
 
@@ -314,8 +319,8 @@ class Clock:
         self.now = 0.0
         self.cost = cost
         self.written = 0
-        monkeypatch.setattr(json_sink, "time", self)
-        monkeypatch.setattr(json_sink, "write_atomically", self.write)
+        monkeypatch.setattr(documents, "time", self)
+        monkeypatch.setattr(documents, "write_atomically", self.write)
 
     def monotonic(self) -> float:
         return self.now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -36,3 +37,19 @@ def check_replaceable(path: Path) -> None:
             where=str(path),
             hint="change its permissions, or use a copy elsewhere",
         ) from None
+
+
+def check_kind(path: Path, start: re.Pattern[bytes], kind: str) -> None:
+    """As :func:`check_replaceable`, for a file of one ``kind``, which begins so: any other file is not replaced."""
+    check_replaceable(path)
+    try:
+        with path.open("rb") as file:
+            first = file.read(4096)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SinkError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+    if first and not start.match(first):
+        raise SinkError(
+            f"not {kind}, so it is not replaced", where=str(path), hint="name another file, or move it away"
+        )
