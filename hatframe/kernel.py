@@ -396,7 +396,9 @@ class Kernel(BackendSelection):
         return pack(Path(package), Path(output), allow_outside=allow_outside)
 
     def validate(self, path: str | Path) -> list[Deviation]:
-        """All deviations of a .hat file from the format, in the order of its lines. No code of the package runs.
+        """All deviations of a .hat file from the format and its C code, in the order of its lines.
+
+        No code of the package runs.
 
         Raises :class:`FormatError` only if the file cannot be read as text.
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 
 class Converted(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,9 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deviation(msgspec.Struct, frozen=True):
-    """A deviation of a .hat file from the format: an ``error`` breaks its use, a ``warning`` does not.
+    """A deviation of a .hat file: from the format, from its C code, or from its library.
+
+    An ``error`` breaks its use, a ``warning`` does not, and a ``note`` is only worth knowing.
 
     ``table`` and ``key`` say where it is in the document, such as ``functions.f.arguments[2]`` and ``usage``, and
     ``line`` where in the text, counted from 1; for a missing key, that of the table around it.

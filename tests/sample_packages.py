@@ -165,17 +165,24 @@ def make_package(
 
     ``change`` replaces whole top-level tables of the document.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.c").write_text(source)
-    if "HATFRAME_TEST_SHARED" in os.environ:
-        library = folder / f"{name}{'.a' if static else '.so'}"
-        shutil.copy(_compiled(source, name, static, flags), library)
-    else:
-        library = _compile(folder, source, name, static, flags)
-    table = document(functions, library.name, code)
+    made = library(folder, source, name, static=static, flags=flags)
+    table = document(functions, made.name, code)
     table.update(change or {})
     path = folder / f"{name}.hat"
     path.write_text(hat_text(table, name))
+    return path
+
+
+def library(
+    folder: Path, source: str, name: str = "package", *, static: bool = False, flags: Sequence[str] = ()
+) -> Path:
+    """Compile ``source`` to a library in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.c").write_text(source)
+    if "HATFRAME_TEST_SHARED" not in os.environ:
+        return _compile(folder, source, name, static, flags)
+    path = folder / f"{name}{'.a' if static else '.so'}"
+    shutil.copy(_compiled(source, name, static, flags), path)
     return path
 
 

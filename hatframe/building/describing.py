@@ -108,7 +108,7 @@ class _Reader:
     def __init__(self, unit: TranslationUnit, model: DataModel) -> None:
         self._unit = unit
         self._nodes = unit.tree.root_node.children
-        self._scope = Scope(unit.tree.root_node, model)
+        self._scope = Scope(self._nodes, model)
 
     def read(self) -> ParsedSource:
         definitions = [node for node in self._nodes if self._is_ours(node)]

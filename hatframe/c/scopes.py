@@ -6,7 +6,7 @@ Names that the format knows (``int32_t``, ``size_t``, ``float16_t`` …) stay; e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -61,10 +61,13 @@ _TYPE_ATTRIBUTE = re.compile(r"\b_*(?:mode|address_space|scalar_storage_order|al
 
 
 class Scope:
-    """The typedefs and enums of a file, from the ``root`` of its syntax tree and the data model of its platform."""
+    """The typedefs and enums of a file, from its outermost declarations and the data model of its platform.
 
-    def __init__(self, root: Node, model: DataModel) -> None:
-        self._root = root
+    Of several definitions of a name, the first counts.
+    """
+
+    def __init__(self, nodes: Sequence[Node], model: DataModel) -> None:
+        self._nodes = nodes
         self._model = model
         self._types = element_types(model)
         self._resolving: set[str] = set()
@@ -77,7 +80,7 @@ class Scope:
         typedefs: dict[str, tuple[Node, Node]] = {}
         tags: dict[str, Node] = {}
         constants: dict[str, Node] = {}
-        for node in self._root.children:
+        for node in self._nodes:
             if node.type == "type_definition":
                 for declarator in node.children_by_field_name("declarator"):
                     if name := declared_name(declarator):

@@ -17,6 +17,8 @@ from hatframe.packages.package import hat_folder, is_zip
 if TYPE_CHECKING:
     from hatframe.outcomes import Deviation
 
+_STYLES = {"error": "bold red", "warning": "yellow", "note": ""}
+
 
 def validate(
     context: typer.Context,
@@ -24,10 +26,10 @@ def validate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 for warnings too.")] = False,
     json: Json = False,
 ) -> None:
-    """List every deviation of .hat files from the format, with its line.
+    """List every deviation of .hat files from the format and from their C code, with its line.
 
     No code of a package runs. Errors break use: a function cannot be called, or a file is missing. hatframe can use
-    files that have only warnings.
+    files that have only warnings. Notes are worth knowing.
 
     The exit status is 1 if there are errors, and with --strict also if there are warnings.
     """
@@ -40,7 +42,7 @@ def validate(
     else:
         _print_lines(found)
     severities = {deviation.severity for deviations in found.values() for deviation in deviations}
-    if "error" in severities or (strict and severities):
+    if "error" in severities or (strict and "warning" in severities):
         raise typer.Exit(1)
 
 
@@ -80,10 +82,11 @@ def _print_tables(found: Mapping[Path, Sequence[Deviation]]) -> None:
         if not deviations:
             show_line(f"{path}: ok")
             continue
-        errors = sum(deviation.severity == "error" for deviation in deviations)
-        show(f"{path}: {counted(errors, 'error')}, {counted(len(deviations) - errors, 'warning')}")
+        counts = {name: sum(each.severity == name for each in deviations) for name in _STYLES}
+        shown = (counted(count, name) for name, count in counts.items() if count or name != "note")
+        show(f"{path}: {', '.join(shown)}")
         rows = []
         for deviation in deviations:
-            severity = Text(deviation.severity, "bold red" if deviation.severity == "error" else "yellow")
+            severity = Text(deviation.severity, _STYLES[deviation.severity])
             rows.append((str(deviation.line), severity, _place(deviation), _text(deviation)))
         print_table(("line", "severity", "where", "what"), rows, right=("line",))

@@ -22,7 +22,7 @@ HERE = Place("a.c", 3)
 def signature(code: str, **annotations: dict[str, Any]) -> Signature:
     """The parameters of the prototype that code ends with, with annotations by their names."""
     root = parse(code.encode()).root_node
-    scope = Scope(root, DataModel(long=8, pointer=8))
+    scope = Scope(root.children, DataModel(long=8, pointer=8))
     nodes = parameter_list(root.named_children[-1].child_by_field_name("declarator"))
     found = {name: ParameterAnnotation(place=HERE, name=name, **fields) for name, fields in annotations.items()}
     return read_parameters(nodes, scope, Annotations(parameters=found))

@@ -18,7 +18,7 @@ WINDOWS = DataModel.of(Platform("windows", "x86_64"))
 def declared(code: str, model: DataModel = LINUX) -> tuple[str, CType]:
     """The name and type of the last declaration of some code."""
     root = parse(code.encode()).root_node
-    return Scope(root, model).declared(root.named_children[-1], {})
+    return Scope(root.children, model).declared(root.named_children[-1], {})
 
 
 def scalar(code: str, model: DataModel = LINUX) -> Scalar:
@@ -66,7 +66,7 @@ def test_declarators_wrap_the_base_type() -> None:
 def test_constants_of_enums_count_on_and_may_be_extents() -> None:
     code = "enum { FIRST = 3, SECOND, THIRD = SECOND * 2 }; float x[THIRD];"
     root = parse(code.encode()).root_node
-    scope = Scope(root, LINUX)
+    scope = Scope(root.children, LINUX)
     assert scope.constant("SECOND") == Constant(4)
     assert scope.constant("FOURTH") is None
     found = scope.declared(root.named_children[-1], {})[1]
