@@ -45,7 +45,7 @@ def test_the_package_is_valid_and_exports_what_it_describes(package: Path) -> No
     assert Kernel().validate(package) == []
     described = set(Kernel().load(package))
     assert read_symbols(package.with_name("liball.so")).defined == described
-    assert len(described) == 15
+    assert len(described) == 18
 
 
 @pytest.mark.parametrize("name", ["gemm_naive", "gemm_reordered", "gemm_tiled", "gemm_registers"])
@@ -72,6 +72,27 @@ def test_the_stencil_leaves_the_border_unchanged(loaded: LoadedPackage, name: st
 def test_the_sums_are_returned(loaded: LoadedPackage, name: str, length: int) -> None:
     numbers = np.random.default_rng(3).random(length)
     assert loaded[name](length, numbers) == pytest.approx(numbers.sum())
+
+
+def test_functions_that_read_through_indices_get_valid_ones(package: Path, loaded: LoadedPackage) -> None:
+    random = np.random.default_rng(5)
+    x = random.random(9, np.float32)
+    y, index = np.zeros(5, np.float32), random.integers(0, 9, 5, np.int32)
+    loaded.gather(x, index, y)
+    assert (y == x[index]).all()
+    matrix = random.random((6, 9)) * (random.random((6, 9)) > 0.5)
+    column = np.nonzero(matrix)[1].astype(np.int32)
+    start = np.concatenate([[0], np.cumsum((matrix != 0).sum(axis=1))]).astype(np.int32)
+    product = np.zeros(6)
+    loaded.csr_product(6, 9, len(column), start, column, matrix[matrix != 0], x.astype(np.float64), product)
+    assert product == pytest.approx(matrix @ x)
+    table, letters = random.permutation(256).astype(np.uint8), random.integers(0, 256, 50, np.uint8)
+    replaced = np.zeros(50, np.uint8)
+    loaded.look_up(letters, table, replaced)
+    assert (replaced == table[letters]).all()
+    names = ["gather", "csr_product", "look_up"]
+    results = Kernel().bench(package, functions=names, batches=2, max_time=0.0, cache="hot", size="n=1000")
+    assert [result.status for result in results] == ["ok"] * 3
 
 
 @pytest.mark.parametrize("name", ["gemv_rows", "gemv_four_rows"])

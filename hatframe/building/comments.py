@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from hatframe.c.preprocessed import Comment, Place
+from hatframe.calling.distributions import RANGE, WORDS
 from hatframe.errors import FormatError
 from hatframe.format.model import Usage
 
@@ -39,6 +40,8 @@ class ParameterAnnotation(msgspec.Struct, frozen=True, kw_only=True):
     strides: tuple[str, ...] | None = None
     offset: str | None = None
     example: str | None = None
+    values: str = ""
+    """What random values of an array are like: :mod:`hatframe.calling.distributions`."""
 
     @property
     def has_layout(self) -> bool:
@@ -79,7 +82,8 @@ PACKAGE_KEYS = ("author", "version", "license", "comment")
 FUNCTION_KEYS = ("flops", "group")
 KEYS = (*FUNCTION_KEYS, *PACKAGE_KEYS)
 _FORM = (
-    "write `@hat NAME[ROWS][COLUMNS] input`, or output, input_output, column-major, strides […], offset N, example N"
+    "write `@hat NAME[ROWS][COLUMNS] input`, or output, input_output, column-major, strides […], offset N, example N, "
+    "in LOW..HIGH, uniform LOW..HIGH, normal, sorted, distinct, permutation"
 )
 
 _OPENING = re.compile(r"^\s*(?:/{2,}!?|/?\*+!?)?<?")
@@ -217,6 +221,7 @@ class _Reader:
 _TERM = r"\((?:[^()]|\([^()]*\))*\)|[^\s\[\]]+"
 _TOKEN = re.compile(rf"(?P<space>\s+)|(?P<bracket>\[)|(?P<word>{_TERM})")
 _NEXT_TERM = re.compile(rf"\s*({_TERM})")
+_NEXT_RANGE = re.compile(rf"\s+({RANGE})")
 _OPENING_BRACKET = re.compile(r"\s*\[")
 _BRACKET = re.compile(r"[\[\]]")
 
@@ -260,6 +265,10 @@ def _parameter_annotation(text: str, place: Place) -> ParameterAnnotation:
                 fail("missing number after `example`", place, "write `example 1000`")
             add("example", number[1])
             position = number.end()
+        elif word in WORDS:
+            number = _NEXT_RANGE.match(text, position) if word in ("in", "uniform") else None
+            words["values"] = f"{words.get('values', '')} {word}{f' {number[1]}' if number else ''}".strip()
+            position = number.end() if number else position
         elif name in KEYS:
             fail(f"missing colon after `@hat {name}`", place, f"write `@hat {name}: …`")
         else:

@@ -11,8 +11,8 @@ import msgspec
 
 from hatframe.building.comments import PACKAGE_KEYS, Annotation, Annotations, fail, read_comment
 from hatframe.building.parameters import OLD_STYLE, Signature, annotated_value, read_parameters
-from hatframe.c.elements import DataModel
-from hatframe.c.expressions import Constant
+from hatframe.c.elements import DataModel, element_type
+from hatframe.c.expressions import Constant, Extent, Formula
 from hatframe.c.linkage import Linkage, check_linkage
 from hatframe.c.preprocessed import Place, TranslationUnit
 from hatframe.c.scopes import Lookup, Scope, check_supported
@@ -28,7 +28,9 @@ from hatframe.c.types import (
     prerequisites,
     scalar_of,
 )
-from hatframe.format.model import EXAMPLES_KEY, VOID, Function, LogicalType, Parameter, Usage
+from hatframe.calling.distributions import Distribution
+from hatframe.errors import FormatError
+from hatframe.format.model import EXAMPLES_KEY, INPUTS_KEY, VOID, Function, LogicalType, Parameter, Usage
 from hatframe.format.signatures import GROUP_KEY
 from hatframe.machine import Platform
 from hatframe.outcomes import UnsupportedFunction
@@ -165,6 +167,8 @@ class _Reader:
         parameters = signature.parameters
         if examples := self._examples(annotations, signature):
             auxiliary = {**auxiliary, EXAMPLES_KEY: examples}
+        if values := self._values(annotations, signature):
+            auxiliary = {**auxiliary, INPUTS_KEY: values}
         types = [returned_type, *(typed.c_type for typed in parameters)]
         scalars = [scalar for c_type in types if (scalar := scalar_of(c_type)) and scalar.original]
         function = Function(
@@ -240,6 +244,40 @@ class _Reader:
                 fail(f"the example `{text}` is not a number of type {element.name}", place, "correct it")
             found[parameter.name] = number
         return found
+
+    def _values(self, annotations: Annotations, signature: Signature) -> dict[str, str]:
+        """What the values of arrays are like, by name."""
+        found: dict[str, str] = {}
+        parameters = {typed.parameter.name: typed.parameter for typed in signature.parameters}
+        for name, parameter in parameters.items():
+            annotation = annotations.parameters.get(name)
+            if annotation is None or not annotation.values:
+                continue
+            place = annotation.place
+            if parameter.logical_type is LogicalType.ELEMENT or parameter.usage is Usage.OUTPUT:
+                fail(f"`{name}` is not an array that the function reads", place, f"remove `{annotation.values}`")
+            element = element_type(parameter.element_type)
+            try:
+                written = Distribution.parse(annotation.values)
+                if written.low and element.is_integer:
+                    low, high = (str(self._bound(text, place, signature)) for text in (written.low, written.high))
+                    written = msgspec.structs.replace(written, low=low, high=high)
+                written.check(element)
+            except FormatError as error:
+                raise FormatError(f"`{name}`: {error.message}", where=str(place), hint=error.hint) from None
+            found[name] = str(written)
+        return found
+
+    def _bound(self, text: str, place: Place, signature: Signature) -> Extent:
+        value = annotated_value(text, place, Lookup(self._scope, signature.types))
+        scalars = {
+            typed.parameter.name
+            for typed in signature.parameters
+            if typed.parameter.logical_type is LogicalType.ELEMENT and typed.parameter.usage is not Usage.OUTPUT
+        }
+        if isinstance(value, Formula) and (unknown := sorted(value.names - scalars)):
+            fail(f"`{text}` refers to {', '.join(unknown)}, which is not a number that the function reads", place, "")
+        return value
 
     def _number(self, text: str, place: Place, signature: Signature) -> int | float:
         if re.fullmatch(r"[+-]?\d{1,20}", text):

@@ -13,8 +13,10 @@ import numpy as np
 
 from hatframe.backends import INPUT_DATA
 from hatframe.c.layouts import Layout
+from hatframe.calling.arguments import argument_layout
+from hatframe.calling.distributions import Values, distributions
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
-from hatframe.errors import BenchmarkError
+from hatframe.errors import BenchmarkError, HatError
 
 Array = np.ndarray[Any, Any]
 
@@ -25,24 +27,27 @@ _POOL_BYTES = 1 << 22
 class InputData:
     """Fills arrays with values; the same seed and the same arrays give the same values.
 
-    ``kind`` is ``random`` (floating-point values in [0, 1), integers of their type's whole range), ``zeros``, ``ones``,
-    or the path of an .npz file with an array of the right dtype and shape for each array that is read, by name.
+    ``kind`` is ``random`` (floating-point values in [0, 1) and integers of their type's whole range, if the metadata do
+    not say what the values of an array are like), ``zeros``, ``ones``, or the path of an .npz file with an array of the
+    right dtype and shape for each array that is read, by name.
     """
 
     def __init__(self, seed: int, kind: str = "random") -> None:
         self._seed = seed
         self._kind = kind
-        self._pools: dict[np.dtype[Any], Array] = {}
+        self._pools: dict[tuple[np.dtype[Any], Values | None, int], Array] = {}
         self._given: Mapping[str, Array] = {} if kind in INPUT_DATA else _load(Path(kind))
         self.position = 0
         """Where in its random numbers the next array begins."""
 
-    def fill(self, name: str, array: Array) -> None:
-        """Fill the array of a parameter, of any layout, in place."""
+    def fill(self, name: str, array: Array, values: Values | None = None) -> None:
+        """Fill the array of a parameter, of any layout, in place; ``values`` is what its metadata say of them."""
         if self._kind == "random":
-            self._fill_random(array)
+            self._fill_random(array, values)
         elif self._kind in INPUT_DATA:
             array[...] = 0 if self._kind == "zeros" else 1
+            if values:
+                values.nearest(array)
         else:
             # check() has found all arrays; what is left are scalars that the file leaves out.
             array[...] = self._given[name].reshape(array.shape) if name in self._given else 1
@@ -88,12 +93,18 @@ class InputData:
             hint = f"it has {', '.join(sorted(self._given))}"
             raise BenchmarkError("; ".join(problems), where=self._kind, hint=hint)
 
-    def _fill_random(self, array: Array) -> None:
-        if array.dtype not in self._pools:
-            self._pools[array.dtype] = self._draw(array.dtype, _POOL_BYTES // max(1, array.dtype.itemsize))
-        pool = self._pools[array.dtype]
+    def _fill_random(self, array: Array, values: Values | None) -> None:
+        # Values that depend on one another are drawn for whole arrays.
+        whole = 0 if values is None or values.is_free else array.size
+        key = (array.dtype, values, whole)
+        if key not in self._pools:
+            count = _POOL_BYTES // max(1, array.dtype.itemsize)
+            self._pools[key] = self._draw(array.dtype, values, whole or count, max(1, count // whole) if whole else 1)
+        pool = self._pools[key]
         # The position may come from a pool of more elements.
-        self.position %= pool.size
+        self.position %= max(1, pool.size)
+        if whole:
+            self.position -= self.position % whole
         flat = array if array.flags.c_contiguous else np.empty(array.shape, array.dtype)
         target = flat.reshape(-1)
         filled = 0
@@ -105,14 +116,35 @@ class InputData:
         if flat is not array:
             array[...] = flat
 
-    def _draw(self, dtype: np.dtype[Any], count: int) -> Array:
+    def _draw(self, dtype: np.dtype[Any], values: Values | None, count: int, arrays: int) -> Array:
+        """The values of some arrays of ``count`` elements, one behind the other."""
         random = np.random.default_rng(self._seed)
+        if values:
+            return np.concatenate([values.draw(random, count, dtype) for _ in range(arrays)])
         if dtype.kind in "iu":
             limits = np.iinfo(dtype)
             return random.integers(limits.min, limits.max, count, dtype=dtype, endpoint=True)
         if dtype.kind == "b":
             return random.integers(0, 1, count, dtype=np.uint8, endpoint=True).astype(dtype)
         return random.random(count, dtype=np.float32 if dtype.itemsize < 8 else np.float64).astype(dtype)
+
+
+def input_values(plan: CallPlan, scalars: Mapping[str, Any]) -> dict[str, Values]:
+    """What the arrays of an argument set are like, by name, for those that have a distribution.
+
+    ``scalars`` are the dimensions and other numbers of the set; raises a :class:`HatError` if they do not allow it.
+    """
+    found = {}
+    by_name = {argument.name: argument for argument in plan.arguments}
+    for name, distribution in distributions(plan).items():
+        argument = by_name[name]
+        count = argument_layout(plan, argument, scalars).size
+        try:
+            found[name] = distribution.values(argument.element, count, scalars)
+        except HatError as error:
+            where = f"{plan.function.name}: argument {argument.position} ({name})"
+            raise BenchmarkError(error.message, where=where, hint="give other sizes or values") from None
+    return found
 
 
 @functools.lru_cache(maxsize=2)

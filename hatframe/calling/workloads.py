@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,9 +11,10 @@ import numpy as np
 
 from hatframe.backends import Measurement, Memory, Timer, Workload, WorkloadSpec
 from hatframe.calling.arguments import argument_bytes, argument_layout, make_arguments
+from hatframe.calling.distributions import Values
 from hatframe.calling.drift import DriftWatch
 from hatframe.calling.guards import GuardedArrays
-from hatframe.calling.inputs import input_data
+from hatframe.calling.inputs import input_data, input_values
 from hatframe.calling.plans import CallPlan, PassingMode
 from hatframe.errors import BenchmarkError
 
@@ -48,7 +49,8 @@ class ArrayWorkload(Workload):
         self.set_bytes = argument_bytes(plan, spec.sizes)
         input_data(spec.seed, spec.input_data).check(plan, lambda argument: argument_layout(plan, argument, spec.sizes))
         arguments = [msgspec.structs.replace(argument, description="") for argument in plan.function.arguments]
-        self.key = repr((memory.name, arguments, spec))
+        self._values = input_values(plan, {**spec.values, **spec.sizes})
+        self.key = repr((memory.name, arguments, spec, self._values))
         self._plan = plan
         self._spec = spec
         self._make_timer = timer
@@ -67,7 +69,7 @@ class ArrayWorkload(Workload):
                     where=self._plan.function.name,
                     hint="choose smaller ones with --size, or fewer with --cache hot or --input-sets-size",
                 )
-            self._argument_sets = _ArgumentSets(self._plan, self._spec, self.memory, sets)
+            self._argument_sets = _ArgumentSets(self._plan, self._spec, self._values, self.memory, sets)
         self.sets = len(self._argument_sets.placed)
         self._timer = self._make_timer(self._argument_sets.placed)
         self.timer, self.overhead = self._timer.name, self._timer.overhead
@@ -113,8 +115,11 @@ class _FirstValue(NamedTuple):
 class _ArgumentSets:
     """Argument sets in one memory, with what is needed to write their first values again."""
 
-    def __init__(self, plan: CallPlan, spec: WorkloadSpec, memory: Memory, count: int) -> None:
+    def __init__(
+        self, plan: CallPlan, spec: WorkloadSpec, values: Mapping[str, Values], memory: Memory, count: int
+    ) -> None:
         self._memory = memory
+        self._values = values
         self._data = input_data(spec.seed, spec.input_data)
         self.guards = GuardedArrays(argument_bytes(plan, spec.sizes))
         self._by_value = [argument.passing is PassingMode.VALUE for argument in plan.arguments]
@@ -126,21 +131,20 @@ class _ArgumentSets:
 
         def fill(name: str, array: Array) -> None:
             begins[name] = self._data.position
-            self._data.fill(name, array)
+            self._data.fill(name, array, values.get(name))
 
         self._data.position = 0
         for _ in range(count):
-            values = make_arguments(plan, {**spec.values, **spec.sizes}, fill, self.guards.array)
+            made = make_arguments(plan, {**spec.values, **spec.sizes}, fill, self.guards.array)
             placed = [
-                value if by_value else memory.place(value)
-                for value, by_value in zip(values, self._by_value, strict=True)
+                value if by_value else memory.place(value) for value, by_value in zip(made, self._by_value, strict=True)
             ]
             self.placed.append(placed)
             self._changed.append(
                 [
                     _FirstValue(each.name, placed[each.position], begins[each.name], None)
                     if each.name in begins
-                    else _FirstValue(each.name, placed[each.position], 0, values[each.position].copy())
+                    else _FirstValue(each.name, placed[each.position], 0, made[each.position].copy())
                     for each in changed
                 ]
             )
@@ -172,7 +176,7 @@ class _ArgumentSets:
                 if value is None:
                     value = self._memory.read(placed)
                     self._data.position = begin
-                    self._data.fill(name, value)
+                    self._data.fill(name, value, self._values.get(name))
                 self._memory.write(placed, value)
         self._used[:] = False
         return True

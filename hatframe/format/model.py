@@ -60,6 +60,9 @@ class Parameter(Table, frozen=True, kw_only=True, gc=False):
 EXAMPLES_KEY = "examples"
 """The key of a function's ``auxiliary`` for the values of a typical call, by the names of its scalar parameters."""
 
+INPUTS_KEY = "inputs"
+"""The key of a function's ``auxiliary`` for what the values of its arrays are like, by their names."""
+
 VOID = Parameter(logical_type=LogicalType.VOID, declared_type="void", element_type="void", usage=Usage.OUTPUT)
 
 

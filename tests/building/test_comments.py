@@ -257,3 +257,37 @@ def test_an_example_that_its_parameter_cannot_have_is_an_error(line: str, named:
     with pytest.raises(FormatError) as caught:
         function(code)
     assert named in str(caught.value)
+
+
+def test_what_random_values_are_like_is_kept_with_the_names_of_parameters() -> None:
+    code = """enum { LAST = 9 };
+    /* @hat index in 0..m sorted
+     * @hat order in LAST-9..n permutation
+     * @hat x input uniform -1..1
+     * @hat w[2][n] normal */
+    void f(int n, int m, const int index[n], int order[n], float x[n], const double *w) {}"""
+    assert function(code).auxiliary == {
+        "inputs": {"index": "in 0..m sorted", "order": "in 0..n permutation", "x": "uniform -1..1", "w": "normal"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("index in", "in"),
+        ("index in 0..k", "k"),
+        ("index in 0..y", "y"),
+        ("index normal", "normal"),
+        ("index between", "between"),
+        ("x in 0..3", "float"),
+        ("n in 0..3", "n"),
+        ("y output in 0..3", "y"),
+        ("index in 0..m in 0..n", "in"),
+    ],
+)
+def test_values_that_an_array_cannot_have_are_an_error(line: str, named: str) -> None:
+    code = f"/* @hat {line} */\nvoid f(int n, int m, const int index[n], const float x[n], int y[n]) {{}}"
+    with pytest.raises(FormatError) as caught:
+        function(code)
+    assert named in str(caught.value)
+    assert caught.value.where.endswith(":1")

@@ -13,9 +13,9 @@ from facts import assert_names
 from sample_packages import affine, element, function, runtime
 
 from hatframe.calling.arguments import argument_layout
-from hatframe.calling.inputs import InputData
+from hatframe.calling.inputs import InputData, input_values
 from hatframe.calling.plans import CallPlan, plan_call
-from hatframe.errors import BenchmarkError
+from hatframe.errors import BenchmarkError, FormatError
 from hatframe.format.model import Function
 
 
@@ -82,3 +82,60 @@ def test_a_pipe_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.npz")
     with pytest.raises(BenchmarkError, match="not a regular file"):
         InputData(0, str(tmp_path / "pipe.npz"))
+
+
+INDEXED = plan_call(
+    msgspec.convert(
+        {
+            **function(
+                element("n"),
+                element("m"),
+                runtime("index", "n", "int32_t"),
+                runtime("order", "n", "uint8_t", usage="input_output"),
+                runtime("x", "m"),
+                auxiliary={"inputs": {"index": "in 0..m sorted", "order": "permutation", "unknown": "normal", "x": 3}},
+            ),
+            "name": "gather",
+        },
+        Function,
+    )
+)
+
+
+def test_arrays_are_filled_as_the_metadata_say() -> None:
+    values = input_values(INDEXED, {"n": 100, "m": 7})
+    data = InputData(0)
+    index, order = np.empty((2, 100), np.int32)
+    order = order.astype(np.uint8)
+    seen = []
+    for _ in range(3):
+        begin = data.position
+        data.fill("index", index, values["index"])
+        data.fill("order", order, values["order"])
+        assert (np.diff(index) >= 0).all()
+        assert set(index) == set(range(7))
+        assert sorted(order) == list(range(100))
+        seen.append(order.copy())
+        data.position = begin
+        again = np.empty_like(index)
+        data.fill("index", again, values["index"])
+        assert (again == index).all(), "the position says which values they are"
+    assert not (seen[0] == seen[1]).all()
+    InputData(0, "ones").fill("index", index, msgspec.structs.replace(values["index"], low=2))
+    assert set(index) == {2}
+
+
+@pytest.mark.parametrize("sizes", [{"n": 4, "m": 0}, {"n": 300, "m": 5}])
+def test_sizes_without_such_values_are_an_error_that_names_the_array(sizes: dict[str, int]) -> None:
+    with pytest.raises(BenchmarkError) as caught:
+        input_values(INDEXED, sizes)
+    assert_names(caught.value, "gather", "index" if sizes["m"] == 0 else "order")
+
+
+def test_an_invalid_distribution_is_an_error_that_names_its_key() -> None:
+    plan = msgspec.structs.replace(
+        INDEXED, function=msgspec.structs.replace(INDEXED.function, auxiliary={"inputs": {"x": "in 0..n"}})
+    )
+    with pytest.raises(FormatError) as caught:
+        input_values(plan, {})
+    assert_names(caught.value, "gather", "auxiliary.inputs.x")
