@@ -29,6 +29,7 @@ LAYERS = (
     {"binary", "packages"},
     {"calling", "toolchain"},
     {"worker", "results", "validating", "building", "converting"},
+    {"rows"},
     {"verifying"},
     {"bench"},
     {"registry", "arguments", "selection", "kernel", "plugin"},

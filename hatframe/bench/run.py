@@ -20,12 +20,12 @@ from hatframe.bench.recording import Recorder, run_info
 from hatframe.bench.reporting import Observers, Sinks, forget
 from hatframe.bench.restoring import RESTORE
 from hatframe.bench.schedule import Record, Schedule
-from hatframe.bench.selection import choose, with_sizes
 from hatframe.bench.session import MOST_CALLS, Backends, Session, Setup
 from hatframe.errors import PackageError, UsageError, listed
 from hatframe.machine import Machine
 from hatframe.packages.package import Package
 from hatframe.results.model import ResultsDocument
+from hatframe.rows import choose, with_sizes
 from hatframe.worker.process import LocalWorker, ProcessWorker, Worker
 
 # Seconds: three years. Clocks of some systems count no further.

@@ -20,10 +20,11 @@ from hatframe.backends import Observer
 from hatframe.bench.criterion import Criterion
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Race, Samples
-from hatframe.bench.session import Batch, Check, Describe, Drop, Needs, Row, Run, Warm, Warmed
+from hatframe.bench.session import Batch, Check, Describe, Drop, Needs, Run, Warm, Warmed
 from hatframe.errors import DamageError, HatError, UsageError
 from hatframe.results.estimation import low_time
 from hatframe.results.text import sized_name
+from hatframe.rows import Row
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Worker, WorkerEndedError
 

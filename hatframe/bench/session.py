@@ -16,6 +16,7 @@ from hatframe.bench.restoring import SLOW, inputs_matter, run_pristine
 from hatframe.calling.plans import plan_call
 from hatframe.errors import DamageError
 from hatframe.packages.package import Package, read_package
+from hatframe.rows import Row
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Context, pin
 
@@ -48,19 +49,6 @@ _LONG_CALL, _LARGE_SHARE = 1.0, 0.25
 
 # For memory whose caches are unknown: more than most processors have.
 _FALLBACK_INPUT_BYTES = 64 << 20
-
-
-class Row(msgspec.Struct, frozen=True):
-    """One row of a run: a function of a package, given by its position, with one choice of sizes and scalars.
-
-    Rows of the same ``group`` compete with one another.
-    """
-
-    package: int
-    function: str
-    sizes: dict[str, int] = {}
-    group: str = ""
-    values: dict[str, int | float] = {}
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):

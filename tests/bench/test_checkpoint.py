@@ -16,11 +16,12 @@ from hatframe.bench.checkpoint import Checkpoint
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Samples
 from hatframe.bench.schedule import Record
-from hatframe.bench.session import Batch, Row, Warmed
+from hatframe.bench.session import Batch, Warmed
 from hatframe.format.editing import edit_hat, store_in_auxiliary
 from hatframe.machine import Facts, Machine
 from hatframe.packages.package import read_package
 from hatframe.results.model import PackageInfo
+from hatframe.rows import Row
 
 MACHINE = Machine.of([("test", Facts())])
 WARMED = Warmed(

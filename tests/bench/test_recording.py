@@ -13,9 +13,9 @@ from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Samples
 from hatframe.bench.recording import Recorder, run_info
 from hatframe.bench.schedule import Record
-from hatframe.bench.session import Row
 from hatframe.machine import Machine, Platform
 from hatframe.packages.package import Package, read_package
+from hatframe.rows import Row
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from hatframe.bench import schedule
 from hatframe.bench.options import BenchOptions
 from hatframe.bench.race import Samples
 from hatframe.bench.schedule import Record, Schedule
-from hatframe.bench.session import Batch, Check, Drop, Needs, Row, Warmed
+from hatframe.bench.session import Batch, Check, Drop, Needs, Warmed
 from hatframe.errors import DamageError, HatError, UsageError
+from hatframe.rows import Row
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Worker, WorkerEndedError
 

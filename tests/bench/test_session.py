@@ -21,13 +21,13 @@ from hatframe.bench.session import (
     SHORTEST_BATCH,
     Describe,
     Drop,
-    Row,
     Run,
     Session,
     Setup,
     Warm,
     set_count,
 )
+from hatframe.rows import Row
 from hatframe.selection import RunBackends
 
 SOURCE = """

@@ -19,9 +19,10 @@ import pytest
 from sample_packages import LINKERS, affine, function, make_package
 
 from hatframe.bench.options import BenchOptions
-from hatframe.bench.session import Describe, Drop, Row, Run, Session, Setup, Warm
+from hatframe.bench.session import Describe, Drop, Run, Session, Setup, Warm
 from hatframe.errors import DamageError, HatError, SymbolError, UsageError
 from hatframe.kernel import Kernel
+from hatframe.rows import Row
 from hatframe.selection import RunBackends
 from hatframe.worker.messages import Done, Failed, Message, Note, Request, read_message, write_message
 from hatframe.worker.process import LocalWorker, ProcessWorker, Worker, WorkerEndedError, pin, receive

@@ -14,8 +14,9 @@ import pytest
 from sample_packages import affine, function, make_package
 
 from hatframe.bench.options import BenchOptions
-from hatframe.bench.session import Row, Run, Session, Setup
+from hatframe.bench.session import Run, Session, Setup
 from hatframe.kernel import Kernel
+from hatframe.rows import Row
 from hatframe.selection import RunBackends
 from hatframe.worker.process import ProcessWorker, WorkerEndedError
 

@@ -1,4 +1,4 @@
-"""Which functions a run measures, and with which sizes."""
+"""Which functions a run takes, and with which sizes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from facts import assert_names
 from sample_packages import affine, document, element, function, hat_text, range_function, runtime
 
 from hatframe.bench.options import BenchOptions
-from hatframe.bench.selection import choose, with_sizes
 from hatframe.errors import PackageError, UnknownFunctionError, UsageError
 from hatframe.packages.package import Package, read_package
+from hatframe.rows import choose, with_sizes
 
 FIXED = function(affine("x", [4]))
 SIZED = function(element("M"), element("K"), runtime("x", "M*K"))

@@ -1,16 +1,14 @@
-"""Selection: which functions a run measures, and with which sizes."""
+"""Rows: which functions a run takes, with which sizes, and which of them compete."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from hatframe.backends import INPUT_DATA
-from hatframe.bench.options import BenchOptions
-from hatframe.bench.session import Row
 from hatframe.calling.plans import ArgumentPlan, plan_call
 from hatframe.errors import HatError, PackageError, UnknownFunctionError, UsageError
 from hatframe.format.model import EXAMPLES_KEY, Function
@@ -23,10 +21,52 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+
+class Row(msgspec.Struct, frozen=True):
+    """One row of a run: a function of a package, given by its position, with one choice of sizes and scalars.
+
+    Rows of the same ``group`` compete with one another.
+    """
+
+    package: int
+    function: str
+    sizes: dict[str, int] = {}
+    group: str = ""
+    values: dict[str, int | float] = {}
+
+
+class RowOptions(Protocol):
+    """What a run's options say about its rows."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names, base names or globs; none for all functions."""
+
+    @property
+    def sizes(self) -> tuple[dict[str, int], ...]:
+        """The choices of dimensions."""
+
+    @property
+    def default_size(self) -> int:
+        """The size of dimensions that neither a choice nor an example gives."""
+
+    @property
+    def values(self) -> dict[str, int | float]:
+        """The values of other scalars."""
+
+    @property
+    def input_data(self) -> str:
+        """The kind of input data, or the path of an ``.npz`` file, whose scalars and shapes count."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of random inputs."""
+
+
 _SKIPPED = ("Initialize", "_debug_check_allclose")
 
 
-def choose(packages: Sequence[Package], options: BenchOptions) -> tuple[list[tuple[Package, Function]], dict[str, str]]:
+def choose(packages: Sequence[Package], options: RowOptions) -> tuple[list[tuple[Package, Function]], dict[str, str]]:
     """The functions to measure, and those that are left out with the reason."""
     patterns = options.functions or ("*",)
     chosen: list[tuple[Package, Function]] = []
@@ -50,7 +90,7 @@ def choose(packages: Sequence[Package], options: BenchOptions) -> tuple[list[tup
 
 
 def with_sizes(
-    packages: Sequence[Package], chosen: Sequence[tuple[Package, Function]], options: BenchOptions
+    packages: Sequence[Package], chosen: Sequence[tuple[Package, Function]], options: RowOptions
 ) -> list[Row]:
     """Each function once for each choice of sizes that makes a difference to it, in groups that compete."""
     rows: list[Row] = []
@@ -130,7 +170,7 @@ def _examples(function: Function, known: Mapping[str, ArgumentPlan]) -> dict[str
     return found
 
 
-def _input_file(options: BenchOptions) -> InputData | None:
+def _input_file(options: RowOptions) -> InputData | None:
     if options.input_data in INPUT_DATA:
         return None
     from hatframe.calling.inputs import InputData
