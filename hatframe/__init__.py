@@ -34,6 +34,7 @@ __all__ = [
     "to_dynamic",
     "to_static",
     "validate",
+    "verify",
 ]
 
 # Imported when first used: ``import hatframe`` alone stays cheap.
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     to_dynamic = Kernel().to_dynamic
     to_static = Kernel().to_static
     validate = Kernel().validate
+    verify = Kernel().verify
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,7 @@ from hatframe.calling.loaded import LoadedPackage
 from hatframe.calling.requirements import check_target, unmet
 from hatframe.errors import PackageError, UsageError, methods_naming_system_errors
 from hatframe.machine import Machine, Platform
-from hatframe.outcomes import Built, Converted, Deviation, Packed
+from hatframe.outcomes import Built, Converted, Deviation, Packed, Verification
 from hatframe.packages.package import Package, protect_unpacked, read_package, read_packages, same_library
 from hatframe.packages.pairing import check_libraries
 from hatframe.registry import portable, restored
@@ -571,6 +571,96 @@ class Kernel(BackendSelection):
                 isolated=self._is_portable(),
                 sinks=sinks,
                 observers=[*registry.observers(), *as_tuple(observers)],
+            )
+
+    def verify(
+        self,
+        *paths: str | Path,
+        functions: str | Sequence[str] = (),
+        only: str | Sequence[str] = (),
+        skip: str | Sequence[str] = (),
+        loader: str | None = None,
+        size: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
+        value: str | Mapping[str, float] | Sequence[str | Mapping[str, float]] = (),
+        seed: int = 0,
+        timeout: float = 60.0,
+        force: bool = False,
+        allow_outside: bool = False,
+        observers: Observer | Sequence[Observer] = (),
+        **options: str | bool,
+    ) -> Verification:
+        """Check what functions do against what their metadata say.
+
+        The functions run in a worker process, with inputs that are made from their metadata. One that crashes or hangs
+        is a finding, and the others are checked all the same.
+
+        Parameters
+        ----------
+        *paths
+            .hat files, folders of them, or .zip files.
+        functions
+            Names, base names or globs of the functions to verify; the default is all.
+        only, skip
+            The checks to make, or to leave out: ``bounds``, ``usage``, ``determinism``, ``values``, ``shapes``,
+            ``agreement``, ``crash`` and ``timeout``.
+        loader
+            The loader for host functions; the default is the first that works here.
+        size, value
+            As for :meth:`bench`. Functions are called with these dimensions only, instead of those of ``shapes``.
+        seed
+            Seeds the random inputs.
+        timeout
+            Kill a function that runs longer than this (seconds).
+        force, allow_outside
+            As for :meth:`load`.
+        observers
+            Observers of this run: ``function_started``, ``progress`` and ``message`` are called.
+        **options
+            Options of loaders; ``hatframe verify --help`` lists them.
+
+        Returns
+        -------
+        Verification
+            ``.ok``, and ``.findings``, each with the function, the argument, the check, what is wrong, and the command
+            that reproduces it.
+
+        Raises
+        ------
+        HatError
+            The packages cannot be read, or an option is invalid.
+
+        Examples
+        --------
+        >>> import hatframe
+        >>> verification = hatframe.verify("gemm.hat")  # doctest: +SKIP
+        >>> [(finding.function, finding.check, finding.message) for finding in verification.findings]  # doctest: +SKIP
+        [('gemm_v2', 'bounds', "writes past the end of 'C'")]
+        """
+        from hatframe.bench.reporting import Observers
+        from hatframe.verifying.options import VerifyOptions, chosen_checks
+        from hatframe.verifying.run import verify_packages
+
+        run_options = VerifyOptions(
+            functions=as_tuple(functions),
+            checks=chosen_checks(as_tuple(only), as_tuple(skip)),
+            loader=loader,
+            sizes=as_sizes(size),
+            values=as_values(value),
+            seed=seed,
+            timeout=timeout,
+            force=force,
+            allow_outside=allow_outside,
+            backend_options=backend_options(options, self.registry.loaders),
+        )
+        with protect_unpacked(read_packages(paths)) as packages:
+            for package in () if force else packages:
+                check_libraries(package)
+            return verify_packages(
+                packages,
+                run_options,
+                backends=RunBackends(self, run_options),
+                isolated=self._is_portable(),
+                observer=Observers([*self.registry.observers(), *as_tuple(observers)]),
             )
 
     def store(

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from hatframe.errors import printable
+
 Severity = Literal["error", "warning", "note"]
 
 
@@ -70,3 +72,68 @@ class Deviation(msgspec.Struct, frozen=True):
     line: int
     message: str
     hint: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with a function: what ``check`` found, in which ``argument`` (empty if in none, ``return``).
+
+    ``index`` is that of an element of the argument, and ``byte_offset`` is from the pointer that the function is given;
+    both may lie outside of it. ``sizes`` and ``seed`` are those of the call, and ``reproduce`` is the command that
+    makes it again.
+    """
+
+    function: str
+    argument: str = ""
+    check: str
+    message: str
+    reproduce: str = ""
+    index: tuple[int, ...] | None = None
+    byte_offset: int | None = None
+    sizes: dict[str, int] = {}
+    seed: int = 0
+    hat_file: str = ""
+
+    def __str__(self) -> str:
+        return printable(f"{self.function}: {self.check}: {self.message}")
+
+
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification says of a function that is not wrong, such as the alignment that it needs."""
+
+    function: str
+    message: str
+    sizes: dict[str, int] = {}
+    hat_file: str = ""
+
+
+VERIFICATION_FORMAT = "hatframe-verification"
+VERIFICATION_VERSION = 1
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """What :meth:`hatframe.Kernel.verify` found: ``findings`` of functions that are wrong, and ``notes`` of others.
+
+    ``functions`` are those that were verified, with ``checks``, and ``skipped`` those that were not, with the reason.
+    ``compared`` says what the results of each function were compared with: a reference, or other functions.
+    """
+
+    format: str = VERIFICATION_FORMAT
+    format_version: int = VERIFICATION_VERSION
+    hatframe_version: str = ""
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[Remark, ...] = ()
+    functions: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    compared: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+    seed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def __repr__(self) -> str:
+        wrong = len({finding.function for finding in self.findings})
+        return f"<Verification of {len(self.functions)} functions: {f'{wrong} wrong' if wrong else 'ok'}>"

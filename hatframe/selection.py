@@ -17,6 +17,7 @@ from hatframe.registry import Registry
 if TYPE_CHECKING:
     from hatframe.bench.options import BenchOptions
     from hatframe.kernel import Kernel
+    from hatframe.verifying.options import VerifyOptions
 
 _log = logging.getLogger(__name__)
 
@@ -106,10 +107,10 @@ class BackendSelection:
 
 
 class RunBackends(NamedTuple):
-    """What the kernel provides in the process that measures: :class:`hatframe.bench.session.Backends`."""
+    """What the kernel provides in the process that measures or verifies: ``Backends`` of its session."""
 
     kernel: Kernel
-    options: BenchOptions
+    options: BenchOptions | VerifyOptions
 
     def open_package(self, package: Package, opening: Callable[[], None]) -> LoadedPackage:
         """Open a package as the run asks for it; ``opening`` is called before the system opens its library."""

@@ -16,7 +16,7 @@ import hatframe
 import hatframe.plugin
 import hatframe.testing
 from hatframe.calling.loaded import LoadedPackage
-from hatframe.outcomes import Built, Converted, Deviation, Packed
+from hatframe.outcomes import Built, Converted, Deviation, Finding, Packed, Verification
 from hatframe.packages.package import Package
 from hatframe.results.compared import Comparison
 from hatframe.results.model import ResultsDocument
@@ -24,7 +24,18 @@ from hatframe.results.model import ResultsDocument
 MODULES = (hatframe, hatframe.plugin, hatframe.testing)
 OPERATIONS = [name for name in hatframe.__all__ if name.islower() and name not in ("hookimpl", "__version__")]
 # What operations return: users call the methods of these too.
-RETURNED = (LoadedPackage, Built, Converted, Deviation, Packed, Package, Comparison, ResultsDocument)
+RETURNED = (
+    LoadedPackage,
+    Built,
+    Converted,
+    Deviation,
+    Packed,
+    Package,
+    Comparison,
+    ResultsDocument,
+    Finding,
+    Verification,
+)
 
 
 def public_callables() -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -111,7 +122,7 @@ def test_the_keywords_of_an_operation_are_the_options_of_its_command() -> None:
     from hatframe.cli.main import build_app
 
     commands = typer.main.get_command(build_app(kernel)).commands  # type: ignore[attr-defined]
-    for name in ("bench", "build", "compare", "pack", "to_dynamic", "to_static"):
+    for name in ("bench", "build", "compare", "pack", "to_dynamic", "to_static", "verify"):
         spellings = {
             spelling.lstrip("-").replace("-", "_")
             for parameter in commands[name.replace("_", "-")].params

@@ -165,6 +165,7 @@ WITHOUT_TESTS = {
     "calling/interface.py": "abstract; the loaders for ctypes and cffi implement it",
     "hookspecs.py": "declarations; tests/test_docs.py holds each against the manual and against a test that runs it",
     "outcomes.py": "plain data",
+    "verifying/options.py": "plain data; tests/cli/test_verify.py runs the command with them",
 }
 
 

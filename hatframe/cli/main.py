@@ -30,6 +30,7 @@ from hatframe.cli import (
     to_dynamic,
     to_static,
     validate,
+    verify,
 )
 from hatframe.cli.common import TerminatedError, log
 from hatframe.cli.configuration import NO_CONFIG_VARIABLE, defaults, disabled_plugins, find_tables
@@ -97,6 +98,7 @@ def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer
         (pack.pack, ()),
         (inspect.inspect, ()),
         (validate.validate, ()),
+        (verify.verify, (found.loaders,)),
         (schema.schema, ()),
         (probe.probe, (found.probes,)),
         (plugins.plugins, ()),

@@ -44,6 +44,36 @@ class Returned(msgspec.Struct, frozen=True, tag=True):
     """The code of a package has returned."""
 
 
+class Region(msgspec.Struct, frozen=True):
+    """Addresses of an argument: its own from ``begin`` to ``end``, and those around it from ``low`` to ``high``.
+
+    Code that goes astray from the argument most likely ends up in these. ``pointer`` is what the function is given.
+    """
+
+    name: str
+    pointer: int
+    begin: int
+    end: int
+    low: int
+    high: int
+
+
+class Faulted(msgspec.Struct, frozen=True, tag=True):
+    """Code of a package made an access that the system refuses; the process is about to end by this ``signal``.
+
+    ``access`` is ``read``, ``write``, or empty if unknown. ``general_protection`` is whether the processor refused the
+    instruction itself, without an address: x86 does so for vector accesses that are not aligned. ``registers`` are the
+    general registers at the time, if they are known.
+    """
+
+    signal: int
+    address: int | None
+    access: str = ""
+    general_protection: bool = False
+    registers: tuple[int, ...] = ()
+    regions: tuple[Region, ...] = ()
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The answer to the oldest request, encoded."""
 
@@ -73,7 +103,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
         raise kind(self.message, where=self.where, hint=self.hint)
 
 
-Message = Note | Calling | Returned | Done | Failed
+Message = Note | Calling | Returned | Faulted | Done | Failed
 
 
 def write_message(stream: IO[bytes], message: Any) -> None:

@@ -27,6 +27,7 @@ from hatframe.worker.messages import (
     Calling,
     Done,
     Failed,
+    Faulted,
     Message,
     Note,
     Request,
@@ -82,17 +83,32 @@ class Context(Protocol):
     def returned(self) -> None:
         """The code has returned, and the time limit ends before the request does."""
 
+    def faulted(self, fault: Faulted) -> None:
+        """The code made an access that the system refuses, by which this process ends now."""
+
 
 ServiceFactory = Callable[[Context], Service]
 """Makes a service; picklable, to reach another process."""
 
 
 class WorkerEndedError(HatError):
-    """The worker ended, or was killed, while it worked on a request. ``status`` is that of a result."""
+    """The worker ended, or was killed, while it worked on a request. ``status`` is that of a result.
 
-    def __init__(self, message: str, status: str = "crashed", *, where: str = "", hint: str = "") -> None:
+    ``fault`` is what its service reported of the access that ended it, if it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: str = "crashed",
+        *,
+        where: str = "",
+        hint: str = "",
+        fault: Faulted | None = None,
+    ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.status = status
+        self.fault = fault
 
 
 class Worker(Protocol):
@@ -136,6 +152,9 @@ class _LocalContext:
     def returned(self) -> None:
         """See :meth:`calling`."""
 
+    def faulted(self, fault: Faulted) -> None:
+        """Nobody is left to report it to."""
+
 
 class ProcessWorker:
     """A service in a process of its own."""
@@ -146,6 +165,7 @@ class ProcessWorker:
         self._notify = notify
         self._messages: queue.SimpleQueue[Message | HatError | None] = queue.SimpleQueue()
         self._expected: deque[Any] = deque()
+        self._fault: Faulted | None = None
         self._process = subprocess.Popen(
             isolated_python(_CODE),
             # A function can do anything to the files of its process: none is shared with this one.
@@ -184,6 +204,8 @@ class ProcessWorker:
                     limit, end = timeout, monotonic() + timeout + 2 * seconds
                 case Returned():
                     limit, end = START_TIMEOUT, monotonic() + START_TIMEOUT
+                case Faulted():
+                    self._fault = message
                 case Note(text):
                     self._notify(text)
                 case Failed():
@@ -231,7 +253,7 @@ class ProcessWorker:
                 name = signal.Signals(-code).name
             except ValueError:
                 name = f"signal {-code}"
-            return WorkerEndedError(name, "crashed")
+            return WorkerEndedError(name, "crashed", fault=self._fault)
         if sys.platform == "win32" and code >= 0x80000000:
             return WorkerEndedError(f"exception 0x{code:08X}", "crashed")
         return WorkerEndedError(f"called exit({code})", "exited")
@@ -298,6 +320,9 @@ class _RemoteContext:
 
     def returned(self) -> None:
         write_message(self._stream, Returned())
+
+    def faulted(self, fault: Faulted) -> None:
+        write_message(self._stream, fault)
 
 
 class _Pipe(io.FileIO):

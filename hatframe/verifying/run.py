@@ -1,0 +1,345 @@
+"""The verification of packages: each function in a worker, which may crash, and what came of it."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from hatframe import __version__
+from hatframe.backends import Observer
+from hatframe.calling.arguments import argument_bytes, argument_layout
+from hatframe.calling.plans import plan_call
+from hatframe.errors import HatError, PackageError, PluginError, UsageError, listed
+from hatframe.format.model import Function
+from hatframe.outcomes import Finding, Remark, Verification
+from hatframe.packages.package import Package
+from hatframe.results.text import sized_name
+from hatframe.rows import Row, choose, with_sizes
+from hatframe.toolchain.tool import private_folder
+from hatframe.verifying.checks import Problem, place, written_input
+from hatframe.verifying.faults import astray, misaligned
+from hatframe.verifying.inputs import Trial
+from hatframe.verifying.options import VerifyOptions
+from hatframe.verifying.placing import index_at
+from hatframe.verifying.session import Backends, Examine, Repeat, Report, Session, Setup
+from hatframe.verifying.shapes import edge_shapes
+from hatframe.worker.messages import Faulted, Request
+from hatframe.worker.process import ProcessWorker, Worker, WorkerEndedError
+
+# What vector instructions ask for, in the order in which it is tried.
+_ALIGNMENTS = (16, 32, 64)
+
+_MEMORY_FAULTS = {int(signal.SIGSEGV), int(getattr(signal, "SIGBUS", signal.SIGSEGV))}
+
+
+def verify_packages(
+    packages: Sequence[Package],
+    options: VerifyOptions,
+    *,
+    backends: Backends,
+    isolated: bool,
+    observer: Observer,
+) -> Verification:
+    """Verify the chosen functions of packages, in worker processes to which ``backends`` are pickled."""
+    if not 0 <= options.seed < 1 << 63:
+        raise UsageError("seed does not fit in 63 bits")
+    if not isolated:
+        raise PluginError(
+            "functions are verified in a process of their own, which cannot have the plugins of this one",
+            hint="use plugins that can be pickled, or installed ones",
+        )
+    chosen, skipped = choose(packages, options)
+    if not chosen:
+        raise PackageError(
+            f"no function to verify: {listed(list(skipped))} are initialisers or debugging aids",
+            where=listed([str(package.path) for package in packages]),
+        )
+    rows = with_sizes(packages, chosen, options)
+    started = perf_counter()
+    with private_folder() as folder, Verifier(packages, rows, options, backends, observer, folder) as verifier:
+        for index in range(len(rows)):
+            verifier.verify(index)
+    return Verification(
+        hatframe_version=__version__,
+        findings=tuple(verifier.findings),
+        notes=tuple(verifier.notes),
+        functions=tuple(dict.fromkeys(row.function for row in rows)),
+        checks=options.checks,
+        skipped=skipped,
+        seed=options.seed,
+        seconds=perf_counter() - started,
+    )
+
+
+class _SkipRowError(Exception):
+    """Nothing more can be learned of a row."""
+
+
+class Verifier:
+    """Verifies rows one after another, in a worker that it starts again when a function ends it."""
+
+    def __init__(
+        self,
+        packages: Sequence[Package],
+        rows: Sequence[Row],
+        options: VerifyOptions,
+        backends: Backends,
+        observer: Observer,
+        folder: Path,
+    ) -> None:
+        self.findings: list[Finding] = []
+        self.notes: list[Remark] = []
+        self.complete: set[int] = set()
+        """The rows for which nothing was left out."""
+        self._packages = packages
+        self._rows = rows
+        self._options = options
+        self._observer = observer
+        setup = Setup(
+            packages=tuple(tuple(hat.path for hat in package.hat_files if hat.path) for package in packages),
+            rows=tuple(rows),
+            folder=folder,
+        )
+        self._start = functools.partial(
+            ProcessWorker, functools.partial(Session, setup, backends), functools.cache(observer.message), {}
+        )
+        self._worker: Worker | None = None
+        self._ran: set[int] = set()
+
+    def __enter__(self) -> Verifier:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._end_worker()
+
+    def verify(self, row: int) -> None:
+        """Do all checks of a row; what they find is added to the findings."""
+        of_row = self._rows[row]
+        label = sized_name(of_row.function, {**of_row.sizes, **of_row.values})
+        self._observer.function_started(label)
+        try:
+            self._verify(row)
+        except _SkipRowError:
+            pass
+        except UsageError:  # a wrong option is wrong for all rows
+            raise
+        except HatError as error:
+            self._found(row, Trial(row=row), Problem("crash", "", f"it cannot be called: {error}"))
+        self._observer.progress(label, 1.0)
+
+    def _verify(self, row: int) -> None:
+        checks, of_row = set(self._options.checks), self._rows[row]
+        plan = plan_call(self._function(row))
+        trial = Trial(
+            row=row,
+            sizes=of_row.sizes,
+            seed=self._options.seed,
+            guarded=bool(checks & {"bounds", "shapes"}),
+            protected="usage" in checks,
+        )
+        limit = self._options.budget_bytes
+        if limit is not None and argument_bytes(plan, of_row.sizes) > limit:
+            return
+        examine = functools.partial(Examine, save=f"{row}", budget=self._options.budget)
+        trial, report = self._ask(trial, examine)
+        for problem in report.problems:
+            self._found(row, trial, problem)
+        if self._options.budget is None or 2 * report.seconds <= self._options.budget:
+            self.complete.add(row)
+        if report.changes_mode:
+            self._note(row, "changes the floating-point mode, such as whether denormal numbers count as zero")
+        if "determinism" in checks:
+            trial, report = self._ask(trial, Repeat)
+            for problem in report.problems:
+                self._found(row, trial, problem)
+        self._note_needs(row, trial)
+        if "shapes" in checks and not self._options.sizes:
+            self._try_shapes(trial)
+
+    def _try_shapes(self, trial: Trial) -> None:
+        found = len(self.findings)
+        for sizes in edge_shapes(list(self._rows[trial.row].sizes)):
+            shaped = msgspec.structs.replace(trial, sizes=sizes)
+            if trial.index_limit:
+                shaped = msgspec.structs.replace(shaped, index_limit=self._index_limit(shaped))
+            try:
+                shaped, report = self._ask(shaped, Examine, check="shapes")
+            except HatError as error:
+                if isinstance(error, UsageError):
+                    raise
+                continue  # sizes that the type of a parameter or an expression rules out
+            for problem in report.problems:
+                self._found(trial.row, shaped, problem, check="shapes")
+            if len(self.findings) > found:
+                break
+
+    def _ask(self, trial: Trial, make: Any, check: str = "") -> tuple[Trial, Report]:
+        """The report on a trial, and the trial that it is about in the end: one that gives the function what it needs.
+
+        Faults become findings; after the first, the function gets room around its arrays, to learn more of it.
+        """
+        first_fault: WorkerEndedError | None = None
+        while True:
+            try:
+                return trial, self._exchange(trial.row, make(trial))
+            except WorkerEndedError as error:
+                fault, problem = error.fault, self._problem(trial, error)
+                if error.status != "crashed" or fault is None:
+                    self._found(trial.row, trial, problem, check)
+                    raise _SkipRowError from None
+                if fault.general_protection and (
+                    alignment := min((each for each in _ALIGNMENTS if each > trial.alignment), default=0)
+                ):
+                    trial = msgspec.structs.replace(trial, alignment=alignment)
+                    first_fault = first_fault or error
+                    continue
+                if fault.general_protection and first_fault:
+                    problem = self._problem(trial, first_fault)
+                elif self._may_be_index(trial, fault):
+                    trial = msgspec.structs.replace(trial, index_limit=self._index_limit(trial))
+                    first_fault = error
+                    continue
+                self._found(trial.row, trial, problem, check)
+                if check or not trial.guarded:
+                    raise _SkipRowError from None
+                changes = {"protected": False} if problem.check == "usage" else {"guarded": False, "protected": False}
+                if not trial.protected and "guarded" not in changes:
+                    raise _SkipRowError from None
+                trial = msgspec.structs.replace(trial, **changes)
+
+    def _exchange(self, row: int, request: Request) -> Report:
+        """The reply of the worker. A crash without an argument to blame counts only in a worker of its own."""
+        while True:
+            if self._worker is None:
+                self._worker, self._ran = self._start(), set()
+            self._worker.submit(request)
+            try:
+                report: Report = self._worker.result(self._options.timeout)
+            except WorkerEndedError as error:
+                others = self._ran - {row}
+                self._end_worker()
+                clear = error.fault is not None and (astray(error.fault) or error.fault.general_protection)
+                if others and error.status == "crashed" and not clear:
+                    continue
+                raise
+            self._ran.add(row)
+            return report
+
+    def _end_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def _problem(self, trial: Trial, error: WorkerEndedError) -> Problem:
+        """What the end of a worker says of the function that it called."""
+        if error.status == "timeout":
+            return Problem("timeout", "", error.message)
+        fault = error.fault
+        if error.status != "crashed" or fault is None:
+            return Problem("crash", "", f"crashed: {error.message}" if error.status == "crashed" else error.message)
+        if fault.general_protection:
+            names = misaligned(fault, _ALIGNMENTS[-1]) or [""]
+            about = f" of {' or '.join(map(repr, filter(None, names)))}" if any(names) else ""
+            text = f"crashed: a vector access{about} that is misaligned, or an invalid address"
+            return Problem("crash", names[0] if len(names) == 1 else "", text)
+        region = astray(fault)
+        if region is None or fault.address is None:
+            if fault.address is None:
+                return Problem("crash", "", f"crashed: {error.message}")
+            kind = f"{fault.access}s" if fault.access else "uses"
+            text = f"crashed: {kind} memory at 0x{fault.address:x}, near no argument"
+            return Problem("crash", "", text, byte_offset=None)
+        offset = fault.address - region.pointer
+        plan = plan_call(self._function(trial.row))
+        argument = next(argument for argument in plan.arguments if argument.name == region.name)
+        given = {**self._rows[trial.row].values, **trial.sizes}
+        index = index_at(argument_layout(plan, argument, given), argument.element.size, offset)
+        if region.begin <= fault.address < region.end:
+            return Problem("usage", region.name, written_input(region.name, index), index, offset)
+        kind = f"{fault.access}s" if fault.access else "goes"
+        where = place(region.name, region.begin - region.pointer, region.end - region.pointer, offset)
+        return Problem("bounds", region.name, f"{kind} {where}", index, offset)
+
+    def _may_be_index(self, trial: Trial, fault: Faulted) -> bool:
+        """Whether a fault far from any argument may come of random integers that the function uses as indices."""
+        if trial.index_limit or fault.signal not in _MEMORY_FAULTS:
+            return False
+        plan = plan_call(self._function(trial.row))
+        return any(argument.read and argument.is_array and argument.element.is_integer for argument in plan.arguments)
+
+    def _index_limit(self, trial: Trial) -> int:
+        """The number of elements of the shortest array: below it, integers are indices of any."""
+        plan, given = plan_call(self._function(trial.row)), {**self._rows[trial.row].values, **trial.sizes}
+        lengths = [
+            min(argument_layout(plan, argument, given).shape, default=1)
+            for argument in plan.arguments
+            if argument.is_array and not argument.is_scalar
+        ]
+        return max(1, min(lengths, default=1))
+
+    def _note_needs(self, row: int, trial: Trial) -> None:
+        if trial.alignment > 1:
+            self._note(row, f"needs arrays that are aligned to {trial.alignment} bytes")
+        if trial.index_limit:
+            text = f"uses integers as indices: it was called with integers from 0 to {trial.index_limit - 1}"
+            self._note(row, text)
+
+    def _note(self, row: int, message: str) -> None:
+        of_row = self._rows[row]
+        self.notes.append(
+            Remark(function=of_row.function, message=message, sizes=of_row.sizes, hat_file=self._hat_file(row))
+        )
+
+    def _found(self, row: int, trial: Trial, problem: Problem, check: str = "") -> None:
+        """Add a finding, unless its check was not asked for or the same was found before."""
+        name = check or problem.check
+        of_row = self._rows[row]
+        if name not in self._options.checks:
+            return
+        same = (of_row.function, problem.argument, name)
+        if any((finding.function, finding.argument, finding.check) == same for finding in self.findings):
+            return
+        self.findings.append(
+            Finding(
+                function=of_row.function,
+                argument=problem.argument,
+                check=name,
+                message=problem.message,
+                reproduce=self._reproduce(row, trial, name),
+                index=problem.index,
+                byte_offset=problem.byte_offset,
+                sizes=trial.sizes,
+                seed=trial.seed,
+                hat_file=self._hat_file(row),
+            )
+        )
+
+    def _reproduce(self, row: int, trial: Trial, check: str) -> str:
+        """The command that makes the same calls of this function alone."""
+        of_row, options = self._rows[row], self._options
+        words = ["hatframe", "verify", self._source(row), "--functions", of_row.function, "--only", check]
+        if sizes := ",".join(f"{name}={size}" for name, size in trial.sizes.items()):
+            words += ["--size", sizes]
+        for name, value in of_row.values.items():
+            words += ["--value", f"{name}={value}"]
+        words += ["--loader", options.loader] if options.loader else []
+        return shlex.join([*words, "--seed", str(trial.seed)])
+
+    def _source(self, row: int) -> str:
+        """What a command names the package by: an archive, or a .hat file."""
+        unpacked = self._packages[self._rows[row].package].unpacked
+        return str(unpacked.archive) if unpacked else self._hat_file(row)
+
+    def _function(self, row: int) -> Function:
+        return self._packages[self._rows[row].package].functions[self._rows[row].function]
+
+    def _hat_file(self, row: int) -> str:
+        package = self._packages[self._rows[row].package]
+        return package.shown(package.hat_file(self._rows[row].function).path)
