@@ -56,7 +56,7 @@ class PlacedArray:
         page = mmap.PAGESIZE
         before, size = layout.before * dtype.itemsize, layout.bytes(dtype.itemsize)
         room = page if edge is Edge.NEITHER else 0
-        body = _up(size + alignment - 1 + (3 * room), page) or page
+        body = _up(size + alignment - 1 + 3 * room, page) or page
         # The system gives freed addresses again: in memory that begins elsewhere, the array lies in other pages.
         self._low = _up(_GUARD_BYTES, page) + (page if edge is Edge.BEGIN else 0)
         self._high = self._low + body

@@ -194,9 +194,8 @@ class Verifier:
                 if error.status != "crashed" or fault is None:
                     self._found(trial.row, trial, problem, check)
                     raise _SkipRowError from None
-                if fault.general_protection and (
-                    alignment := min((each for each in _ALIGNMENTS if each > trial.alignment), default=0)
-                ):
+                alignment = next((each for each in _ALIGNMENTS if each > trial.alignment), 0)
+                if fault.general_protection and alignment:
                     trial = msgspec.structs.replace(trial, alignment=alignment)
                     first_fault = first_fault or error
                     continue
