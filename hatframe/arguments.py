@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import itertools
 import math
 import os
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hatframe.backends import Sink
 from hatframe.errors import UsageError
-from hatframe.registry import BackendSet
+
+if TYPE_CHECKING:
+    from hatframe.registry import BackendSet
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
@@ -27,6 +27,8 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
 
 def as_flags(flags: str | Sequence[str]) -> tuple[str, ...]:
     """Single flags of a text that is split as by a shell, or of a sequence that is split already."""
+    import shlex
+
     try:
         return tuple(shlex.split(flags) if isinstance(flags, str) else flags)
     except ValueError as error:
@@ -137,6 +139,8 @@ def backend_options(options: Mapping[str, Any], *kinds: BackendSet[Any]) -> dict
     """
     known = {option.key: option for kind in kinds for backend in kind.all() for option in backend.options}
     if unknown := sorted(options.keys() - known):
+        import difflib
+
         close = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"options of backends: {', '.join(sorted(known))}"
         raise UsageError(f"unexpected option {unknown[0]!r}", hint=hint)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import abc
 import copy
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -230,6 +229,8 @@ class BoundFunction(abc.ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.reopen is None:
+            import pickle
+
             raise pickle.PicklingError(f"{self.name} was not bound by a kernel")
         return _bound_again, (self.reopen, self.name)
 

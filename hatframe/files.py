@@ -6,14 +6,10 @@ import contextlib
 import errno
 import functools
 import glob
-import hashlib
 import logging
 import os
-import random
-import shutil
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -59,6 +55,8 @@ def _user_folder(variable: str, kind: str) -> Path:
         folder = Path("~")
     if not (problem := _why_unusable(folder)):
         return folder
+    import tempfile
+
     temporary = Path(tempfile.gettempdir(), f"hatframe-{kind}-{_user()}")
     _warn_once(f"{problem}: using {temporary} for the {kind} of hatframe; {variable} chooses another folder")
     return temporary
@@ -140,6 +138,8 @@ def read_file(path: Path, most: int = MOST_BYTES) -> bytes:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file of any size. Raises :class:`OSError`."""
+    import hashlib
+
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -188,6 +188,8 @@ def _stage(
     path: Path, data: bytes, staged: list[tuple[Path, Path]], owned: contextlib.ExitStack, synced: bool = False
 ) -> None:
     """Write the new content of ``path`` beside it, and record it in ``staged`` before its first byte."""
+    import tempfile
+
     _remove_abandoned(path)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".tmp")
     temporary = Path(name)
@@ -228,6 +230,9 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
 
     ``folder`` must not exist, or be empty. Raises :class:`OSError`.
     """
+    import shutil
+    import tempfile
+
     _remove_abandoned(folder)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:64]}.", suffix=".tmp"))
     try:
@@ -247,6 +252,9 @@ def remove_tree(folder: Path) -> None:
 
     Raises :class:`OSError`.
     """
+    import shutil
+    import tempfile
+
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:64]}.", suffix=".tmp"))
     try:
         with contextlib.suppress(FileNotFoundError):
@@ -277,6 +285,7 @@ def _remove_abandoned(path: Path) -> None:
     if sys.platform == "win32":
         return
     import fcntl
+    import shutil
 
     for left in path.parent.glob(f".{glob.escape(path.name[:64])}.????????.tmp"):
         with contextlib.suppress(OSError):  # its owner lives, or it is gone
@@ -325,6 +334,8 @@ def locked(path: Path, timeout: float = 60.0) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked_folder(folder: Path, timeout: float) -> Iterator[None]:
+    import random
+
     deadline = time.monotonic() + timeout
     with contextlib.ExitStack() as stack:
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-import pickle
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from hatframe.machine import Machine, Platform
 from hatframe.outcomes import Built, Converted, Deviation, Packed, Verification
 from hatframe.packages.package import Package, protect_unpacked, read_package, read_packages, same_library
 from hatframe.packages.pairing import check_libraries
-from hatframe.registry import portable, restored
 from hatframe.results.compared import Comparison
 from hatframe.results.model import ResultsDocument
 from hatframe.selection import BackendSelection, RunBackends
@@ -63,6 +61,8 @@ class Kernel(BackendSelection):
         # Another process makes the same kernel of the same plugins.
         if self is default_kernel():
             return default_kernel, ()
+        from hatframe.registry import portable
+
         return _kernel_of, ([portable(plugin) for plugin in self._plugins], self._entry_points, self._disabled)
 
     def load(
@@ -838,6 +838,8 @@ class Kernel(BackendSelection):
 
     def _is_portable(self) -> bool:
         """Whether another process can make the same kernel."""
+        import pickle
+
         try:
             pickle.dumps(self)
         except (pickle.PicklingError, AttributeError, TypeError):
@@ -855,6 +857,8 @@ def _sources(package: Package) -> list[Path]:
 def _kernel_of(
     plugins: Sequence[tuple[bytes | str, list[str]]], entry_points: bool, disabled: Collection[str]
 ) -> Kernel:
+    from hatframe.registry import restored
+
     return Kernel(itertools.starmap(restored, plugins), entry_points=entry_points, disabled=disabled)
 
 

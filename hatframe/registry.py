@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
+import functools
 import importlib.metadata
 import importlib.util
 import itertools
 import os
-import pickle
 import sys
 import types
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import pluggy
@@ -64,8 +63,10 @@ class Registry:
         by_environment = map(str.strip, os.environ.get(DISABLE_VARIABLE, "").split(","))
         disabled = {*disabled, *filter(None, by_environment)}
         if entry_points:
+            # One distribution may have many plugins, and each look at its metadata parses them.
+            described = functools.cache(_describe)
             for entry in importlib.metadata.entry_points(group=GROUP):
-                self._add_entry_point(entry, disabled)
+                self._add_entry_point(entry, described(entry.dist), disabled)
         for plugin in plugins:
             name = getattr(plugin, "__name__", None) or type(plugin).__name__
             self._register(plugin, PluginReport(name=name))
@@ -118,14 +119,14 @@ class Registry:
                 self._raised(plugin, "hatframe_commands", error)
                 undo()
 
-    def _add_entry_point(self, entry: importlib.metadata.EntryPoint, disabled: Collection[str]) -> None:
-        distribution = entry.dist
-        owner, version = (distribution.name, distribution.version) if distribution else ("", "")
-        report = PluginReport(name=entry.name, distribution=owner, version=version)
-        if entry.name in disabled or owner in disabled:
+    def _add_entry_point(
+        self, entry: importlib.metadata.EntryPoint, owner: _Distribution, disabled: Collection[str]
+    ) -> None:
+        report = PluginReport(name=entry.name, distribution=owner.name, version=owner.version)
+        if entry.name in disabled or owner.name in disabled:
             self._report(report, status="disabled", reason="disabled by the user")
-        elif distribution and (reason := _incompatibility(distribution)):
-            self._report(report, status="failed", reason=reason)
+        elif owner.incompatibility:
+            self._report(report, status="failed", reason=owner.incompatibility)
         else:
             try:
                 plugin = entry.load()
@@ -210,6 +211,8 @@ class BackendSet(Generic[BackendT]):
         """The backend of that name; raises :class:`PluginError` if it is unknown, ambiguous or unavailable."""
         entries = self._named(name)
         if not entries:
+            import difflib
+
             close = difflib.get_close_matches(name, self.names, n=1)
             hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(self.names) or 'none'}"
             raise PluginError(f"unknown {self.kind} {name!r}", hint=hint)
@@ -291,13 +294,27 @@ def _availability(backend: Backend) -> Availability:
         return Availability(False, f"its availability() raised {_cause(error)}")
 
 
-def _incompatibility(distribution: importlib.metadata.Distribution) -> str:
+class _Distribution(NamedTuple):
+    name: str = ""
+    version: str = ""
+    incompatibility: str = ""
+
+
+def _describe(distribution: importlib.metadata.Distribution | None) -> _Distribution:
+    if distribution is None:
+        return _Distribution()
+    metadata = distribution.metadata
+    name = metadata["Name"]
+    # hatframe's own plugins are of this version.
+    incompatibility = _incompatibility(distribution.requires or ()) if name != "hatframe" else ""
+    return _Distribution(name, metadata["Version"], incompatibility)
+
+
+def _incompatibility(requires: Iterable[str]) -> str:
     """Why a distribution does not support this version of hatframe, by its ``Requires-Dist``, or an empty string."""
-    if distribution.name == "hatframe":
-        return ""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    for text in distribution.requires or ():
+    for text in requires:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
@@ -320,6 +337,8 @@ def _cause(error: BaseException) -> str:
 
 def portable(plugin: Any) -> tuple[bytes | str, list[str]]:
     """A given plugin as another process can restore it: the name of a module, or a pickle, and the folders of both."""
+    import pickle
+
     home = plugin.__name__ if isinstance(plugin, types.ModuleType) else type(plugin).__module__
     try:
         importable = home != "__main__" and importlib.util.find_spec(home) is not None
@@ -336,6 +355,8 @@ def portable(plugin: Any) -> tuple[bytes | str, list[str]]:
 
 def restored(plugin: bytes | str, folders: Iterable[str]) -> Any:
     """The plugin that :func:`portable` was called with."""
+    import pickle
+
     # The user gave it, so its folder may be the current one, which other processes leave out.
     sys.path += [folder for folder in folders if folder not in sys.path]
     return importlib.import_module(plugin) if isinstance(plugin, str) else pickle.loads(plugin)

@@ -12,11 +12,11 @@ from hatframe.calling.loaded import LoadedPackage
 from hatframe.errors import PluginError
 from hatframe.machine import Machine, Platform
 from hatframe.packages.package import Package
-from hatframe.registry import Registry
 
 if TYPE_CHECKING:
     from hatframe.bench.options import BenchOptions
     from hatframe.kernel import Kernel
+    from hatframe.registry import Registry
     from hatframe.verifying.options import VerifyOptions
 
 _log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ class BackendSelection:
     @cached_property
     def registry(self) -> Registry:
         """The plugins, and their backends by kind."""
+        from hatframe.registry import Registry
+
         return Registry(self._plugins, entry_points=self._entry_points, disabled=self._disabled)
 
     @cached_property

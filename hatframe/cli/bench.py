@@ -11,7 +11,6 @@ import typer
 from hatframe.cli.common import kernel_of, log, log_failures, print_json
 from hatframe.cli.completion import complete_backends
 from hatframe.cli.options import Functions, MaxTime, Packages, Size, Value
-from hatframe.cli.progress import Progress
 from hatframe.errors import SinkError
 
 _selection, _duration, _inputs, _output, _machine = (
@@ -184,6 +183,8 @@ def bench(
         hatframe bench pkg.hat --loader cffi --sink csv
         hatframe bench . --functions "gemm_*" --sink csv --sink json=run.json
     """
+    from hatframe.cli.progress import Progress
+
     for name, given in (("--cpp", cpp), ("--working-dir", working_dir is not None)):
         if given:
             log.info(f"{name} has no effect: hatframe keeps what it compiles in its cache")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hatframe import files
 from hatframe.cli.common import log, print_json, print_table, show, show_line
+from hatframe.cli.help import Group
 from hatframe.cli.options import Json
 from hatframe.cli.probe import size_text
-from hatframe.packages.store import Bucket, Entry, buckets, clear, kept
+
+if TYPE_CHECKING:
+    from hatframe.packages.store import Bucket, Entry
+
+HELP = "List or clear what hatframe keeps."
 
 _DAY = 86400.0
 _AGES = ((2 * _DAY, _DAY, "days"), (2 * 3600.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
@@ -25,7 +30,9 @@ def in_terminal() -> bool:
 
 def commands() -> typer.Typer:
     """The application of ``hatframe cache``, with a command for each action."""
-    app = typer.Typer(no_args_is_help=True, help="List or clear what hatframe keeps.")
+    app = typer.Typer(
+        name="cache", cls=Group, help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None
+    )
     app.command("list")(list_kept)
     app.command("clear")(clear_kept)
     return app
@@ -39,6 +46,8 @@ def list_kept(json: Json = False) -> None:
     sink could not write, lie in the state folder (HATFRAME_STATE_DIR). In a pipe, each kind
     is a line of tab-separated values, in bytes and seconds.
     """
+    from hatframe.packages.store import kept
+
     kinds = _registered()
     found = kept()
     if json:
@@ -81,6 +90,8 @@ def clear_kept(
 
         hatframe cache clear libraries packages --older-than 30
     """
+    from hatframe.packages.store import clear
+
     _registered()
     cleared = clear(kinds or (), older_than * _DAY)
     reasons: dict[tuple[str, str], list[Entry]] = {}
@@ -104,6 +115,7 @@ def _registered() -> list[Bucket]:
     import hatframe.calling.timers
     import hatframe.converting.cached
     import hatframe.packages.unpacking  # noqa: F401
+    from hatframe.packages.store import buckets
 
     return buckets()
 

@@ -81,7 +81,8 @@ def disabled_plugins(tables: Sequence[Table]) -> list[str]:
 def defaults(command: Any, tables: Sequence[Table]) -> dict[str, Any]:
     """What click takes as the ``default_map`` of ``command``; a :class:`UsageError` for a key that it does not have."""
     children = getattr(command, "commands", {})
-    found = {name: defaults(child, [table.child(name) for table in tables]) for name, child in children.items()}
+    named = (name for name in children if any(name in table.values for table in tables))
+    found = {name: defaults(children[name], [table.child(name) for table in tables]) for name in named}
     options = dict(_options(command))
     for table in tables:
         for key, value in table.values.items():

@@ -68,6 +68,10 @@ class Command(_Help, TyperCommand):
 class Group(_Help, TyperGroup):
     """A group of commands."""
 
+    def shown(self, context: Any, name: str) -> Any:
+        """What the help shows of a command: an object with ``help``, ``short_help`` and ``hidden``."""
+        return self.get_command(context, name)
+
 
 def _origin(context: Any, parameter: Any) -> str:
     """Where a value that is not from the command line comes from, for its error."""
@@ -94,9 +98,9 @@ def _panels(command: Any, context: typer.Context) -> dict[str, list[tuple[str, s
         panel = getattr(parameter, "rich_help_panel", None) or "Options"
         rows = common if "--help" in parameter.opts or panel == GLOBAL_PANEL else panels.setdefault(panel, [])
         rows.append((_names(parameter), _description(parameter, context)))
-    if isinstance(command, TyperGroup):
+    if isinstance(command, Group):
         for name in command.list_commands(context):
-            child = command.get_command(context, name)
+            child = command.shown(context, name)
             if child is not None and not child.hidden:
                 panels["Commands"].append((name, _summary(child.short_help or child.help or "")))
     panels[GLOBAL_PANEL] = common

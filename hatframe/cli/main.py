@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 import typer.main
@@ -32,12 +34,16 @@ from hatframe.cli import (
     validate,
     verify,
 )
+from hatframe.cli.commands import Definition, definition, group_of
 from hatframe.cli.common import TerminatedError, log
 from hatframe.cli.configuration import NO_CONFIG_VARIABLE, defaults, disabled_plugins, find_tables
 from hatframe.cli.help import Command, Group
 from hatframe.cli.options import Reporting, with_backend_options, with_global_options
 from hatframe.errors import HatError, UsageError, system_errors_named
 from hatframe.kernel import Kernel
+
+if TYPE_CHECKING:
+    from hatframe.registry import BackendSet
 
 HELP = """Load, check, benchmark and convert HAT packages: compiled C functions that carry their own metadata.
 
@@ -54,7 +60,7 @@ def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer
     reporting = reporting or Reporting()
     app = typer.Typer(
         name="hatframe",
-        cls=Group,
+        cls=group_of(_definitions(kernel, reporting)),
         help=HELP,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -86,8 +92,15 @@ def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer
         pass
 
     app.callback()(with_global_options(options, reporting))
+    _add_plugin_commands(app, kernel)
+    _finish(app, reporting)
+    return app
+
+
+def _definitions(kernel: Kernel, reporting: Reporting) -> dict[str, Definition]:
+    """The commands of hatframe, with the kinds of backends whose options they have."""
     found = kernel.registry
-    for command, kinds in (
+    commands: tuple[tuple[Callable[..., Any], tuple[BackendSet[Any], ...]], ...] = (
         (bench.bench, (found.loaders, found.sinks, found.meters)),
         (compare.compare, (found.loaders, found.meters)),
         (show.show, ()),
@@ -102,12 +115,25 @@ def build_app(kernel: Kernel, reporting: Reporting | None = None) -> typer.Typer
         (schema.schema, ()),
         (probe.probe, (found.probes,)),
         (plugins.plugins, ()),
-    ):
-        app.command(command.__name__.replace("_", "-"))(with_backend_options(command, kinds))
-    app.add_typer(cache.commands(), name="cache")
-    _add_plugin_commands(app, kernel)
-    _finish(app, reporting)
-    return app
+    )
+
+    def made(command: Callable[..., Any], kinds: tuple[BackendSet[Any], ...]) -> Any:
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(_name(command))(with_backend_options(command, kinds))
+        return finished(app)
+
+    def finished(app: typer.Typer) -> Any:
+        _finish(app, reporting)
+        return typer.main.get_command(app)
+
+    return {
+        **{_name(command): definition(command, functools.partial(made, command, kinds)) for command, kinds in commands},
+        "cache": Definition(cache.HELP, lambda: finished(cache.commands())),
+    }
+
+
+def _name(command: Callable[..., Any]) -> str:
+    return command.__name__.replace("_", "-")
 
 
 def _finish(app: typer.Typer, reporting: Reporting) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from hatframe.cli.common import print_json
-from hatframe.format.schema import json_schema, schema_text
 
 
 def schema(
@@ -21,6 +20,8 @@ def schema(
 
         hatframe schema --json > hat.schema.json
     """
+    from hatframe.format.schema import json_schema, schema_text
+
     if json:
         print_json(json_schema())
     else:

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from hatframe import __version__
 from hatframe.backends import Linker
 from hatframe.binary.libraries import LibraryFile, LibraryKind, content_digest, identify, import_target
-from hatframe.converting.linking import link
 from hatframe.converting.plan import LinkPlan, package_library, plan_link
 from hatframe.errors import CompileError, LinkError, PackageError, TargetError
 from hatframe.machine import Platform
@@ -18,7 +17,6 @@ from hatframe.packages.confinement import confined
 from hatframe.packages.dependencies import UNTRUSTED, Trust
 from hatframe.packages.package import Package
 from hatframe.packages.store import KEY, Bucket, cached_file
-from hatframe.toolchain.tool import TIME_LIMIT, private_folder
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +37,9 @@ def cached_dynamic_library(
         _check_host(library)
     if library.kind is LibraryKind.DYNAMIC:
         return library.path
+    from hatframe.converting.linking import link
+    from hatframe.toolchain.tool import TIME_LIMIT, private_folder
+
     plan = plan_link(package, trust=trust)
     chosen = linker()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -158,6 +157,8 @@ class Package:
         return asked[times.index(min(times))].function
 
     def _unknown(self, name: str) -> UnknownFunctionError:
+        import difflib
+
         if close := difflib.get_close_matches(name, self.functions, n=3, cutoff=0.5):
             hint = f"did you mean {listed(close)}?"
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +21,8 @@ HINT = (
 
 def digests(libraries: Mapping[str, bytes]) -> dict[str, dict[str, str]]:
     """The ``dependencies.auxiliary`` of a .hat file that is written with library files of these contents."""
+    import hashlib
+
     return {KEY: {name: hashlib.sha256(content).hexdigest() for name, content in libraries.items()}}
 
 

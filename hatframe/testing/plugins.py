@@ -78,7 +78,8 @@ def _check_import(contract: Contract, module: types.ModuleType) -> None:
 
 
 def _check_command_line(contract: Contract, kernel: Kernel) -> None:
-    own = _command_line(Kernel(entry_points=False))[0].commands["bench"].params
+    commands = _command_line(Kernel(entry_points=False))[0].commands
+    own = commands["bench"].params
     names = {parameter.name for parameter in own}
     spellings = {spelling for parameter in own for spelling in parameter.opts}
     for option in (option for kind in kernel.registry.kinds for backend in kind.all() for option in backend.options):
@@ -86,11 +87,13 @@ def _check_command_line(contract: Contract, kernel: Kernel) -> None:
         contract.require(not taken, "its options differ from those that hatframe bench has already", ", ".join(taken))
     command, added = contract.works("its commands can be added", _command_line, kernel)
     names_shown = ", ".join(command.commands)
-    contract.require(len(command.commands) == added, "no command of it has the name of another", names_shown)
+    contract.require(
+        len(command.commands) == len(commands) + added, "no command of it has the name of another", names_shown
+    )
 
 
 def _command_line(kernel: Kernel) -> tuple[Any, int]:
-    """The command line over ``kernel``, and how many commands were added to it."""
+    """The command line over ``kernel``, and how many commands its plugins added."""
     import typer.main
 
     from hatframe.cli.main import build_app

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -144,6 +143,8 @@ def private_folder() -> Iterator[Path]:
 
     It is removed also if SIGTERM or SIGHUP ends this process; after SIGKILL, the next process that makes one does it.
     """
+    import tempfile
+
     _remove_abandoned(Path(tempfile.gettempdir()))
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ending_after())

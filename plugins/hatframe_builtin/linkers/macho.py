@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from hatframe.plugin import LinkError, SharedLibrary, extract_objects, identify, library_content, slices
+from hatframe.plugin import LinkError, SharedLibrary
 
 # Of Apple's mach-o/loader.h and mach-o/nlist.h, for 64 bits.
 _MAGIC = b"\xcf\xfa\xed\xfe"
@@ -20,6 +20,8 @@ _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 
 def with_hidden_symbols(library: SharedLibrary, folder: Path) -> SharedLibrary:
     """The library with copies of its objects in ``folder``, in which all symbols but the exports are hidden."""
+    from hatframe.plugin import extract_objects, identify, library_content
+
     objects = list(library.objects)
     for index, archive in enumerate(library.archives):
         taken_apart = folder / f"archive{index}"
@@ -69,6 +71,8 @@ def _symbol_tables(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _thin(path: Path, library: SharedLibrary, folder: Path) -> Path:
+    from hatframe.plugin import library_content, slices
+
     with library_content(path) as data:
         part = next((part for part in slices(data) if part.architecture == library.platform.architecture), None)
     if part is None:

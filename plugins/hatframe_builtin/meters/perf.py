@@ -6,7 +6,6 @@ counters, and containers and ``/proc/sys/kernel/perf_event_paranoid`` may forbid
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import struct
@@ -128,6 +127,8 @@ def _open(number: int, event: Event, leader: int) -> int:
     kind, config = event
     flags = _INHERIT | _EXCLUDE_KERNEL | _EXCLUDE_HYPERVISOR | (_DISABLED if leader < 0 else 0)
     attributes = _ATTRIBUTES.pack(kind, _ATTRIBUTES.size, config, 0, 0, _PERF_FORMAT_TOTAL_TIMES, flags, 0, 0, 0)
+    import ctypes
+
     system_call = ctypes.CDLL(None).syscall
     system_call.restype = ctypes.c_long
     this_process, any_cpu = 0, -1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 
 from hatframe.plugin import SinkError
@@ -27,6 +26,8 @@ def check_file(path: Path) -> None:
 
 def check_replaceable(path: Path) -> None:
     """As :func:`check_file`, for a file that is replaced atomically, which writes to its folder too."""
+    import tempfile
+
     check_file(path)
     try:
         with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):

@@ -6,7 +6,6 @@ The format is that of ``--benchmark_format=json`` (``src/json_reporter.cc`` of G
 from __future__ import annotations
 
 import functools
-import json
 import math
 import platform
 import re
@@ -15,16 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hatframe import hookimpl
-from hatframe.plugin import (
-    FunctionResult,
-    Machine,
-    Option,
-    ResultsDocument,
-    RunInfo,
-    Sink,
-    SinkRun,
-    short_names,
-)
+from hatframe.plugin import FunctionResult, Machine, Option, ResultsDocument, RunInfo, Sink, SinkRun
 from hatframe_builtin.sinks.checks import check_kind
 from hatframe_builtin.sinks.documents import DocumentRun
 
@@ -64,6 +54,10 @@ class GoogleBenchmarkSink(Sink):
 
 
 def _encode(document: ResultsDocument, entries: str) -> bytes:
+    import json
+
+    from hatframe.plugin import short_names
+
     benchmarks: list[dict[str, Any]] = []
     families: dict[str, int] = {}
     instances: dict[str, int] = {}

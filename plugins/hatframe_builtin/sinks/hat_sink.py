@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from hatframe.plugin import (
     SinkRun,
     UsageError,
     pairs_text,
-    store_in_auxiliary,
 )
 from hatframe_builtin.sinks.checks import check_replaceable
 
@@ -87,6 +85,8 @@ class _HatRun(SinkRun):
         """All results are stored at the end: one edit of each file."""
 
     def close(self, document: ResultsDocument) -> str:
+        from hatframe.plugin import store_in_auxiliary
+
         by_file: dict[str, dict[str, list[FunctionResult]]] = {}
         for result in document.results:
             if result.statistics:
@@ -124,6 +124,8 @@ class _HatRun(SinkRun):
 
 def _has_changed(package: PackageInfo) -> bool:
     """Whether the library is not the one that was measured: its results would be those of former code."""
+    import hashlib
+
     library = Path(package.library)
     return (
         bool(package.sha256)

@@ -5,16 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hatframe import hookimpl
-from hatframe.plugin import (
-    HatError,
-    Option,
-    RunInfo,
-    Sink,
-    SinkError,
-    SinkRun,
-    encode_results,
-    read_results,
-)
+from hatframe.plugin import HatError, Option, RunInfo, Sink, SinkError, SinkRun
 from hatframe_builtin.sinks.checks import check_replaceable
 from hatframe_builtin.sinks.documents import DocumentRun
 
@@ -31,6 +22,8 @@ class JsonSink(Sink):
     options = (Option(names=("--overwrite",), help="Replace a results document that another run wrote.", flag=True),)
 
     def open(self, run: RunInfo, path: Path | None) -> SinkRun:
+        from hatframe.plugin import encode_results, read_results
+
         path = path or Path("results.json")
         check_replaceable(path)
         if path.exists() and path.stat().st_size:
