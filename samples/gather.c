@@ -4,6 +4,7 @@
 /* y[i] = x[index[i]]
  * @param[out] y the elements of x, in the order of index
  * @hat index in 0..m
+ * @hat reference y = x[index]
  */
 void gather(int n, int m, const float x[m], const int32_t index[n], float y[n]) {
     for (int i = 0; i < n; i++) y[i] = x[index[i]];
@@ -29,6 +30,7 @@ void csr_product(int rows, int columns, int elements, const int32_t start[rows +
 /* Replaces each byte by its entry in a table, as substitutions and corrections of colours do.
  * @param[out] y the bytes replaced
  * @hat table permutation
+ * @hat reference y = table[x]
  */
 void look_up(int n, const uint8_t x[n], const uint8_t table[256], uint8_t y[n]) {
     for (int i = 0; i < n; i++) y[i] = table[x[i]];

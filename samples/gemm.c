@@ -15,6 +15,7 @@ enum { N = 256, TILE = 32, ROWS = 4, COLUMNS = 32 };
  * @param b the right factor
  * @param c the matrix to which the product is added
  * @hat flops: 2*N*N*N
+ * @hat reference c = c + a @ b
  */
 void gemm_naive(const float a[N][N], const float b[N][N], float c[N][N]) {
     for (int i = 0; i < N; i++)
@@ -27,6 +28,7 @@ void gemm_naive(const float a[N][N], const float b[N][N], float c[N][N]) {
 
 /* The inner loop goes along the rows of B and C, so the compiler can use vector instructions.
  * @hat flops: 2*N*N*N
+ * @hat reference c = c + a @ b
  */
 void gemm_reordered(const float a[restrict N][N], const float b[restrict N][N], float c[restrict N][N]) {
     for (int i = 0; i < N; i++)
@@ -38,6 +40,7 @@ void gemm_reordered(const float a[restrict N][N], const float b[restrict N][N], 
 
 /* The same, in tiles that fit into the first-level cache.
  * @hat flops: 2*N*N*N
+ * @hat reference c = c + a @ b
  */
 void gemm_tiled(const float a[restrict N][N], const float b[restrict N][N], float c[restrict N][N]) {
     for (int ii = 0; ii < N; ii += TILE)
@@ -51,6 +54,7 @@ void gemm_tiled(const float a[restrict N][N], const float b[restrict N][N], floa
 
 /* Small blocks of C stay in registers during the sums over rows of A and columns of B.
  * @hat flops: 2*N*N*N
+ * @hat reference c = c + a @ b
  */
 void gemm_registers(const float a[restrict N][N], const float b[restrict N][N], float c[restrict N][N]) {
     for (int j = 0; j < N; j += COLUMNS)

@@ -7,6 +7,7 @@
  * @param x the vector
  * @param[out] y the product
  * @hat flops: 2*m*n
+ * @hat reference y = a @ x
  */
 void gemv_rows(int m, int n, const float a[m][n], const float x[n], float y[m]) {
     for (int i = 0; i < m; i++) {
@@ -19,6 +20,7 @@ void gemv_rows(int m, int n, const float a[m][n], const float x[n], float y[m]) 
 /* Four rows at once, so that each element of x is loaded once for all four.
  * @param[out] y the product
  * @hat flops: 2*m*n
+ * @hat reference y = a @ x
  */
 void gemv_four_rows(int m, int n, const float a[m][n], const float x[n], float y[m]) {
     int i = 0;

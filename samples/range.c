@@ -6,7 +6,8 @@
  * @hat limit input example 1000
  * @hat delta input example 1
  * @hat count output
- * @hat output[count] output */
+ * @hat output[count] output
+ * @hat reference output = arange(start, limit, delta); count = size(arange(start, limit, delta)) */
 void Range(const int32_t *start, const int32_t *limit, const int32_t *delta, uint32_t *count, int32_t **output) {
     const int64_t span = (int64_t)*limit - *start;
     *count = span > 0 ? (uint32_t)((span + *delta - 1) / *delta) : 0;

@@ -5,6 +5,7 @@
  * @param x the numbers
  * @return their sum
  * @hat flops: n
+ * @hat reference return = sum(x)
  */
 double sum_in_order(int n, const double x[n]) {
     double sum = 0;
@@ -16,6 +17,7 @@ enum { LANES = 32 };
 
 /* Many partial sums, which the compiler keeps in vector registers.
  * @hat flops: n
+ * @hat reference return = sum(x)
  */
 double sum_in_lanes(int n, const double x[n]) {
     double lanes[LANES] = {0}, sum = 0;
@@ -29,6 +31,7 @@ double sum_in_lanes(int n, const double x[n]) {
 
 /* Recursive halving, with a rounding error that grows only with the logarithm of n.
  * @hat flops: n
+ * @hat reference return = sum(x)
  */
 double sum_in_halves(int n, const double x[n]) {
     if (n <= 256) return sum_in_lanes(n, x);

@@ -9,6 +9,7 @@
  * @param found the elements found, in order; allocated by the function, freed by the caller
  * @hat count output
  * @hat found[count] output
+ * @hat reference found = x[x > threshold]; count = sum(x > threshold)
  */
 void select_counting(int n, const float x[n], float threshold, int *count, float **found) {
     *count = 0;
@@ -25,6 +26,7 @@ void select_counting(int n, const float x[n], float threshold, int *count, float
 /* Reads the numbers once, and allocates the memory that all of them would need.
  * @hat count output
  * @hat found[count] output
+ * @hat reference found = x[x > threshold]; count = sum(x > threshold)
  */
 void select_at_once(int n, const float x[n], float threshold, int *count, float **found) {
     *count = 0;

@@ -5,7 +5,8 @@ static void swap(int *a, int *b) {
 }
 
 /** Sorts n numbers in place, by quicksort; small parts by insertion.
- * @hat n example 1000 */
+ * @hat n example 1000
+ * @hat reference numbers = sort(numbers) */
 void sort(int n, int numbers[n]) {
     while (n > 16) {
         swap(&numbers[n / 2], &numbers[n - 1]);

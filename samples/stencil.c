@@ -9,6 +9,8 @@ static float mean(const float in[ROWS][COLUMNS], int i, int j) {
  * @param in the temperatures before
  * @param out the temperatures after; the border stays unchanged
  * @hat flops: 5*(ROWS - 2)*(COLUMNS - 2)
+ * @hat reference inner = in_[1:-1, 1:-1] + in_[:-2, 1:-1] + in_[2:, 1:-1] + in_[1:-1, :-2] + in_[1:-1, 2:]
+ * @hat reference out[1:-1, 1:-1] = 0.2 * inner
  */
 void stencil_rows(const float in[restrict ROWS][COLUMNS], float out[restrict ROWS][COLUMNS]) {
     for (int i = 1; i < ROWS - 1; i++)
@@ -17,6 +19,7 @@ void stencil_rows(const float in[restrict ROWS][COLUMNS], float out[restrict ROW
 
 /* By blocks of columns, so that three rows of a block fit into the first-level cache.
  * @hat flops: 5*(ROWS - 2)*(COLUMNS - 2)
+ * @hat same as stencil_rows
  */
 void stencil_blocks(const float in[restrict ROWS][COLUMNS], float out[restrict ROWS][COLUMNS]) {
     for (int jj = 1; jj < COLUMNS - 1; jj += BLOCK)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hatframe.backends import Linker, SharedLibrary
 from hatframe.binary.libraries import LibraryKind, identify
+from hatframe.building.comments import fail
 from hatframe.building.compiling import Compiler, check_flags, check_sources, with_absolute_paths
 from hatframe.building.describing import FunctionDefinition, ParsedSource, combine, package_description
 from hatframe.building.metadata import built_document, reference_table, target_table
@@ -16,10 +17,11 @@ from hatframe.converting.conversion import check_not_inputs, output_hat, write_p
 from hatframe.converting.linking import link_checked, run_folders
 from hatframe.converting.to_dynamic import dynamic_names
 from hatframe.converting.to_static import objects_of
-from hatframe.errors import FormatError, HatError, LinkError, PackageError, UsageError
+from hatframe.errors import FormatError, HatError, LinkError, PackageError, UsageError, listed
 from hatframe.format.names import matching
 from hatframe.format.reading import read_hat
 from hatframe.format.rendering import render_hat
+from hatframe.format.signatures import unnamed_signature
 from hatframe.machine import Platform
 from hatframe.outcomes import Built, Converted, UnsupportedFunction
 from hatframe.packages.dependencies import KNOWN_FLAGS, Trust, read_dependency, statically_linked
@@ -61,6 +63,7 @@ def build(
     parsed = job.map(compiler.parse, sources)
     contents = combine(parsed)
     definitions, unsupported = _select(contents, functions)
+    _check_same_as(definitions)
     if strict and unsupported:
         reasons = "; ".join(f"{each.name} ({each.file}:{each.line}): {each.reason}" for each in unsupported)
         hint = "describe them in comments, or leave them out on purpose with @hat skip"
@@ -182,6 +185,22 @@ def _select(
         [definition for name, definition in supported.items() if name in selected],
         tuple(function for name, function in unsupported.items() if name in left_out),
     )
+
+
+def _check_same_as(definitions: Sequence[FunctionDefinition]) -> None:
+    """Check that each ``@hat same as`` names another function of the package, with the same parameters."""
+    functions = {each.function.name: each.function for each in definitions}
+    for definition in definitions:
+        function, line = definition.function, definition.same_as
+        other = functions.get(line.value) if line else None
+        if line is None:
+            continue
+        if other is None or other is function:
+            others = listed([name for name in functions if name != function.name])
+            problem = f"{line.value!r} is not another function of the package"
+            fail(problem, line.place, f"name one of {others}" if others else "remove this line")
+        if unnamed_signature(function) != unnamed_signature(other):
+            fail(f"{function.name} and {other.name} have different parameters", line.place, "correct one of them")
 
 
 def _library_names(first_object: Path, stem: str, static: bool, platform: Platform) -> list[str]:

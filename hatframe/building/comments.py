@@ -67,6 +67,8 @@ class Annotations(msgspec.Struct, kw_only=True):
     parameters: dict[str, ParameterAnnotation] = {}
     flops: Annotation | None = None
     group: Annotation | None = None
+    reference: list[Annotation] = []
+    same_as: Annotation | None = None
     skip: Place | None = None
     package: list[tuple[str, Annotation]] = []
 
@@ -74,7 +76,7 @@ class Annotations(msgspec.Struct, kw_only=True):
     def of_function(self) -> Place | None:
         """The first ``@hat`` line about a function."""
         places = [annotation.place for annotation in self.parameters.values()]
-        places += [keyed.place for keyed in (self.flops, self.group) if keyed]
+        places += [keyed.place for keyed in (self.flops, self.group, self.same_as, *self.reference) if keyed]
         return min(places + ([self.skip] if self.skip else []), default=None)
 
 
@@ -90,6 +92,13 @@ _OPENING = re.compile(r"^\s*(?:/{2,}!?|/?\*+!?)?<?")
 _STAR = re.compile(r"^\s*(?:\*+(?=\s|$)|\*(?!\*))")
 _RULE = re.compile(r"[\s*/=\-#~_+]*")
 _HAT = re.compile(r"@hat(?!\w)(?P<rest>.*)", re.DOTALL)
+# A parameter may have the name `reference`: then a usage or a layout follows.
+_OF_PARAMETER = (
+    r"(?:(?:input|output|input_output|row-major|column-major|normal|sorted|distinct|permutation|in)\b\s*(?:\w|$)"
+    r"|strides\s*\[|(?:offset|example|uniform)\s+[\d(-])"
+)
+_REFERENCE = re.compile(rf"reference\s*:?\s+(?P<statement>(?!{_OF_PARAMETER}).*)")
+_SAME_AS = re.compile(r"same\s+as\b\s*:?\s*(?P<name>.*)")
 _HAT_INSIDE = re.compile(r"\s@hat\s+\w")
 _BLOCK_WORDS = (
     "brief|short|details|param|tparam|returns?|result|retval|note|see|sa|warning|attention|remarks?|todo|pre|post"
@@ -201,6 +210,14 @@ class _Reader:
         keyed = re.fullmatch(r"(?P<key>[A-Za-z_][\w-]*)\s*:\s*(?P<value>.*)", text, re.DOTALL)
         if text == "skip":
             self._found.skip = place
+        elif reference := _REFERENCE.fullmatch(text):
+            self._found.reference.append(Annotation(reference["statement"], place))
+        elif same_as := _SAME_AS.fullmatch(text):
+            if not same_as["name"].isidentifier():
+                fail("missing name of a function after `@hat same as`", place, "write `@hat same as gemm_naive`")
+            if first := self._found.same_as:
+                fail(f"`@hat same as` is also on line {first.place.line}", place, "keep one of them")
+            self._found.same_as = Annotation(same_as["name"], place)
         elif not keyed:
             annotation = _parameter_annotation(text, place)
             if before := self._found.parameters.get(annotation.name):

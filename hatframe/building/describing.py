@@ -29,8 +29,10 @@ from hatframe.c.types import (
     scalar_of,
 )
 from hatframe.calling.distributions import Distribution
+from hatframe.calling.plans import plan_call
 from hatframe.errors import FormatError
 from hatframe.format.model import EXAMPLES_KEY, INPUTS_KEY, VOID, Function, LogicalType, Parameter, Usage
+from hatframe.format.numpy_expressions import REFERENCE_KEY, SAME_AS_KEY, InvalidReferenceError, parse
 from hatframe.format.signatures import GROUP_KEY
 from hatframe.machine import Platform
 from hatframe.outcomes import UnsupportedFunction
@@ -53,6 +55,7 @@ class FunctionDefinition(msgspec.Struct, frozen=True, kw_only=True):
     prerequisites: tuple[str, ...]
     file: str
     line: int
+    same_as: Annotation | None = None
 
 
 class ParsedSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +157,8 @@ class _Reader:
         auxiliary: dict[str, Any] = {**self._flops(annotations, signature)}
         if annotations.group:
             auxiliary[GROUP_KEY] = annotations.group.value
+        if annotations.same_as:
+            auxiliary[SAME_AS_KEY] = annotations.same_as.value
         if name == "main":
             raise UnsupportedDeclaration("`main` is the entry point of a program")
         if name in _CPP_KEYWORDS:
@@ -179,6 +184,8 @@ class _Reader:
             auxiliary=auxiliary,
         )
         needed = set().union(*map(prerequisites, types))
+        if annotations.reference:
+            function = msgspec.structs.replace(function, auxiliary={**auxiliary, **_reference(annotations, function)})
         place = self._place(node)
         in_c = [(typed.c_type, typed.parameter.name) for typed in parameters]
         in_header = [
@@ -196,6 +203,7 @@ class _Reader:
             prerequisites=tuple(sorted(needed, key=lambda text: (not text.startswith("#include"), text))),
             file=place.file,
             line=place.line,
+            same_as=annotations.same_as,
         )
 
     def _returned_type(self, node: Node) -> CType:
@@ -326,6 +334,17 @@ class _Reader:
                     )
             if annotations:
                 yield from annotations.package
+
+
+def _reference(annotations: Annotations, function: Function) -> dict[str, str]:
+    """The reference of a function, with a line for each statement, after a check of its syntax and its names."""
+    text = "\n".join(line.value for line in annotations.reference)
+    plan = plan_call(function)
+    try:
+        parse(text, plan.readable_names, plan.written_names)
+    except InvalidReferenceError as error:
+        fail(error.message, annotations.reference[error.line - 1].place, error.hint)
+    return {REFERENCE_KEY: text}
 
 
 def _real(text: str) -> float:

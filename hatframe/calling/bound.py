@@ -15,12 +15,11 @@ from hatframe.backends import BoundFunction, Memory, Timer, Workload, WorkloadSp
 from hatframe.calling.arguments import make_array
 from hatframe.calling.buffers import owned_array
 from hatframe.calling.checks import Array, Checker, Converter, from_bits
-from hatframe.calling.description import python_name
 from hatframe.calling.interface import Conversions
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 from hatframe.calling.workloads import ArrayWorkload
 from hatframe.errors import CallError
-from hatframe.format.names import base_name
+from hatframe.format.names import base_name, python_name
 
 _OMITTED: Any = object()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import keyword
 from types import MappingProxyType
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from hatframe.backends import BoundFunction
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode, plan_call
 from hatframe.errors import printable
-from hatframe.format.names import base_name
+from hatframe.format.names import base_name, python_name
 
 _NUMBERS = {"int": int, "uint": int, "bool": bool}
 
@@ -24,11 +23,6 @@ def describe(function: BoundFunction) -> None:
     function.__signature__ = signature(plan)  # type: ignore[attr-defined]
     function.__doc__ = documentation(plan)
     function.parameters = MappingProxyType({made.name: arguments[made.position] for made in plan.arguments})
-
-
-def python_name(name: str) -> str:
-    """The name of a parameter as a keyword argument: ``in_`` for ``in``."""
-    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def signature(plan: CallPlan) -> inspect.Signature:

@@ -12,6 +12,8 @@ from hatframe.c.layouts import Layout
 from hatframe.c.size_expressions import SizeExpression
 from hatframe.errors import FormatError, HatError
 from hatframe.format.model import Function, LogicalType, Parameter, Usage
+from hatframe.format.names import python_name
+from hatframe.format.numpy_expressions import RETURN
 from hatframe.machine import Platform
 
 MOST_ARGUMENTS = 1000
@@ -80,6 +82,19 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The integer parameters that sizes of runtime arrays refer to, in declared order."""
         used = {name for argument in self.arguments if argument.size for name in argument.size.names}
         return tuple(argument.name for argument in self.arguments if argument.name in used)
+
+    @property
+    def readable_names(self) -> tuple[str, ...]:
+        """The arguments that have a value before the call, as Python names them."""
+        return tuple(
+            python_name(argument.name) for argument in self.arguments if argument.passing is not PassingMode.ALLOCATED
+        )
+
+    @property
+    def written_names(self) -> tuple[str, ...]:
+        """The outputs, as Python names them: arguments that are written, and ``return``."""
+        names = (python_name(argument.name) for argument in self.arguments if argument.written)
+        return (*names, *([RETURN] if self.returns else []))
 
     @property
     def needed(self) -> tuple[ArgumentPlan, ...]:

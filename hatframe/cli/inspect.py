@@ -15,6 +15,7 @@ from hatframe.cli.common import kernel_of, print_json, print_table, show_line
 from hatframe.cli.options import Json, Packages
 from hatframe.format.model import Function, LogicalType, Parameter, Target
 from hatframe.format.names import base_name
+from hatframe.format.numpy_expressions import REFERENCE_KEY, SAME_AS_KEY
 from hatframe.machine import Machine
 from hatframe.packages.package import Package, read_packages
 from hatframe.packages.stored import stored_mean
@@ -107,6 +108,11 @@ def _facts(package: Package, machine: Machine) -> Iterator[tuple[str, str]]:
         yield "file", package.shown(hat.path)
     on_device = len(_on_device(package))
     yield "functions", f"{len(package.functions)}" + (f", and {on_device} on a device" if on_device else "")
+    for function in package.functions.values():
+        if text := function.auxiliary.get(REFERENCE_KEY):
+            yield "reference", f"{function.name}: {'; '.join(str(text).splitlines())}"
+        if name := function.auxiliary.get(SAME_AS_KEY):
+            yield "reference", f"{function.name}: same as {name}"
     library = package.library
     if library:
         yield "library", package.shown(library) + ("" if library.is_file() else " (missing)")

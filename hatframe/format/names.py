@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import keyword
 import re
 from collections.abc import Iterable
 
@@ -26,3 +27,8 @@ def matching(pattern: str, names: Iterable[str]) -> list[str]:
     return [
         name for name in names if fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(base_name(name), pattern)
     ]
+
+
+def python_name(name: str) -> str:
+    """The name of a parameter as a keyword argument: ``in_`` for ``in``."""
+    return f"{name}_" if keyword.iskeyword(name) else name

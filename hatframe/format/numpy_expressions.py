@@ -28,6 +28,12 @@ MAX_LENGTH = 2000
 MAX_DEPTH = 60
 
 
+class InvalidReferenceError(FormatError):
+    """A reference is not one; ``line`` is where, from 1."""
+
+    line = 1
+
+
 class Signature(msgspec.Struct, frozen=True):
     """The arguments of a function: their names in order, and how many are required. ``*`` stands for any number."""
 
@@ -105,10 +111,10 @@ _ALIASES = ("Return", "RETURN", "rETURN", "reTURN")
 def parse(text: str, parameters: Collection[str], written: Collection[str]) -> tuple[Statement, ...]:
     """The statements of a reference, of a function with these parameters; ``written`` may have ``return`` too.
 
-    Raises :class:`FormatError` for anything but the expressions above, with the text and the position.
+    Raises :class:`InvalidReferenceError` for anything but the expressions above, with the text and the position.
     """
     if len(text) > MAX_LENGTH:
-        raise FormatError(f"the reference has {len(text)} characters; the limit is {MAX_LENGTH}")
+        raise InvalidReferenceError(f"the reference has {len(text)} characters; the limit is {MAX_LENGTH}")
     return _Parser(text, frozenset(parameters), frozenset(written)).statements()
 
 
@@ -146,14 +152,14 @@ class _Parser:
         invalid = _CHARACTER.sub("", self._lines)
         if invalid or not numbers or not self._alias:
             problem = f"invalid character {invalid[0]!r}" if invalid else "invalid number or name"
-            raise FormatError(f"{problem} in the reference {self._text!r}", hint=_HINT)
+            raise InvalidReferenceError(f"{problem} in the reference {self._text!r}", hint=_HINT)
         try:
             return ast.parse(_RETURNING.sub(rf"\g<before>{self._alias}", self._lines))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            position = f" at {_position(error.lineno, error.offset)}" if isinstance(error, SyntaxError) else ""
+            line, column = (error.lineno or 1, error.offset) if isinstance(error, SyntaxError) else (1, None)
             keywords = [name for name in self._parameters if name.endswith("_")]
             hint = f"{_HINT}; {keywords[0]} for {keywords[0][:-1]}" if keywords else _HINT
-            raise FormatError(f"invalid syntax{position} in the reference {self._text!r}", hint=hint) from None
+            raise self._error("invalid syntax", line, column, hint) from None
 
     def _statement(self, node: ast.stmt, target: ast.expr, value: ast.expr) -> Statement:
         self._names: set[str] = set()
@@ -256,11 +262,15 @@ class _Parser:
     def _source(self, node: ast.AST) -> str:
         return (ast.get_source_segment(self._lines, node) or "").strip()
 
-    def _fail(self, message: str, node: ast.AST | None, hint: str) -> NoReturn:
-        place = ""
-        if node is not None:
-            place = f" at {_position(node.lineno, node.col_offset + 1)}"  # type: ignore[attr-defined]
-        raise FormatError(f"{message}{place} in the reference {self._text!r}", hint=hint)
+    def _fail(self, message: str, node: ast.expr | ast.stmt | None, hint: str) -> NoReturn:
+        line, column = (node.lineno, node.col_offset + 1) if node else (1, None)
+        raise self._error(message, line, column, hint)
+
+    def _error(self, message: str, line: int, column: int | None, hint: str) -> InvalidReferenceError:
+        place = f" at line {line}, column {column}" if line > 1 else f" at column {column}" if column else ""
+        error = InvalidReferenceError(f"{message}{place} in the reference {self._text!r}", hint=hint)
+        error.line = line
+        return error
 
 
 _HINT = "a reference uses names of parameters, numbers, operators, indices and functions of numpy"
@@ -275,10 +285,6 @@ def called(node: ast.Call) -> tuple[str, ast.expr | None]:
         return "", None
     is_module = isinstance(function.value, ast.Name) and function.value.id in _MODULES
     return function.attr, None if is_module else function.value
-
-
-def _position(line: int | None, column: int | None) -> str:
-    return f"column {column}" if line in (None, 1) else f"line {line}, column {column}"
 
 
 def _loaded(target: ast.expr) -> ast.expr:

@@ -24,8 +24,11 @@ def signature(function: Function) -> Hashable:
     It is the group that the metadata name, or else the names, element types, shapes or sizes, and usages of the
     parameters, and the type of the return value. Layouts and descriptions may differ.
     """
-    if name := group_name(function):
-        return name
+    return group_name(function) or unnamed_signature(function)
+
+
+def unnamed_signature(function: Function) -> Hashable:
+    """The signature of a function whose group has no name."""
     return (*map(_of_parameter, function.arguments), _of_parameter(function.return_value))
 
 

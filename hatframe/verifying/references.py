@@ -13,9 +13,9 @@ import numpy as np
 
 from hatframe.c.elements import ElementType, element_type
 from hatframe.calling.checks import from_bits
-from hatframe.calling.description import python_name
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 from hatframe.errors import FormatError, HatError, UsageError
+from hatframe.format.names import python_name
 from hatframe.format.numpy_expressions import FUNCTIONS, RETURN, Statement, called, parse
 from hatframe.verifying.bounded import Arithmetic, Bounded, Precision, SizeError, constant, leaf, limited, wide_dtype
 from hatframe.verifying.tolerances import Expected, measured, sum_length
@@ -50,10 +50,8 @@ class _ExpressionReference:
     def __init__(self, text: str, plan: CallPlan) -> None:
         self._plan = plan
         self._arguments = {python_name(argument.name): argument for argument in plan.arguments}
-        written = {name for name, argument in self._arguments.items() if argument.written}
-        readable = [name for name, each in self._arguments.items() if each.passing is not PassingMode.ALLOCATED]
         try:
-            self._statements = parse(text, readable, written | ({RETURN} if plan.returns else set()))
+            self._statements = parse(text, plan.readable_names, plan.written_names)
         except FormatError as error:
             raise FormatError(error.message, where=plan.function.name, hint=error.hint) from None
         self._precisions: list[Precision] = []

@@ -370,3 +370,33 @@ def test_an_object_for_another_platform_is_an_error(tmp_path: Path) -> None:
     flags = ("--target=aarch64-linux-gnu", "-nostdinc")
     with pytest.raises(LinkError, match=r"ELF for aarch64"):
         made(Clang(), tmp_path / "out.hat", source(tmp_path, SCALE), cflags=flags, static=True)
+
+
+SAME = "/* @hat same as scale */\nvoid fast({}) {{ for (int i = 0; i < n; i++) y[i] = x[i] * factor; }}"
+PARAMETERS = "int n, float factor, const float x[n], float y[n]"
+
+
+def test_a_function_that_computes_the_same_names_another_of_any_source(tmp_path: Path, linker: Linker) -> None:
+    fast = SAME.format(PARAMETERS).replace(" */", "\n * @param[out] y it */")
+    sources = [source(tmp_path, SCALE), source(tmp_path, fast, "fast.c")]
+    built = made(linker, tmp_path / "out.hat", *sources)
+    assert read_hat(built.written.hat).functions["fast"].auxiliary == {"same_as": "scale"}
+
+
+@pytest.mark.parametrize(
+    ("code", "functions", "named"),
+    [
+        (SAME.format(PARAMETERS).replace("as scale", "as scaled"), [], "'scaled'"),
+        (SAME.format(PARAMETERS).replace("as scale", "as fast"), [], "'fast'"),
+        (SAME.format(PARAMETERS), ["fast"], "'scale'"),
+        (SAME.format(PARAMETERS.replace("float factor", "double factor")), [], "different parameters"),
+    ],
+)
+def test_a_wrong_name_of_such_a_function_is_an_error_with_its_line(
+    tmp_path: Path, linker: Linker, code: str, functions: list[str], named: str
+) -> None:
+    with pytest.raises(FormatError) as raised:
+        made(linker, tmp_path / "out.hat", source(tmp_path, f"{SCALE}\n\n{code}\n"), functions=functions)
+    assert named in raised.value.message
+    assert raised.value.where.endswith("source.c:8")
+    assert not (tmp_path / "out.hat").exists()

@@ -107,6 +107,9 @@ int f(int n, float x[n], float y[4], float z[2], float w[2]) { return 0; }
         ("@hat q[4]", "`q`", "`n`, `x`, `c`, `a`"),
         ("@hat colour: red", "colour", "flops:, group:, author:, version:, license:, comment:"),
         ("@hat author:", "author", "@hat author: …"),
+        ("@hat reference", "`@hat reference`", "@hat NAME"),
+        ("@hat same as", "missing name", "@hat same as gemm_naive"),
+        ("@hat same as f g", "missing name", "@hat same as gemm_naive"),
         ("@hat author Jane", "colon", "@hat author: …"),
         ("@hat flops: 2*k", "`k`", "macros"),
         ("@hat flops: -1", "`-1`", "0"),
@@ -148,6 +151,7 @@ def test_a_mistake_above_an_unsupported_function_is_an_error(line: str, code: st
         "@hat x[3]\n * @hat x[3]",
         "@hat flops: 1\n * @hat flops: 1",
         "@hat group: a\n * @hat group: b",
+        "@hat same as g\n * @hat same as h",
         "@param[in] x a\n * @hat x[3] output",
         "@param[in] x a\n * @param[out] x b",
     ],
@@ -291,3 +295,62 @@ def test_values_that_an_array_cannot_have_are_an_error(line: str, named: str) ->
         function(code)
     assert named in str(caught.value)
     assert caught.value.where.endswith(":1")
+
+
+def test_references_and_functions_that_compute_the_same_are_kept_in_the_metadata() -> None:
+    code = """/* @hat x[n]
+     * @hat reference y = exp(in_ - max(in_))
+     * @hat reference: y = y / sum(y); return = n
+     * @hat same as softmax_naive */
+    int f(int n, const float in[n], float y[n]) { return n; }""".replace("@hat x[n]", "Softmax.")
+    assert function(code).auxiliary == {
+        "same_as": "softmax_naive",
+        "reference": "y = exp(in_ - max(in_))\ny = y / sum(y); return = n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("statement", "wrong", "remedy"),
+    [
+        ("sum(x)", "not an assignment", "C = C + A @ B"),
+        ("x = q", "'q' at column 5", "c, n, x"),
+        ("x = x +", "column 8", "numpy"),
+        ("c = x", "does not write 'c'", "x"),
+        ("return = n", "does not write 'return'", "x"),
+    ],
+)
+def test_a_mistake_in_a_reference_has_a_remedy(statement: str, wrong: str, remedy: str) -> None:
+    with pytest.raises(FormatError) as raised:
+        read(f"\n// @hat reference {statement}\nvoid f(int n, float x[n], const float c[n]) {{}}")
+    assert wrong in raised.value.message
+    assert remedy in raised.value.hint
+    assert raised.value.where == "source.c:2"
+
+
+def test_a_reference_may_assign_to_a_parameter_that_is_named_as_a_usage() -> None:
+    for statement in ("output = 1", "output[1:] = 1", "output += 1", "offset = 2", "inner = 1; output = inner"):
+        found = function(f"/* @hat reference {statement} */\nvoid f(int output[4], int offset[4]) {{}}")
+        assert found.auxiliary == {"reference": statement}
+
+
+def test_a_mistake_in_a_reference_is_reported_with_its_own_line() -> None:
+    with pytest.raises(FormatError) as raised:
+        read("/* @hat reference x = x\n * @hat reference x = q */\nvoid f(float x[4]) {}")
+    assert raised.value.where == "source.c:2"
+
+
+@pytest.mark.parametrize(
+    ("line", "declared"),
+    [
+        ("reference[n] input", "float *reference"),
+        ("reference input", "const int *reference"),
+        ("reference example 4", "int reference"),
+        ("reference normal", "const float reference[4]"),
+        ("reference in 0..n", "const int reference[4]"),
+        ("same_as input", "const int *same_as"),
+    ],
+)
+def test_a_parameter_may_be_named_as_an_annotation(line: str, declared: str) -> None:
+    found = function(f"/* @hat {line} */\nvoid f(int n, {declared}) {{}}")
+    assert found.arguments[1].usage is Usage.INPUT
+    assert "reference" not in found.auxiliary

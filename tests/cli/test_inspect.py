@@ -66,6 +66,15 @@ def test_it_says_which_processors_run_the_code_and_how_to_build_for_others(packa
     assert "it is for " in hatframe("inspect", package).stdout
 
 
+def test_references_are_shown_beside_the_functions(package: Path) -> None:
+    functions = {"f": sample_packages.function(), "g": sample_packages.function(), "h": sample_packages.function()}
+    functions["f"]["auxiliary"] = {"reference": "y = x\nreturn = 1"}
+    functions["g"]["auxiliary"] = {"same_as": "f"}
+    package.write_text(sample_packages.hat_text(sample_packages.document(functions, "p.so")))
+    rows = [line.split("\t") for line in hatframe("inspect", package).stdout.splitlines()]
+    assert [row[1] for row in rows if row[0] == "reference"] == ["f: y = x; return = 1", "g: same as f"]
+
+
 def test_json_has_every_fact(package: Path) -> None:
     (printed,) = json.loads(hatframe("inspect", "--json", package).stdout)
     assert printed["hat_files"] == [str(package)]
