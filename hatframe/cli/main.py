@@ -213,8 +213,8 @@ def _prepare_streams() -> None:
 
 def _end(status: int, message: str = "") -> NoReturn:
     """Exit with a message; where output cannot be written, the status says so."""
-    for number in _TERMINATING:
-        if signal.getsignal(number) is _terminate:
+    for number in (signal.SIGINT, *_TERMINATING):
+        if signal.getsignal(number) in (_terminate, signal.default_int_handler):
             signal.signal(number, signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -268,3 +269,41 @@ def test_a_signal_while_the_outcome_is_reported_ends_without_a_traceback() -> No
     done = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True)
     assert done.returncode == 129
     assert "Traceback" not in done.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "hatframe.kernel":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from hatframe.__main__ import main
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_ctrl_c_while_modules_are_imported_ends_without_a_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+
+
+AT_THE_END = """
+import atexit, os, signal, sys
+from hatframe.__main__ import main
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+sys.argv = ["hatframe", "--version"]
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_ctrl_c_at_the_very_end_leaves_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGINT
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
