@@ -85,10 +85,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def readable_names(self) -> tuple[str, ...]:
-        """The arguments that have a value before the call, as Python names them."""
-        return tuple(
-            python_name(argument.name) for argument in self.arguments if argument.passing is not PassingMode.ALLOCATED
-        )
+        """The arguments that are read, as Python names them."""
+        return tuple(python_name(argument.name) for argument in self.arguments if argument.read)
 
     @property
     def written_names(self) -> tuple[str, ...]:

@@ -108,22 +108,23 @@ _RETURNING = re.compile(r"(?m)(?P<before>(?:^|;)\s*)return(?=\s*=(?!=))")
 _ALIASES = ("Return", "RETURN", "rETURN", "reTURN")
 
 
-def parse(text: str, parameters: Collection[str], written: Collection[str]) -> tuple[Statement, ...]:
-    """The statements of a reference, of a function with these parameters; ``written`` may have ``return`` too.
+def parse(text: str, read: Collection[str], written: Collection[str]) -> tuple[Statement, ...]:
+    """The statements of a reference, of a function that reads and writes these parameters, and maybe ``return``.
 
     Raises :class:`InvalidReferenceError` for anything but the expressions above, with the text and the position.
     """
     if len(text) > MAX_LENGTH:
         raise InvalidReferenceError(f"the reference has {len(text)} characters; the limit is {MAX_LENGTH}")
-    return _Parser(text, frozenset(parameters), frozenset(written)).statements()
+    return _Parser(text, frozenset(read), frozenset(written)).statements()
 
 
 class _Parser:
-    def __init__(self, text: str, parameters: frozenset[str], written: frozenset[str]) -> None:
+    def __init__(self, text: str, read: frozenset[str], written: frozenset[str]) -> None:
         self._text = text
         self._lines = "\n".join(line.strip() for line in text.strip().splitlines())
-        self._parameters = parameters
+        self._read = read
         self._written = written
+        self._assigned: set[str] = set()
         self._locals: dict[str, bool] = {}  # whether each has been read
         # `return` is a keyword: a name of the same length stands for it, so that positions stay right.
         self._alias = next((alias for alias in _ALIASES if alias not in text), "")
@@ -157,7 +158,7 @@ class _Parser:
             return ast.parse(_RETURNING.sub(rf"\g<before>{self._alias}", self._lines))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line, column = (error.lineno or 1, error.offset) if isinstance(error, SyntaxError) else (1, None)
-            keywords = [name for name in self._parameters if name.endswith("_")]
+            keywords = sorted(name for name in self._read | self._written if name.endswith("_"))
             hint = f"{_HINT}; {keywords[0]} for {keywords[0][:-1]}" if keywords else _HINT
             raise self._error("invalid syntax", line, column, hint) from None
 
@@ -172,12 +173,13 @@ class _Parser:
             self._fail("this cannot be assigned to", target, "assign to a parameter, or to a part of one")
         name = RETURN if target.id == self._alias else target.id
         if name not in self._written:
-            if name in self._parameters or name == RETURN or name in FUNCTIONS or index is not None:
+            if name in self._read or name == RETURN or name in FUNCTIONS or index is not None:
                 known = ", ".join(sorted(self._written)) or "nothing"
                 self._fail(f"the function does not write {name!r}", target, f"it writes {known}")
             self._locals.setdefault(name, False)
         elif name == RETURN and index is not None:
             self._fail("the return value is not an array", target, "write `return = …`")
+        self._assigned.add(name)
         return Statement(name, index, value, frozenset(self._names), self._source(node))
 
     def _check(self, node: ast.expr, depth: int) -> None:
@@ -218,8 +220,12 @@ class _Parser:
         self._names.add(name)
         if name in self._locals:
             self._locals[name] = True
-        elif name not in self._parameters:
-            hint = f"it can refer to {listed(sorted(self._parameters), most=12)}" if self._parameters else _HINT
+        elif name not in self._read | self._assigned:
+            if name in self._written:
+                self._fail(
+                    f"the function does not read {name!r}", node, "make it an input_output"
+                )
+            hint = f"it can refer to {listed(sorted(self._read), most=12)}" if self._read else _HINT
             self._fail(f"unknown name {name!r}", node, hint)
 
     def _check_index(self, node: ast.expr, depth: int) -> None:

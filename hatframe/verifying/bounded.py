@@ -136,6 +136,11 @@ def leaf(array: Any, element: ElementType, wide: np.dtype[Any]) -> Bounded:
     return Bounded(value, magnitude, smallest * subnormal if subnormal.any() else 0.0, whole=whole)
 
 
+def unknown(shape: tuple[int, ...], element: ElementType, wide: np.dtype[Any]) -> Bounded:
+    """An array that may hold anything."""
+    return msgspec.structs.replace(leaf(np.zeros(shape, element.dtype), element, wide), error=np.full(shape, np.inf))
+
+
 def _structural(function: Callable[..., Any], *bounded: Bounded, joined: bool = False, **options: Any) -> Bounded:
     """Apply a function that only moves elements."""
 

@@ -12,12 +12,23 @@ from typing import Any, Protocol
 import numpy as np
 
 from hatframe.c.elements import ElementType, element_type
+from hatframe.calling.arguments import argument_layout
 from hatframe.calling.checks import from_bits
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 from hatframe.errors import FormatError, HatError, UsageError
 from hatframe.format.names import python_name
 from hatframe.format.numpy_expressions import FUNCTIONS, RETURN, Statement, called, parse
-from hatframe.verifying.bounded import Arithmetic, Bounded, Precision, SizeError, constant, leaf, limited, wide_dtype
+from hatframe.verifying.bounded import (
+    Arithmetic,
+    Bounded,
+    Precision,
+    SizeError,
+    constant,
+    leaf,
+    limited,
+    unknown,
+    wide_dtype,
+)
 from hatframe.verifying.tolerances import Expected, measured, sum_length
 
 Array = np.ndarray[Any, Any]
@@ -29,9 +40,9 @@ class Reference(Protocol):
     def __call__(self, inputs: Mapping[str, Any]) -> dict[str, Expected]:
         """Expected outputs by the names of parameters, and ``return`` for the return value.
 
-        ``inputs`` are arrays and numbers by the names of parameters, from before the call: also of what the function
-        only writes, of which a part may stay as it is. Arrays that the function allocates are not among them. Raises
-        :class:`HatError` where the reference cannot be computed.
+        ``inputs`` are arrays and numbers by the names of parameters, from before the call. What an output held that
+        the function only writes may be missing: then any number agrees with the parts that the reference leaves as
+        they were. Raises :class:`HatError` where the reference cannot be computed.
         """
 
 
@@ -80,8 +91,11 @@ class _ExpressionReference:
         names: dict[str, Bounded] = {}
         expected: dict[str, Expected] = {}
         for name, argument in self._arguments.items():
-            if argument.passing is not PassingMode.ALLOCATED and argument.name in inputs:
+            if argument.name in inputs:
                 names[name] = leaf(_given(argument, inputs[argument.name]), argument.element, self._wide)
+            elif not argument.read and argument.passing is not PassingMode.ALLOCATED:
+                shape = () if argument.is_scalar else argument_layout(self._plan, argument, inputs).shape
+                names[name] = unknown(shape, argument.element, self._wide)
         for statement, precision in zip(self._statements, self._precisions, strict=True):
             evaluation = _Evaluation(names, Arithmetic(precision, self._wide))
             try:
@@ -92,8 +106,9 @@ class _ExpressionReference:
                     if element is None or (target is None and statement.target != RETURN):
                         names[statement.target] = value
                         continue
-                    if target is None or target.name in inputs:
-                        shape = names[statement.target].value.shape if target else ()
+                    before = names.get(statement.target)
+                    if target is None or target.passing is not PassingMode.ALLOCATED:
+                        shape = before.value.shape if target and before else ()
                         value = evaluation.arithmetic.broadcast_to(value, shape)
                     names[statement.target] = value = evaluation.arithmetic.stored(value, element)
             except (ArithmeticError, LookupError, MemoryError, SizeError, TypeError, ValueError) as error:

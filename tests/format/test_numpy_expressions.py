@@ -12,7 +12,7 @@ from hatframe.errors import FormatError
 from hatframe.format.numpy_expressions import MAX_LENGTH, RETURN, parse
 
 PARAMETERS = ("n", "x", "y", "in_")
-WRITTEN = ("y", RETURN)
+WRITTEN = ("y", "only_written", RETURN)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ WRITTEN = ("y", RETURN)
         ("\n  y = where((x > 0) & ~(x <= 1), x ** 2, 1e-3)\n  return = x.shape[0] + .5\n", ["y", RETURN], {"x"}),
         ("total = sum(x); y = x / total", ["total", "y"], {"x", "total"}),
         ("y = in_ // 0x10 % 3 << 1", ["y"], {"in_"}),
+        ("only_written[0] = 1; only_written += 1", ["only_written"] * 2, {"only_written"}),
         ("y = einsum('ij,jk->ik', x, x)", ["y"], {"x"}),
         ("y = concatenate([x, x[:1]])", ["y"], {"x"}),
         ("y = convolve(x, x, mode='same')", ["y"], {"x"}),
@@ -51,6 +52,8 @@ def test_statements_have_targets_and_names(text: str, targets: list[str] | None,
         ("x", "column 1"),
         ("y = x; sum(x)", "column 8"),
         ("y = q", "'q' at column 5"),
+        ("y = only_written", "does not read 'only_written' at column 5"),
+        ("only_written += 1", "does not read 'only_written'"),
         ("y = x\ny = q + 1", "'q' at line 2, column 5"),
         ("y = x +", "column 8"),
         ("y = (x", "syntax"),
