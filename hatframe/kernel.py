@@ -396,7 +396,7 @@ class Kernel(BackendSelection):
         return pack(Path(package), Path(output), allow_outside=allow_outside)
 
     def validate(self, path: str | Path) -> list[Deviation]:
-        """All deviations of a .hat file from the format and its C code, in the order of its lines.
+        """All deviations of a .hat file from the format, its C code and its library, in the order of its lines.
 
         No code of the package runs.
 

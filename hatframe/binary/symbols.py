@@ -21,6 +21,7 @@ from hatframe.errors import PackageError
 _STB_LOCAL, _STB_WEAK = 0, 2
 _STV_INTERNAL, _STV_HIDDEN = 1, 2
 _SHN_UNDEF = 0
+_DF_1_PIE = 0x08000000
 
 
 class Symbols(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,10 @@ class Symbols(msgspec.Struct, frozen=True, kw_only=True):
     weak: frozenset[str] = frozenset()
     needed: tuple[str, ...] = ()
     complete: bool = True
+    name: str = ""
+    run_folders: tuple[str, ...] = ()
+    inherited: bool = False
+    is_program: bool = False
 
 
 def read_symbols(path: Path) -> Symbols:
@@ -54,6 +59,10 @@ def read_symbols(path: Path) -> Symbols:
         weak=frozenset[str]().union(*(part.weak for part in parts)) - defined,
         needed=tuple(dict.fromkeys(name for part in parts for name in part.needed)),
         complete=all(part.complete for part in parts),
+        name=next((part.name for part in parts if part.name), ""),
+        run_folders=tuple(dict.fromkeys(folder for part in parts for folder in part.run_folders)),
+        inherited=any(part.inherited for part in parts),
+        is_program=any(part.is_program for part in parts),
     )
 
 
@@ -92,12 +101,18 @@ def _elf_symbols(image: bytes, header: BinaryHeader) -> Symbols:
     # The name's offset, binding and type, visibility, section: Elf32_Sym and Elf64_Sym of the System V ABI.
     form = struct.Struct(("<" if elf.little_endian else ">") + ("IBBH16x" if elf.elfclass == 64 else "I8xBBH"))
     dynamic = header.kind is not LibraryKind.OBJECT
-    needed: list[str] = []
+    texts: dict[str, list[str]] = {"needed": [], "soname": [], "rpath": [], "runpath": []}
+    is_program = False
     if dynamic:
         tables = []
         # The loader uses segments: a stripped library may have no sections.
         for segment in elf.iter_segments("PT_DYNAMIC"):
-            needed += (tag.needed for tag in segment.iter_tags("DT_NEEDED"))
+            for tag in segment.iter_tags():
+                key = str(tag.entry.d_tag).removeprefix("DT_").lower()
+                if key in texts:
+                    texts[key].append(getattr(tag, key))
+                elif key == "flags_1":
+                    is_program = bool(tag.entry.d_val & _DF_1_PIE)
             start, strings = (segment.get_table_offset(tag)[1] for tag in ("DT_SYMTAB", "DT_STRTAB"))
             tables.append((image[start : start + segment.num_symbols() * form.size], strings))
     else:
@@ -122,8 +137,15 @@ def _elf_symbols(image: bytes, header: BinaryHeader) -> Symbols:
         defined=frozenset(defined),
         undefined=frozenset(undefined),
         weak=frozenset(weak),
-        needed=tuple(needed),
+        needed=tuple(texts["needed"]),
         complete="__gnu_lto_slim" not in defined,
+        name="".join(texts["soname"][:1]),
+        # The loader ignores DT_RPATH beside DT_RUNPATH.
+        run_folders=tuple(
+            folder for text in texts["runpath"] or texts["rpath"] for folder in text.split(":") if folder
+        ),
+        inherited=bool(texts["rpath"]) and not texts["runpath"],
+        is_program=is_program,
     )
 
 
@@ -155,11 +177,15 @@ def _mach_symbols(binary: Any, header: BinaryHeader) -> Symbols:
             elif not (dynamic and kind & 0x10):
                 defined.add(symbol.name.removeprefix("_"))
     names = [library.name for library in binary.libraries]
+    # A dynamic library names itself first.
+    own = binary.header.file_type.name == "DYLIB"
     return Symbols(
         defined=frozenset(defined),
         undefined=frozenset(undefined),
-        # A dynamic library names itself first.
-        needed=tuple(names[1:] if binary.header.file_type.name == "DYLIB" else names),
+        needed=tuple(names[1:] if own else names),
+        name="".join(names[:1]) if own else "",
+        run_folders=tuple(command.path for command in binary.rpaths),
+        inherited=True,
     )
 
 

@@ -49,13 +49,15 @@ class DeclaredFunction(msgspec.Struct, frozen=True, kw_only=True):
     """One declaration of a function.
 
     ``parameters`` is None where C leaves them open: ``()``, and with ``...``. ``returns`` is None where it is unknown.
-    ``is_prototype`` means that other files define the function.
+    ``in_header`` means that a header has it rather than the code itself.
     """
 
     name: str
     parameters: tuple[DeclaredParameter, ...] | None
     returns: CType | None
-    is_prototype: bool
+    is_definition: bool
+    is_static: bool
+    in_header: bool = False
 
 
 def declared_functions(
@@ -64,11 +66,12 @@ def declared_functions(
     """The functions that C code declares, by name, with the types that the code and ``headers`` define."""
     model = model or DataModel(long=8, pointer=8)
     trees = [TranslationUnit(_without_macros(text), [""]).tree for text in (code, *headers)]
-    known = [node for tree in trees for node in _outermost(tree.root_node)]
+    own, *others = [list(_outermost(tree.root_node)) for tree in trees]
+    of_headers = [node for nodes in others for node in nodes]
     standard = parse(_standard_types(model)).root_node.children
-    reader = _Reader(Scope([*known, *standard], model))
+    reader = _Reader(Scope([*own, *of_headers, *standard], model))
     found: dict[str, list[DeclaredFunction]] = {}
-    for function in reader.functions(_outermost(trees[0].root_node)):
+    for function in (*reader.functions(own), *reader.functions(of_headers, in_header=True)):
         found.setdefault(function.name, []).append(function)
     return found
 
@@ -79,7 +82,7 @@ class _Reader:
         # Functions that compute the same thing have the same parameters.
         self._parameters: dict[bytes, tuple[DeclaredParameter, ...] | None] = {}
 
-    def functions(self, nodes: Iterable[Node]) -> Iterator[DeclaredFunction]:
+    def functions(self, nodes: Iterable[Node], in_header: bool = False) -> Iterator[DeclaredFunction]:
         for node in nodes:
             if node.type not in ("declaration", "function_definition"):
                 continue
@@ -91,7 +94,9 @@ class _Reader:
                         name=text_of(name),
                         parameters=self._of_list(parameters),
                         returns=self._returned(node, declarator),
-                        is_prototype=node.type == "declaration" and "static" not in words,
+                        is_definition=node.type == "function_definition",
+                        is_static="static" in words,
+                        in_header=in_header,
                     )
 
     def _of_list(self, parameters: Node) -> tuple[DeclaredParameter, ...] | None:

@@ -26,9 +26,9 @@ def validate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 for warnings too.")] = False,
     json: Json = False,
 ) -> None:
-    """List every deviation of .hat files from the format and from their C code, with its line.
+    """List every deviation of .hat files from the format, their C code and their libraries, with its line.
 
-    No code of a package runs. Errors break use: a function cannot be called, or a file is missing. hatframe can use
+    No code of a package runs. Errors break use: a function cannot be called, or the library lacks it. hatframe can use
     files that have only warnings. Notes are worth knowing.
 
     The exit status is 1 if there are errors, and with --strict also if there are warnings.

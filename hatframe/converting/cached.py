@@ -30,11 +30,14 @@ def cached_dynamic_library(
 
     A static package is linked into ``folder``, unless that has a library of the same content by the same linker.
     """
-    library = package_library(package, trust)
-    _check_host(library)
-    if library.kind is LibraryKind.IMPORT:
-        library = _deployed(package, library, trust)
-        _check_host(library)
+    library = loaded_library(package, trust)
+    host = Platform.host()
+    if not library.suits(host):
+        raise TargetError(
+            f"this file is {library}, but this machine is {host}",
+            where=str(library.path),
+            hint="build the package for this machine",
+        )
     if library.kind is LibraryKind.DYNAMIC:
         return library.path
     from hatframe.converting.linking import link
@@ -71,6 +74,19 @@ def cached_dynamic_library(
         ) from None
 
 
+def loaded_library(package: Package, trust: Trust = UNTRUSTED) -> LibraryFile:
+    """The library file that is loaded, for any machine: the DLL of an import library.
+
+    Raises :class:`PackageError` if the package has none, it cannot be read, or it is a program.
+    """
+    library = package_library(package, trust)
+    if library.kind is LibraryKind.IMPORT:
+        library = _deployed(package, library, trust)
+    if library.kind is LibraryKind.EXECUTABLE:
+        raise PackageError(f"this file is {library}, not a library", where=str(library.path))
+    return library
+
+
 def _deployed(package: Package, library: LibraryFile, trust: Trust) -> LibraryFile:
     target = import_target(library.path).lower()
     for hat in package.hat_files:
@@ -83,18 +99,6 @@ def _deployed(package: Package, library: LibraryFile, trust: Trust) -> LibraryFi
         where=str(package.path or ""),
         hint="add the DLL to dependencies.deploy_files",
     )
-
-
-def _check_host(library: LibraryFile) -> None:
-    host = Platform.host()
-    if library.kind is LibraryKind.EXECUTABLE:
-        raise PackageError(f"this file is {library}, not a library", where=str(library.path))
-    if not library.suits(host):
-        raise TargetError(
-            f"this file is {library}, but this machine is {host}",
-            where=str(library.path),
-            hint="build the package for this machine",
-        )
 
 
 def _parts(plan: LinkPlan, linker: Linker) -> list[bytes]:

@@ -96,11 +96,15 @@ def _with_standard_timezones(value: Any) -> Any:
 
 def parse_hat(text: str, path: Path | None = None) -> HatFile:
     """Parse a .hat text into the model; raises :class:`FormatError` with the path of a value that does not fit."""
+    with _without_garbage_collection():
+        return to_model(parse_document(text, str(path) if path else ""), path)
+
+
+def to_model(document: dict[str, Any], path: Path | None = None) -> HatFile:
+    """The model of a parsed document; raises :class:`FormatError` as :func:`parse_hat` does."""
     where = str(path) if path else ""
     try:
-        with _without_garbage_collection():
-            document = parse_document(text, where)
-            hat = msgspec.convert(document, HatFile)
+        hat = msgspec.convert(document, HatFile)
     except RecursionError:
         raise FormatError("its tables are nested too deeply", where=where) from None
     except msgspec.ValidationError as error:

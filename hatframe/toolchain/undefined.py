@@ -33,11 +33,15 @@ _KNOWN = (
 )
 
 
+def known_library(symbol: str) -> str:
+    """What defines a well-known symbol, with what to link for it; empty for others."""
+    return next((meaning for pattern, meaning in _KNOWN if re.match(pattern, symbol)), "")
+
+
 def undefined_symbols(symbols: Iterable[str], most: int = 5) -> LinkError:
     """The error for undefined ``symbols``, which are without the platform's prefix."""
     names = list(dict.fromkeys(symbols))
-    matches = (next((meaning for pattern, meaning in _KNOWN if re.match(pattern, name)), "") for name in names)
-    known = list(dict.fromkeys(filter(None, matches)))
+    known = list(dict.fromkeys(filter(None, map(known_library, names))))
     unknown = "add the library that defines them with -l and its folder with -L, or add their source or object"
     hint = f"link {'; '.join(known)}" if known else unknown
     plural = "s" if len(names) > 1 else ""

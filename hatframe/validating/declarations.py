@@ -30,24 +30,27 @@ _OPENING = re.compile(r"\bcode[\"']?[ \t]*=[ \t]*([^\n]*)")
 _CODE: Keys = ("declaration", "code")
 
 
-def check_declarations(report: Report, folder: Path, host: Mapping[str, Function], platform: Platform) -> None:
+def check_declarations(
+    report: Report, folder: Path, host: Mapping[str, Function], platform: Platform
+) -> frozenset[str]:
     """Check that C compilers see the C code, and that it declares the ``host`` functions as the metadata do.
 
-    Types are those of ``platform``. Headers are read only in the package's ``folder``.
+    Types are those of ``platform``. Headers are read only in the package's ``folder``. Returns the functions that the
+    code defines itself.
     """
     code = report.table("declaration").get("code")
     if not isinstance(code, str):
-        return
+        return frozenset()
     _check_guard(report, code)
     headers = _headers(code, folder)
     if (length := len(code) + sum(map(len, headers))) > _LONGEST_CODE:
         report.warn(_CODE, f"the C code has {length} characters, and only {_LONGEST_CODE} are checked")
-        return
+        return frozenset(host)
     model = DataModel.of(platform)
     declared = declared_functions(bare_code(code), headers, model)
     if host and not declared:
         report.warn(_CODE, "the C code declares no functions")
-        return
+        return frozenset()
     comparison = _Comparison(element_types(model))
     for name, function in host.items():
         path: Keys = ("functions", name)
@@ -64,8 +67,13 @@ def check_declarations(report: Report, folder: Path, host: Mapping[str, Function
                 report.warn(where, difference.message)
     described = {*report.table("functions"), *report.table("device_functions")}
     for name, declarations in declared.items():
-        if name not in described and all(each.is_prototype for each in declarations):
+        if name not in described and not any(
+            each.is_definition or each.is_static or each.in_header for each in declarations
+        ):
             report.warn(_CODE, f"the C code declares {name}, which no table of functions describes")
+    return frozenset(
+        name for name, each in declared.items() if any(one.is_definition and not one.is_static for one in each)
+    )
 
 
 def _check_guard(report: Report, code: str) -> None:

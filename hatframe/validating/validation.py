@@ -6,15 +6,14 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-import msgspec
-
 from hatframe.converting.plan import required_platform
 from hatframe.errors import FormatError
 from hatframe.format.model import HatFile
-from hatframe.format.reading import parse_document, parse_hat, read_text
+from hatframe.format.reading import parse_document, read_text, to_model
 from hatframe.machine import Platform
 from hatframe.outcomes import Deviation
 from hatframe.validating.declarations import check_declarations
+from hatframe.validating.library import check_library
 from hatframe.validating.metadata import check_metadata
 from hatframe.validating.package_files import check_files, check_pairing
 from hatframe.validating.report import Report
@@ -36,13 +35,16 @@ def validate(path: str | Path, runtimes: Collection[str] | None = None) -> list[
     report = Report(text, document)
     hat, problem = HatFile(), None
     try:
-        hat = msgspec.structs.replace(parse_hat(text), path=path)
+        hat = to_model(document, path)
     except FormatError as error:
         problem = error
     host = check_metadata(report, runtimes)
-    check_files(report, path.parent, any(not function.runtime for function in host.values()))
-    check_declarations(report, path.parent, host, _platform(hat))
+    needs_library = any(not function.runtime for function in host.values())
+    has_library = check_files(report, path.parent, needs_library)
+    defined = check_declarations(report, path.parent, host, _platform(hat))
     check_pairing(report, hat)
+    if needs_library and has_library and hat.functions:
+        check_library(report, hat, defined)
     if problem and not report.has_errors:
         report.error((), problem.message, problem.hint)
     return sorted(report.deviations, key=lambda deviation: deviation.line)

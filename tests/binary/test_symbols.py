@@ -15,7 +15,7 @@ import lief
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_packages import compiler
+from sample_packages import compiler, library
 
 from hatframe.binary.symbols import read_symbols
 from hatframe.errors import PackageError
@@ -211,3 +211,12 @@ def test_a_truncated_file_is_a_package_error(tmp_path: Path, name: str) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(PackageError):
             read_symbols(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ELF")
+@pytest.mark.parametrize(("flag", "inherited"), [("--enable-new-dtags", False), ("--disable-new-dtags", True)])
+def test_the_name_and_the_folders_of_a_library_are_read(flag: str, inherited: bool, tmp_path: Path) -> None:
+    flags = ["-Wl,-soname,libx.so.1", "-Wl,-rpath,$ORIGIN/a:/b", f"-Wl,{flag}"]
+    symbols = read_symbols(library(tmp_path, "void f(void) {}", flags=flags))
+    assert (symbols.name, symbols.run_folders, symbols.inherited) == ("libx.so.1", ("$ORIGIN/a", "/b"), inherited)
+    assert not symbols.is_program

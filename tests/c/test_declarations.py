@@ -119,7 +119,7 @@ def test_types_are_those_of_the_code_and_of_the_standard(code: str, name: str) -
 
 
 def test_types_may_come_from_headers() -> None:
-    assert element("void f(real *A);", "void g(int);\ntypedef double real;") == "double"
+    assert element("void f(real *A);", "typedef double real;") == "double"
 
 
 def test_standard_types_are_those_of_the_platform() -> None:
@@ -142,10 +142,15 @@ def test_a_function_may_have_several_declarations() -> None:
 
 
 def test_prototypes_differ_from_definitions() -> None:
-    assert one("float *f(int);").is_prototype
+    assert not one("float *f(int);").is_definition
     assert isinstance(one("float *f(int);").returns, Pointer)
-    assert not one("float f(int n) { return n; }").is_prototype
-    assert not one("static float f(int);").is_prototype
+    assert one("float f(int n) { return n; }").is_definition
+    assert one("static float f(int);").is_static
+
+
+def test_functions_of_headers_are_marked() -> None:
+    found = declared_functions("void f(int);", ["void g(int);"])
+    assert {name: each[0].in_header for name, each in found.items()} == {"f": False, "g": True}
 
 
 @pytest.mark.parametrize(

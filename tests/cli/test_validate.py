@@ -26,7 +26,7 @@ def sound(tmp_path: Path) -> Path:
     )
     path = tmp_path / "sound.hat"
     path.write_text(render_hat(document, "sound"))
-    (tmp_path / "f.so").touch()
+    sample_packages.library(tmp_path, "void f(void) {}", "f")
     return path
 
 
