@@ -579,6 +579,10 @@ class Kernel(BackendSelection):
         functions: str | Sequence[str] = (),
         only: str | Sequence[str] = (),
         skip: str | Sequence[str] = (),
+        reference: str = "",
+        same: str | Sequence[str] = (),
+        rtol: float | None = None,
+        atol: float | None = None,
         loader: str | None = None,
         size: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
         value: str | Mapping[str, float] | Sequence[str | Mapping[str, float]] = (),
@@ -603,6 +607,12 @@ class Kernel(BackendSelection):
         only, skip
             The checks to make, or to leave out: ``bounds``, ``usage``, ``determinism``, ``values``, ``shapes``,
             ``agreement``, ``crash`` and ``timeout``.
+        reference
+            A function of your own that computes what the functions should, with numpy: ``"FILE.py:FUNCTION"``.
+        same
+            Names or globs of functions that compute the right results; the others are compared with them.
+        rtol, atol
+            Accept results that differ by ``atol + rtol * abs(expected)``, instead of by the bound for their type.
         loader
             The loader for host functions; the default is the first that works here.
         size, value
@@ -643,6 +653,10 @@ class Kernel(BackendSelection):
         run_options = VerifyOptions(
             functions=as_tuple(functions),
             checks=chosen_checks(as_tuple(only), as_tuple(skip)),
+            reference=str(reference),
+            same=as_tuple(same),
+            rtol=rtol,
+            atol=atol,
             loader=loader,
             sizes=as_sizes(size),
             values=as_values(value),

@@ -55,6 +55,32 @@ def verify(
         list[str] | None,
         _checks(metavar="CHECK", help="Leave this check out. Repeatable.", autocompletion=_names),
     ] = None,
+    reference: Annotated[
+        str,
+        _checks(
+            metavar="FILE.py:FUNCTION",
+            help="Compare results with those of this function, which takes numpy arrays.",
+            show_default="auxiliary.reference of each function",
+        ),
+    ] = "",
+    same: Annotated[
+        list[str] | None,
+        _checks(
+            metavar="GLOB",
+            help="Compare results with those of the functions that match. Repeatable.",
+            show_default="those of most functions of a group",
+        ),
+    ] = None,
+    rtol: Annotated[
+        float | None,
+        _checks(
+            min=0.0,
+            metavar="NUMBER",
+            help="Accept this relative error of results.",
+            show_default="a bound for the type and the length of sums",
+        ),
+    ] = None,
+    atol: Annotated[float | None, _checks(min=0.0, metavar="NUMBER", help="Accept this absolute error too.")] = None,
     seed: Annotated[int, _checks(min=0, metavar="N", help="The seed of random inputs.")] = 0,
     timeout: Annotated[
         float, _checks(min=0.1, metavar="SECONDS", help="Kill a function that runs longer than this.")
@@ -87,6 +113,10 @@ def verify(
             functions=functions or (),
             only=only or (),
             skip=skip or (),
+            reference=reference,
+            same=same or (),
+            rtol=rtol,
+            atol=atol,
             loader=loader,
             size=size or (),
             value=value or (),

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from hatframe.calling.arguments import argument_layout
+from hatframe.calling.inputs import input_values
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 
 Array = np.ndarray[Any, Any]
@@ -41,7 +42,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inputs:
-    """The values of a function's arguments before a call."""
+    """The values of a function's arguments before a call.
+
+    Arrays have what the metadata say of their values, or else those of the ``style``. Raises a :class:`HatError` if the
+    sizes of the trial do not allow it.
+    """
 
     def __init__(
         self, plan: CallPlan, trial: Trial, values: Mapping[str, int | float], style: str = ORDINARY, turn: int = 0
@@ -51,15 +56,21 @@ class Inputs:
         self._trial = trial
         self._style = style
         self._turn = turn
+        self._values = input_values(plan, self.given)
 
     def fill(self, argument: ArgumentPlan, array: Array) -> None:
         """Fill the array of an argument, of any layout, in place."""
         if argument.is_scalar and (argument.name in self.given or argument.element.is_integer):
             array[...] = self.given.get(argument.name, 1)
             return
+        seed = (self._trial.seed, self._turn, argument.position)
+        if values := self._values.get(argument.name):
+            drawn = values.draw(np.random.default_rng(seed), array.size, argument.element.dtype)
+            array[...] = drawn.reshape(array.shape)
+            return
         pool = _pool(
             argument.element.dtype,
-            (self._trial.seed, self._turn, argument.position),
+            seed,
             SIGNED if self._style == SPECIAL and argument.is_scalar else self._style,
             self._trial.index_limit,
         )
@@ -72,15 +83,21 @@ class Inputs:
         return cell.item()
 
     def before(self) -> dict[str, Any]:
-        """What a reference is called with: arrays and numbers of everything that the function reads, by name."""
+        """What the function is called with, by the names of parameters: arrays and numbers, also of outputs.
+
+        Arrays that it allocates are not among them.
+        """
         found: dict[str, Any] = {}
         for argument in self.plan.arguments:
             if argument.passing is PassingMode.VALUE:
                 found[argument.name] = self.scalar(argument)
-            elif argument.read:
+            elif argument.passing is not PassingMode.ALLOCATED:
                 layout = argument_layout(self.plan, argument, self.given)
-                array = np.empty(() if argument.is_scalar else layout.shape, argument.element.dtype)
-                self.fill(argument, array)
+                array = np.empty(layout.shape, argument.element.dtype)
+                if argument.read:
+                    self.fill(argument, array)
+                else:
+                    prefill(argument, array, self._trial.seed, second=False)
                 found[argument.name] = array
         return found
 

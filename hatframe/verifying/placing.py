@@ -57,10 +57,10 @@ class PlacedArray:
         before, size = layout.before * dtype.itemsize, layout.bytes(dtype.itemsize)
         room = page if edge is Edge.NEITHER else 0
         body = _up(size + alignment - 1 + 3 * room, page) or page
-        # The system gives freed addresses again: in memory that begins elsewhere, the array lies in other pages.
-        self._low = _up(_GUARD_BYTES, page) + (page if edge is Edge.BEGIN else 0)
+        self._low = _up(_GUARD_BYTES, page)
         self._high = self._low + body
-        self._memory = _map(self._high + _up(_GUARD_BYTES, page))
+        # The system gives freed addresses again: with one page more, the array lies in other pages than before.
+        self._memory = _map(self._high + self._low + (page if edge is Edge.BEGIN else 0))
         self._address = self._memory.ctypes.data
         if edge is Edge.END:
             start = self._high - size

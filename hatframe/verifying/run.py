@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,12 +23,13 @@ from hatframe.packages.package import Package
 from hatframe.results.text import sized_name
 from hatframe.rows import Row, choose, with_sizes
 from hatframe.toolchain.tool import private_folder
+from hatframe.verifying.agreement import Agreement, Saved, models_of
 from hatframe.verifying.checks import Problem, place, written_input
 from hatframe.verifying.faults import astray, misaligned
-from hatframe.verifying.inputs import Trial
+from hatframe.verifying.inputs import ORDINARY, SIGNED, Trial
 from hatframe.verifying.options import VerifyOptions
 from hatframe.verifying.placing import index_at
-from hatframe.verifying.session import Backends, Examine, Repeat, Report, Session, Setup
+from hatframe.verifying.session import Backends, Examine, Repeat, Report, Save, Session, Setup
 from hatframe.verifying.shapes import edge_shapes
 from hatframe.worker.messages import Faulted, Request
 from hatframe.worker.process import ProcessWorker, Worker, WorkerEndedError
@@ -61,17 +62,18 @@ def verify_packages(
             f"no function to verify: {listed(list(skipped))} are initialisers or debugging aids",
             where=listed([str(package.path) for package in packages]),
         )
-    rows = with_sizes(packages, chosen, options)
+    models = models_of(packages, chosen, options.same) if "agreement" in options.checks else []
+    rows = with_sizes(packages, [*chosen, *models], options)
     started = perf_counter()
     with private_folder() as folder, Verifier(packages, rows, options, backends, observer, folder) as verifier:
-        for index in range(len(rows)):
-            verifier.verify(index)
+        verifier.run([(id(package), function.name) for package, function in chosen])
     return Verification(
         hatframe_version=__version__,
         findings=tuple(verifier.findings),
         notes=tuple(verifier.notes),
-        functions=tuple(dict.fromkeys(row.function for row in rows)),
+        functions=tuple(dict.fromkeys(function.name for _, function in chosen)),
         checks=options.checks,
+        compared=verifier.compared,
         skipped=skipped,
         seed=options.seed,
         seconds=perf_counter() - started,
@@ -102,6 +104,7 @@ class Verifier:
         self._rows = rows
         self._options = options
         self._observer = observer
+        self._agreement = Agreement(packages, rows, options, folder)
         setup = Setup(
             packages=tuple(tuple(hat.path for hat in package.hat_files if hat.path) for package in packages),
             rows=tuple(rows),
@@ -119,22 +122,46 @@ class Verifier:
     def __exit__(self, *exception: Any) -> None:
         self._end_worker()
 
-    def verify(self, row: int) -> None:
-        """Do all checks of a row; what they find is added to the findings."""
+    def run(self, chosen: Collection[tuple[int, str]]) -> None:
+        """Verify the functions that are ``chosen``, by the id of their package and their name.
+
+        The others are only there to be compared with.
+        """
+        for index, row in enumerate(self._rows):
+            self.verify(index, only_outputs=(id(self._packages[row.package]), row.function) not in chosen)
+        self.compare()
+
+    @property
+    def compared(self) -> dict[str, str]:
+        """What the outputs of each function were compared with."""
+        return {self._rows[row].function: what for row, what in self._agreement.compared.items()}
+
+    def compare(self) -> None:
+        """Compare the outputs of functions; those that have findings are not compared with their group."""
+        wrong = {(finding.hat_file, finding.function) for finding in self.findings}
+        trusted = [row for row, of_row in enumerate(self._rows) if (self._hat_file(row), of_row.function) not in wrong]
+        for disagreement in self._agreement.disagreements(trusted):
+            self._found(disagreement.row, disagreement.trial, disagreement.problem, others=disagreement.others)
+        for row, note in self._agreement.notes.items():
+            self._note(row, note)
+
+    def verify(self, row: int, only_outputs: bool = False) -> None:
+        """Make the calls of a row; what they show is added to the findings, unless the row is ``only_outputs``."""
         of_row = self._rows[row]
         label = sized_name(of_row.function, {**of_row.sizes, **of_row.values})
         self._observer.function_started(label)
         try:
-            self._verify(row)
+            self._verify(row, only_outputs)
         except _SkipRowError:
             pass
         except UsageError:  # a wrong option is wrong for all rows
             raise
         except HatError as error:
-            self._found(row, Trial(row=row), Problem("crash", "", f"it cannot be called: {error}"))
+            if not only_outputs:
+                self._found(row, Trial(row=row), Problem("crash", "", f"it cannot be called: {error}"))
         self._observer.progress(label, 1.0)
 
-    def _verify(self, row: int) -> None:
+    def _verify(self, row: int, only_outputs: bool) -> None:
         checks, of_row = set(self._options.checks), self._rows[row]
         plan = plan_call(self._function(row))
         trial = Trial(
@@ -147,30 +174,50 @@ class Verifier:
         limit = self._options.budget_bytes
         if limit is not None and argument_bytes(plan, of_row.sizes) > limit:
             return
-        examine = functools.partial(Examine, save=f"{row}", budget=self._options.budget)
-        trial, report = self._ask(trial, examine)
-        for problem in report.problems:
+        compared = "agreement" in checks and self._agreement.takes_part(row)
+        trial, report = self._ask(trial, self._examine(compared, "0"))
+        for problem in report.problems if not only_outputs else ():
             self._found(row, trial, problem)
         if self._options.budget is None or 2 * report.seconds <= self._options.budget:
             self.complete.add(row)
         if report.changes_mode:
             self._note(row, "changes the floating-point mode, such as whether denormal numbers count as zero")
+        if compared and self._options.budget is None:
+            trial, report = self._ask(trial, self._save_signed)
+        if only_outputs:
+            return
         if "determinism" in checks:
             trial, report = self._ask(trial, Repeat)
             for problem in report.problems:
                 self._found(row, trial, problem)
         self._note_needs(row, trial)
         if "shapes" in checks and not self._options.sizes:
-            self._try_shapes(trial)
+            self._try_shapes(trial, compared)
 
-    def _try_shapes(self, trial: Trial) -> None:
+    def _examine(self, save: bool, what: str, shape: bool = False) -> Callable[[Trial], Examine]:
+        """Makes requests that examine a trial, and expects outputs in the folder if they are to ``save`` them."""
+
+        def make(trial: Trial) -> Examine:
+            saved = Saved(what, trial, ORDINARY, shape)
+            if save:
+                self._agreement.saved(saved)
+            return Examine(trial, save=saved.name if save else "", budget=self._options.budget)
+
+        return make
+
+    def _save_signed(self, trial: Trial) -> Save:
+        saved = Saved("1", trial, SIGNED)
+        self._agreement.saved(saved)
+        return Save(trial, SIGNED, saved.name)
+
+    def _try_shapes(self, trial: Trial, compared: bool) -> None:
         found = len(self.findings)
-        for sizes in edge_shapes(list(self._rows[trial.row].sizes)):
+        for number, sizes in enumerate(edge_shapes(list(self._rows[trial.row].sizes))):
             shaped = msgspec.structs.replace(trial, sizes=sizes)
             if trial.index_limit:
                 shaped = msgspec.structs.replace(shaped, index_limit=self._index_limit(shaped))
             try:
-                shaped, report = self._ask(shaped, Examine, check="shapes")
+                shaped, report = self._ask(shaped, self._examine(compared, f"s{number}", shape=True), check="shapes")
             except HatError as error:
                 if isinstance(error, UsageError):
                     raise
@@ -296,7 +343,7 @@ class Verifier:
             Remark(function=of_row.function, message=message, sizes=of_row.sizes, hat_file=self._hat_file(row))
         )
 
-    def _found(self, row: int, trial: Trial, problem: Problem, check: str = "") -> None:
+    def _found(self, row: int, trial: Trial, problem: Problem, check: str = "", others: Sequence[str] = ()) -> None:
         """Add a finding, unless its check was not asked for or the same was found before."""
         name = check or problem.check
         of_row = self._rows[row]
@@ -311,7 +358,7 @@ class Verifier:
                 argument=problem.argument,
                 check=name,
                 message=problem.message,
-                reproduce=self._reproduce(row, trial, name),
+                reproduce=self._reproduce(row, trial, name, others),
                 index=problem.index,
                 byte_offset=problem.byte_offset,
                 sizes=trial.sizes,
@@ -320,15 +367,22 @@ class Verifier:
             )
         )
 
-    def _reproduce(self, row: int, trial: Trial, check: str) -> str:
-        """The command that makes the same calls of this function alone."""
+    def _reproduce(self, row: int, trial: Trial, check: str, others: Sequence[str]) -> str:
+        """The command that makes the same calls of this function alone, or with ``others`` to compare it with."""
         of_row, options = self._rows[row], self._options
-        words = ["hatframe", "verify", self._source(row), "--functions", of_row.function, "--only", check]
+        words = ["hatframe", "verify", self._source(row), "--functions", of_row.function, *others]
+        words += ["--only", check]
         if sizes := ",".join(f"{name}={size}" for name, size in trial.sizes.items()):
             words += ["--size", sizes]
         for name, value in of_row.values.items():
             words += ["--value", f"{name}={value}"]
         words += ["--loader", options.loader] if options.loader else []
+        if check == "agreement":
+            words += ["--reference", options.reference] if options.reference else []
+            words += [word for pattern in options.same for word in ("--same", pattern)]
+            for name in ("rtol", "atol"):
+                value = getattr(options, name)
+                words += [f"--{name}", repr(value)] if value is not None else []
         return shlex.join([*words, "--seed", str(trial.seed)])
 
     def _source(self, row: int) -> str:

@@ -15,6 +15,7 @@ from hatframe.backends import BoundFunction
 from hatframe.calling.arguments import argument_layout
 from hatframe.calling.float_mode import PreservedMode
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode, plan_call
+from hatframe.format.numpy_expressions import RETURN
 from hatframe.packages.package import Package, read_package
 from hatframe.rows import Row
 from hatframe.verifying.checks import Problem, changed_input, damaged, depends, not_finite, untouched, varies
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from hatframe.calling.loaded import LoadedPackage
 
 Array = np.ndarray[Any, Any]
-
-RETURNED = "return"
-"""The name of the return value among outputs."""
 
 # Threads call a function for this number of seconds, but at most this number of times: enough to meet in it.
 _TOGETHER, _MOST_CALLS, _ROUNDS = 0.002, 64, 3
@@ -236,7 +234,7 @@ class Session:
 class Run:
     """A call of a function with arrays placed for it, and what came of it.
 
-    ``results`` are the outputs by the names of parameters, and :data:`RETURNED`; ``prefilled`` are what those that the
+    ``results`` are the outputs by the names of parameters, and ``return``; ``prefilled`` are what those that the
     function does not read held before.
     """
 
@@ -259,7 +257,7 @@ class Run:
         self.seconds = self.elapsed = 0.0
         self.elements = {argument.name: argument.element for argument in self.plan.arguments}
         if self.plan.returns:
-            self.elements[RETURNED] = self.plan.returns
+            self.elements[RETURN] = self.plan.returns
         self._inputs = Inputs(self.plan, trial, row.values, style, turn)
         self._placed: dict[str, PlacedArray] = {}
         self._returned: Any = None
@@ -302,7 +300,7 @@ class Run:
     def finish(self) -> None:
         """Take the results, and look for what the function wrote outside of its outputs."""
         allocated = [argument.name for argument in self.plan.arguments if argument.passing is PassingMode.ALLOCATED]
-        names = [*([RETURNED] if self.plan.returns else []), *allocated]
+        names = [*([RETURN] if self.plan.returns else []), *allocated]
         values = self._returned if len(names) > 1 else [self._returned]
         for name, value in zip(names, values, strict=False):
             self.results[name] = np.array(value, self.elements[name].dtype)
@@ -329,7 +327,7 @@ def varying(first: Run, other: Run, name: str, how: str) -> Problem:
     """The problem of an output that is another in two runs."""
     index = varies(first.results[name], other.results[name], first.elements[name]) or ()
     values = f"{first.results[name][index]} and {other.results[name][index]}"
-    what = "returns" if name == RETURNED else "gives"
+    what = "returns" if name == RETURN else "gives"
     return Problem("determinism", name, f"{what} {values} {how}", index=index)
 
 

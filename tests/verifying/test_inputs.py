@@ -29,7 +29,7 @@ def plan(tmp_path: Any) -> CallPlan:
 
 def test_equal_trials_have_equal_values_and_others_have_not(plan: CallPlan) -> None:
     one, same, other = (Inputs(plan, Trial(row=0, sizes={"n": 9}, seed=seed), {}).before() for seed in (1, 1, 2))
-    assert one.keys() == {"n", "x", "i", "scale"}
+    assert one.keys() == {"n", "x", "i", "scale", "y"}
     assert one["n"] == 9
     assert one["x"].shape == (9,)
     np.testing.assert_array_equal(one["x"], same["x"])

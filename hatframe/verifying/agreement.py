@@ -1,0 +1,290 @@
+"""Agreement: the outputs of functions against references, against another function, or against those of their group."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from hatframe.c.elements import ElementType
+from hatframe.calling.plans import CallPlan, PassingMode, plan_call
+from hatframe.errors import HatError, UsageError
+from hatframe.format.model import Function
+from hatframe.format.names import base_name, matching
+from hatframe.format.numpy_expressions import REFERENCE_KEY, RETURN, SAME_AS_KEY
+from hatframe.packages.package import Package
+from hatframe.rows import Row
+from hatframe.verifying.checks import Problem
+from hatframe.verifying.clusters import odd_ones_out
+from hatframe.verifying.inputs import Inputs, Trial
+from hatframe.verifying.options import VerifyOptions
+from hatframe.verifying.references import Reference, parse_reference, reference_from_file
+from hatframe.verifying.tolerances import Mismatch, compare, measured, sum_length
+
+Array = np.ndarray[Any, Any]
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """Outputs that a function wrote to the folder: of a trial with inputs of a ``style``.
+
+    Those with equal ``what`` are of the same call, apart from what a function needs.
+    """
+
+    what: str
+    trial: Trial
+    style: str
+    shape: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the files, without the number of the output."""
+        return f"{self.trial.row}.{self.what}"
+
+
+class Disagreement(msgspec.Struct, frozen=True):
+    """A function that does not agree: the problem, the trial, and the functions that it takes to see it."""
+
+    row: int
+    trial: Trial
+    problem: Problem
+    others: tuple[str, ...] = ()
+    shape: bool = False
+
+
+def output_elements(plan: CallPlan) -> dict[str, ElementType]:
+    """The type of each output of a function, by its name, in the order in which they are written."""
+    elements = {RETURN: plan.returns} if plan.returns else {}
+    allocated = [argument for argument in plan.arguments if argument.passing is PassingMode.ALLOCATED]
+    placed = [
+        argument for argument in plan.arguments if argument.written and argument.passing is not PassingMode.ALLOCATED
+    ]
+    return {**elements, **{argument.name: argument.element for argument in (*allocated, *placed)}}
+
+
+def models_of(
+    packages: Sequence[Package], chosen: Sequence[tuple[Package, Function]], same: Sequence[str]
+) -> list[tuple[Package, Function]]:
+    """The functions that chosen ones should agree with, and that are not chosen themselves."""
+    known = {(id(package), function.name) for package, function in chosen}
+    found: list[tuple[Package, Function]] = []
+    for package in packages:
+        names = [name for pattern in same for name in matching(pattern, package.functions)]
+        for of, function in chosen if not same else ():
+            name = function.auxiliary.get(SAME_AS_KEY)
+            if of is package and isinstance(name, str):
+                names += [each for each in package.functions if name in (each, base_name(each))]
+        new = [name for name in dict.fromkeys(names) if (id(package), name) not in known]
+        found += [(package, package.functions[name]) for name in new]
+    return found
+
+
+class Agreement:
+    """Compares what functions wrote to ``folder``; ``rows`` are all of a run.
+
+    ``compared`` is what each row was compared with, and ``notes`` are of rows for which nobody knows what is right.
+    """
+
+    def __init__(self, packages: Sequence[Package], rows: Sequence[Row], options: VerifyOptions, folder: Path) -> None:
+        self._packages = packages
+        self._rows = rows
+        self._options = options
+        self._folder = folder
+        self._plans: dict[int, CallPlan] = {}
+        self._references: dict[int, Reference] = {}
+        self._saved: dict[int, list[Saved]] = {}
+        self.compared: dict[int, str] = {}
+        self.notes: dict[int, str] = {}
+
+    def plan(self, row: int) -> CallPlan:
+        """The plan of a row's function."""
+        if row not in self._plans:
+            self._plans[row] = plan_call(self._function(row))
+        return self._plans[row]
+
+    def reference(self, row: int) -> Reference | None:
+        """The reference of a row, if it has one; raises :class:`HatError` for one that is invalid."""
+        text = self._function(row).auxiliary.get(REFERENCE_KEY)
+        if row not in self._references:
+            if self._options.reference:
+                self._references[row] = reference_from_file(self._options.reference, self.plan(row))
+            elif isinstance(text, str):
+                self._references[row] = parse_reference(text, self.plan(row))
+        return self._references.get(row)
+
+    def model(self, row: int) -> int | None:
+        """The row of the function that a row should agree with, by ``--same`` or by its metadata; None without one."""
+        of_row = self._rows[row]
+        others = [index for index, other in enumerate(self._rows) if _comparable(of_row, other)]
+        for pattern in self._options.same:
+            names = {self._rows[index].function: index for index in others}
+            if found := matching(pattern, names):
+                first = names[found[0]]
+                return first if first != row else None
+        name = self._function(row).auxiliary.get(SAME_AS_KEY)
+        if self._options.same or not isinstance(name, str):
+            return None
+        same = [
+            index
+            for index in others
+            if name in (self._rows[index].function, base_name(self._rows[index].function))
+            and self._rows[index].package == of_row.package
+        ]
+        return same[0] if same and same[0] != row else None
+
+    def group(self, row: int) -> list[int]:
+        """The rows of a row's group, itself among them."""
+        label = self._rows[row].group
+        return [index for index, other in enumerate(self._rows) if other.group == label]
+
+    def takes_part(self, row: int) -> bool:
+        """Whether a row is compared at all: also as the model of others."""
+        return bool(
+            self._options.reference
+            or self._options.same
+            or {REFERENCE_KEY, SAME_AS_KEY} & set(self._function(row).auxiliary)
+            or len(self.group(row)) > 1
+            or any(self.model(other) == row for other in range(len(self._rows)))
+        )
+
+    def saved(self, outputs: Saved) -> None:
+        """Outputs were written to the folder."""
+        self._saved.setdefault(outputs.trial.row, []).append(outputs)
+
+    def disagreements(self, trusted: Sequence[int]) -> Iterator[Disagreement]:
+        """The functions that do not agree. Of groups, only ``trusted`` rows are compared with each other."""
+        clustered: dict[str, list[int]] = {}
+        for row in self._saved:
+            try:
+                reference = self.reference(row)
+            except UsageError:
+                raise
+            except HatError as error:
+                self.notes[row] = f"its reference is invalid: {error}"
+                continue
+            if reference is not None:
+                yield from self._with_reference(row, reference)
+            elif (model := self.model(row)) is not None:
+                yield from self._with_model(row, model)
+            elif row in trusted:
+                clustered.setdefault(self._rows[row].group, []).append(row)
+        for rows in clustered.values():
+            yield from self._with_group(rows)
+
+    def _with_reference(self, row: int, reference: Reference) -> Iterator[Disagreement]:
+        self.compared[row] = "its reference"
+        for saved in self._saved[row]:
+            try:
+                expected = reference(self._inputs(saved).before())
+            except HatError as error:
+                if not saved.shape:  # at some sizes, such as 0, nothing may be defined
+                    self.notes[row] = f"its reference cannot be computed: {error}"
+                    self.compared.pop(row, None)
+                continue
+            outputs = self._outputs(saved)
+            for name, element in output_elements(self.plan(row)).items():
+                if name in expected and name in outputs:
+                    tolerances = {"rtol": self._options.rtol, "atol": self._options.atol}
+                    if mismatch := compare(expected[name], outputs[name], element, **tolerances):
+                        yield self._disagreement(saved, name, mismatch, "its reference")
+                        return
+
+    def _with_model(self, row: int, model: int) -> Iterator[Disagreement]:
+        name_of_model = self._rows[model].function
+        ours = {_key(saved): saved for saved in self._saved[row]}
+        theirs = {_key(saved): saved for saved in self._saved.get(model, [])}
+        if not ours.keys() & theirs.keys():
+            self.notes[row] = f"{name_of_model}, which it should agree with, has no results for equal inputs"
+            return
+        self.compared[row] = name_of_model
+        for key in [key for key in ours if key in theirs]:
+            saved = ours[key]
+            inputs = self._inputs(saved).before()
+            outputs, wanted = self._outputs(saved), list(self._outputs(theirs[key]).values())
+            elements = output_elements(self.plan(row))
+            if len(outputs) != len(wanted):
+                self.notes[row] = f"{name_of_model}, which it should agree with, has other outputs"
+                return
+            for (name, element), values in zip(elements.items(), wanted, strict=True):
+                expected = measured(values, element, sum_length(self.plan(row), inputs), self._read(row, inputs))
+                tolerances = {"rtol": self._options.rtol, "atol": self._options.atol}
+                if mismatch := compare(expected, outputs[name], element, **tolerances):
+                    yield self._disagreement(saved, name, mismatch, name_of_model, (name_of_model,))
+                    return
+
+    def _with_group(self, rows: Sequence[int]) -> Iterator[Disagreement]:
+        found: set[int] = set()
+        calls: dict[tuple[str, int], list[Saved]] = {}
+        for row in rows:
+            for saved in self._saved[row]:
+                calls.setdefault(_key(saved), []).append(saved)
+        for members in calls.values():
+            members = [saved for saved in members if saved.trial.row not in found]
+            if len(members) < 2:
+                continue
+            first, plan = members[0], self.plan(members[0].trial.row)
+            elements = output_elements(plan)
+            outputs = {
+                saved.trial.row: dict(zip(elements, self._outputs(saved).values(), strict=False)) for saved in members
+            }
+            inputs = self._inputs(first).before()
+            clusters = odd_ones_out(
+                outputs,
+                elements,
+                sum_length(plan, inputs),
+                self._read(first.trial.row, inputs),
+                rtol=self._options.rtol,
+                atol=self._options.atol,
+            )
+            if clusters.note:
+                self.notes.setdefault(first.trial.row, clusters.note)
+                continue
+            for saved in members:
+                row = saved.trial.row
+                self.compared.setdefault(row, f"{len(members) - 1} others")
+                if row in clusters.odd:
+                    name, mismatch = clusters.odd[row]
+                    name = list(output_elements(self.plan(row)))[list(elements).index(name)]
+                    right = [self._rows[other].function for other in outputs if other not in clusters.odd]
+                    many = f"the {clusters.majority} others" if clusters.majority > 1 else right[0]
+                    found.add(row)
+                    yield self._disagreement(saved, name, mismatch, many, tuple(dict.fromkeys(right))[:2])
+
+    def _disagreement(
+        self, saved: Saved, name: str, mismatch: Mismatch, other: str, others: tuple[str, ...] = ()
+    ) -> Disagreement:
+        what = "its result" if name == RETURN else name
+        text = f"{what}{mismatch.message}: differs from {other}"
+        problem = Problem("agreement", name, text, mismatch.index)
+        return Disagreement(saved.trial.row, saved.trial, problem, others, saved.shape)
+
+    def _inputs(self, saved: Saved) -> Inputs:
+        row = saved.trial.row
+        return Inputs(self.plan(row), saved.trial, self._rows[row].values, saved.style)
+
+    def _read(self, row: int, inputs: Mapping[str, Any]) -> list[Any]:
+        return [inputs[each.name] for each in self.plan(row).arguments if each.read and each.is_array]
+
+    def _outputs(self, saved: Saved) -> dict[str, Array]:
+        """What a function wrote; what it did to the files is not trusted."""
+        found: dict[str, Array] = {}
+        for number, (name, element) in enumerate(output_elements(self.plan(saved.trial.row)).items()):
+            with contextlib.suppress(OSError, ValueError):
+                plain = np.load(self._folder / f"{saved.name}.{number}.npy", allow_pickle=False)
+                found[name] = plain.view(element.dtype) if plain.dtype != element.dtype else plain
+        return found
+
+    def _function(self, row: int) -> Function:
+        return self._packages[self._rows[row].package].functions[self._rows[row].function]
+
+
+def _key(saved: Saved) -> tuple[str, int]:
+    """What outputs of equal inputs have in common."""
+    return saved.what, saved.trial.index_limit
+
+
+def _comparable(one: Row, other: Row) -> bool:
+    return one.sizes == other.sizes and one.values == other.values
