@@ -222,9 +222,7 @@ class _Parser:
             self._locals[name] = True
         elif name not in self._read | self._assigned:
             if name in self._written:
-                self._fail(
-                    f"the function does not read {name!r}", node, "make it an input_output"
-                )
+                self._fail(f"the function does not read {name!r}", node, "make it an input_output")
             hint = f"it can refer to {listed(sorted(self._read), most=12)}" if self._read else _HINT
             self._fail(f"unknown name {name!r}", node, hint)
 

@@ -10,12 +10,9 @@ What other processes may have damaged is checked when it is opened.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 import logging
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -70,6 +67,8 @@ def entry_name(folder: Path, parts: Iterable[bytes]) -> str:
 
     Raises :class:`HatError` if other users can change the folder, and :class:`OSError` if it cannot be made.
     """
+    import hashlib
+
     digest = hashlib.blake2b(key=_secret(folder), digest_size=16)
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)
@@ -77,6 +76,8 @@ def entry_name(folder: Path, parts: Iterable[bytes]) -> str:
 
 
 def _secret(folder: Path) -> bytes:
+    import secrets
+
     files.make_private(folder)
     path = folder / _SECRET
     with files.locked(path) if not read_own(path) else contextlib.nullcontext():
@@ -120,6 +121,8 @@ def cached_file(
 
 
 def _is_intact(path: Path) -> bool:
+    import hmac
+
     sealed = read_own(path.with_name(_SEAL))
     try:
         with path.open("rb") as file:
@@ -130,6 +133,8 @@ def _is_intact(path: Path) -> bool:
 
 
 def _seal(entry: Path, content: Iterable[bytes]) -> bytes:
+    import hashlib
+
     digest = hashlib.blake2b(key=_secret(entry.parent))
     for block in content:
         digest.update(block)
