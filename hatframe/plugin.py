@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from hatframe.binary.libraries import extract_objects, identify, slices
     from hatframe.calling.bound import ArrayFunction
     from hatframe.calling.host import HostLoader
-    from hatframe.calling.interface import POINTER, Conversions, ForeignInterface, address_of
+    from hatframe.calling.interface import POINTER, Conversions, ForeignInterface, address_of, unchanged
     from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode, plan_call
     from hatframe.calling.workloads import ArrayWorkload
     from hatframe.files import compiler_cache, locked, write_atomically
@@ -114,6 +114,7 @@ _LAZY = {
     "slices": "binary.libraries",
     "store_in_auxiliary": "format.editing",
     "tool_failure": "toolchain.tool:failure",
+    "unchanged": "calling.interface",
     "undefined_symbols": "toolchain.undefined",
     "write_atomically": "files",
 }
@@ -204,6 +205,7 @@ __all__ = [
     "slices",
     "store_in_auxiliary",
     "tool_failure",
+    "unchanged",
     "undefined_symbols",
     "write_atomically",
 ]

@@ -11,19 +11,25 @@ from collections.abc import Callable, Mapping
 from hatframe.errors import FormatError
 
 
-def _quotient(left: int, right: int) -> int:
-    quotient = abs(left) // abs(right)
-    return quotient if (left < 0) == (right < 0) else -quotient
+def quotient(left: int, right: int) -> int:
+    """C's ``/`` of integers: it rounds towards zero."""
+    magnitude = abs(left) // abs(right)
+    return magnitude if (left < 0) == (right < 0) else -magnitude
+
+
+def remainder(left: int, right: int) -> int:
+    """C's ``%`` of integers: it has the sign of ``left``."""
+    return left - right * quotient(left, right)
 
 
 ARITHMETIC: dict[str, Callable[[int, int], int]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": _quotient,
-    "%": lambda left, right: left - right * _quotient(left, right),
+    "/": quotient,
+    "%": remainder,
 }
-"""The operators of size expressions on integers, as C has them: division rounds towards zero."""
+"""The operators of size expressions on integers, as C has them."""
 
 _SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}
 
@@ -65,7 +71,32 @@ class SizeExpression:
         try:
             return tuple(_evaluate(node, values) for node in self._factors)
         except ZeroDivisionError:
-            raise FormatError(f"the size expression {self.text!r} divides by zero") from None
+            raise self.division_error() from None
+
+    def division_error(self) -> FormatError:
+        return FormatError(f"the size expression {self.text!r} divides by zero")
+
+    def factor_nodes(self, variables: Mapping[str, str]) -> list[ast.expr]:
+        """The factors as Python code: ``variables`` stand for the names, and :data:`DIVISIONS` must be there."""
+        return [_as_python(node, variables) for node in self._factors]
+
+
+DIVISIONS: dict[str, Callable[[int, int], int]] = {"quotient": quotient, "remainder": remainder}
+"""The functions that the code of :meth:`SizeExpression.factor_nodes` calls, since C and Python divide differently."""
+
+
+def _as_python(node: ast.expr, variables: Mapping[str, str]) -> ast.expr:
+    if isinstance(node, ast.Name):
+        return ast.Name(variables[node.id], ast.Load())
+    if isinstance(node, ast.UnaryOp):
+        return ast.UnaryOp(node.op, _as_python(node.operand, variables))
+    if not isinstance(node, ast.BinOp):
+        return node
+    left, right = _as_python(node.left, variables), _as_python(node.right, variables)
+    if isinstance(node.op, (ast.Div, ast.Mod)):
+        name = "quotient" if isinstance(node.op, ast.Div) else "remainder"
+        return ast.Call(ast.Name(name, ast.Load()), [left, right], [])
+    return ast.BinOp(left, node.op, right)
 
 
 def _evaluate(node: ast.expr, values: Mapping[str, int]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from hatframe.calling.interface import Conversions, address_of
@@ -21,6 +20,3 @@ class Addresses(Conversions):
     def pointer(self, array: Any, before: int, writable: bool) -> int:
         self._kept.append(array)
         return address_of(array) - before
-
-    def number(self, c_type: str) -> Callable[[Any], Any]:
-        return lambda value: value

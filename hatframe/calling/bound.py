@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import abc
-import collections
-import functools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,15 +11,14 @@ import numpy as np
 
 from hatframe.backends import BoundFunction, Memory, Timer, Workload, WorkloadSpec
 from hatframe.calling.arguments import make_array
-from hatframe.calling.buffers import owned_array
-from hatframe.calling.checks import Array, Checker, Converter, from_bits
+from hatframe.calling.checks import Array, Checker, Converter
+from hatframe.calling.generated import OMITTED, generated_call
 from hatframe.calling.interface import Conversions
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
+from hatframe.calling.results import Results
 from hatframe.calling.workloads import ArrayWorkload
 from hatframe.errors import CallError
 from hatframe.format.names import base_name, python_name
-
-_OMITTED: Any = object()
 
 
 class ArrayFunction(BoundFunction):
@@ -41,6 +38,20 @@ class ArrayFunction(BoundFunction):
         Stays alive as long as this function, its prepared calls or its timers.
     """
 
+    __slots__ = {
+        "__call__": """Check the arguments, call the function, and return its results.
+
+        Arguments are all parameters in declared order, or keywords (``arg0``, ``arg1`` … for parameters without a
+        name). Parameters that follow from the others may be omitted, all or none by position: arrays that the function
+        allocates and their dimensions, and dimensions that the shapes of runtime arrays imply (an array whose size is a
+        product of k factors, such as ``M*K``, implies them if it has k axes).
+
+        Returns the return value and the omitted outputs: None, one value, or a named tuple in declared order with the
+        return value first. Raises :class:`CallError` before the call if an argument does not fit.
+        """
+    }
+    __call__: Callable[..., Any]
+
     def __init__(
         self, plan: CallPlan, conversions: Conversions, call: Callable[..., Any], memory: Memory, library: Any = None
     ) -> None:
@@ -54,23 +65,42 @@ class ArrayFunction(BoundFunction):
             for argument in plan.arguments
             for name in (argument.name, python_name(argument.name))
         }
-        self._checker, self._convert = self._conversion(conversions)
-        self._finish: Callable[[Any], Any] | None = None
-        if plan.returns and plan.returns.kind in ("float16", "bfloat16"):
-            self._finish = functools.partial(from_bits, plan.returns)
-        self._fast = self._fast_call(call) if plan.simple and not self._finish else None
+        self._checker = Checker(plan, conversions)
+        self._answer_by(self._first_call)
 
-    def _conversion(self, conversions: Conversions) -> tuple[Checker, tuple[Converter | None, ...]]:
-        """The checks over ``conversions``, and the converter of each argument that can be checked alone."""
-        checker = Checker(self.plan, conversions)
-        return checker, tuple(
-            None if argument.passing is PassingMode.RUNTIME else checker.converter(argument)
-            for argument in self.plan.arguments
-        )
+    def _answer_by(self, call: Callable[..., Any]) -> None:
+        """Make ``call`` what a call of this object runs, without a Python function in between."""
+        ArrayFunction.__call__.__set__(self, call)  # type: ignore[attr-defined]
+
+    def _first_call(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The slow way, for functions that may never be called again."""
+        result = self._slow_call(*args, **kwargs)
+        self._use_whole_call()
+        return result
+
+    def _slow_call(self, /, *args: Any, **kwargs: Any) -> Any:
+        return self._call_with(self._bind(args, kwargs))
+
+    def _call_with(self, values: Sequence[Any]) -> Any:
+        """Make a call with values in declared order."""
+        return self._prepare(list(values))()
+
+    def _use_whole_call(self) -> None:
+        """From now on, check, convert and call in one go."""
+        if self._c_function is None:
+            return
+        whole = self._checker.conversions.whole_call(self.plan, self._c_function, self._slow_call)
+        try:
+            self._answer_by(
+                whole or generated_call(self.plan, self._checker, self._c_function, self._bind, self._call_with)
+            )
+        except RecursionError:  # a size of hundreds of terms
+            self._answer_by(self._slow_call)
 
     def close(self) -> None:
         """Let go of the library; calling the function afterwards is an error."""
-        self._fast = self._c_function = self._library = None
+        self._c_function = self._library = None
+        self._answer_by(self._slow_call)
 
     def _open_function(self) -> Callable[..., Any]:
         if self._c_function is None:
@@ -81,27 +111,8 @@ class ArrayFunction(BoundFunction):
         arguments = ", ".join(argument.name for argument in self.plan.arguments)
         return f"<{type(self).__name__} {self.name}({arguments})>"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Check the arguments, call the function, and return its results.
-
-        Arguments are all parameters in declared order, or keywords (``arg0``, ``arg1`` … for parameters without a
-        name). Parameters that follow from the others may be omitted, all or none by position: arrays that the function
-        allocates and their dimensions, and dimensions that the shapes of runtime arrays imply (an array whose size is a
-        product of k factors, such as ``M*K``, implies them if it has k axes).
-
-        Returns the return value and the omitted outputs: None, one value, or a named tuple in declared order with the
-        return value first. Raises :class:`CallError` before the call if an argument does not fit.
-        """
-        if self._fast is not None and not kwargs:
-            return self._fast(*args)
-        return self._make(self._prepare(args, kwargs))
-
-    def _make(self, prepared: Callable[[], Any]) -> Any:
-        """Make a call that did not take the fast way."""
-        return prepared()
-
     def prepare_call(self, *args: Any, **kwargs: Any) -> Callable[[], Any]:
-        return self._prepare(args, kwargs)
+        return self._prepare(self._bind(args, kwargs))
 
     def workload(self, spec: WorkloadSpec) -> Workload:
         return ArrayWorkload(self.plan, spec, self._memory, self.timer)
@@ -124,88 +135,42 @@ class ArrayFunction(BoundFunction):
             raise self._checker.error(argument, f"invalid size: {error}") from None
         return make_array(self.plan, argument, sizes)
 
-    def _fast_call(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call where each argument is checked alone: unrolled for few arguments, which most functions have."""
-        converters, count = self._convert, len(self._convert)
-        wrong = self._wrong_count
-        if count == 2:
-            first, second = converters
-
-            def call_2(*args: Any) -> Any:
-                if len(args) != 2:
-                    raise wrong(len(args))
-                a, b = args
-                return call(first(a), second(b))  # type: ignore[misc]
-
-            return call_2
-        if count == 3:
-            first, second, third = converters
-
-            def call_3(*args: Any) -> Any:
-                if len(args) != 3:
-                    raise wrong(len(args))
-                a, b, c = args
-                return call(first(a), second(b), third(c))  # type: ignore[misc]
-
-            return call_3
-
-        def call_n(*args: Any) -> Any:
-            if len(args) != count:
-                raise wrong(len(args))
-            return call(*[convert(value) for convert, value in zip(converters, args, strict=True)])  # type: ignore[misc]
-
-        return call_n
-
-    def _prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call | functools.partial[Any]:
-        """Everything before the call; the returned callable makes it."""
+    def _prepare(self, values: list[Any]) -> Callable[[], Any]:
+        """Check values in declared order; the returned callable makes the call."""
         c_function = self._open_function()
-        values = self._bind(args, kwargs)
-        c_arguments, outputs = self._converted(values, self._checker, self._convert)
-        if outputs or self._finish is not None:
-            return Call(self, c_arguments, values, outputs)
-        prepared = functools.partial(c_function, *c_arguments)
-        prepared.keeps_alive = (values, self._library)  # type: ignore[attr-defined]
-        return prepared
+        c_arguments, outputs = self._converted(values, self._checker)
+        results = Results(self.plan, self._checker, outputs)
+        if outputs or results.finish:
+            converters = {argument.position: self._checker.converter(argument) for argument in outputs}
+            return _Call(c_function, c_arguments, values, converters, results, self._library)
+        keeps_alive = values, self._library
+        return self._checker.conversions.prepared_call(self.plan, c_function, c_arguments, keeps_alive)
 
-    def _converted(
-        self, values: list[Any], checker: Checker, convert: tuple[Converter | None, ...]
-    ) -> tuple[list[Any], dict[int, Array]]:
-        """Check all values and convert them; ``values`` gains those that were omitted.
+    def _converted(self, values: list[Any], checker: Checker) -> tuple[list[Any], list[ArgumentPlan]]:
+        """Check all values; ``values`` gains those that were omitted.
 
-        Returns the arguments of the C call, and the cells of omitted outputs, by position.
+        Returns the arguments of the C call, and the outputs that were omitted.
         """
-        if self.plan.simple:
-            return [converter(value) for converter, value in zip(convert, values, strict=True)], {}  # type: ignore[misc]
-        for argument in self.plan.arguments:
+        arguments = self.plan.arguments
+        for argument in arguments:
             value = values[argument.position]
-            if argument.passing is PassingMode.RUNTIME and value is not _OMITTED:
+            if argument.passing is PassingMode.RUNTIME and value is not OMITTED:
                 values[argument.position] = checker.row_major_array(argument, value)
         sizes = self._dimensions(values)
-        outputs: dict[int, Array] = {}
+        outputs = []
         c_arguments = []
-        for argument, converter in zip(self.plan.arguments, convert, strict=True):
+        for argument in arguments:
             value = values[argument.position]
             if argument.passing is PassingMode.RUNTIME:
                 checker.runtime_array(argument, sizes, value)
                 c_arguments.append(checker.pointer(argument, value))
                 continue
-            if value is _OMITTED:
-                value = self._filled_in(argument, sizes)
-                values[argument.position] = value
+            if value is OMITTED:
+                values[argument.position] = value = self._filled_in(argument, sizes)
                 if argument.written:
-                    outputs[argument.position] = value
-            assert converter is not None
-            c_arguments.append(converter(value))
+                    outputs.append(argument)
+            c_arguments.append(checker.converter(argument)(value))
         return c_arguments, outputs
-
-    def _with_fresh_cells(
-        self, c_arguments: Sequence[Any], outputs: Mapping[int, Array]
-    ) -> tuple[tuple[Any, ...], dict[int, Array]]:
-        """The same arguments, but for outputs with cells of their own."""
-        fresh, cells = list(c_arguments), {position: np.zeros_like(cell) for position, cell in outputs.items()}
-        for position, cell in cells.items():
-            fresh[position] = self._convert[position](cell)  # type: ignore[misc]
-        return tuple(fresh), cells
 
     def _filled_in(self, argument: ArgumentPlan, sizes: Mapping[str, int]) -> Any:
         if argument.passing is PassingMode.VALUE:
@@ -217,7 +182,8 @@ class ArrayFunction(BoundFunction):
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """The values in declared order, with a mark for those that were omitted."""
         arguments = self.plan.arguments
-        values: list[Any] = [_OMITTED] * len(arguments)
+        args = [value for value in args if value is not OMITTED]
+        values: list[Any] = [OMITTED] * len(arguments)
         positional = arguments if len(args) == len(arguments) else self.plan.needed
         if len(args) > len(positional) or (not kwargs and len(args) < len(positional)):
             raise self._wrong_count(len(args))
@@ -226,11 +192,11 @@ class ArrayFunction(BoundFunction):
         for name, value in kwargs.items():
             if name not in self._positions:
                 raise self._unknown_name(name)
-            if values[self._positions[name]] is not _OMITTED:
+            if values[self._positions[name]] is not OMITTED:
                 raise CallError(f"argument {name} is given twice", where=self.name)
             values[self._positions[name]] = value
         missing = [
-            argument.name for argument in arguments if values[argument.position] is _OMITTED and not argument.follows
+            argument.name for argument in arguments if values[argument.position] is OMITTED and not argument.follows
         ]
         if missing:
             raise CallError(f"missing: {', '.join(missing)}", where=self.name, hint=self._usage())
@@ -244,7 +210,7 @@ class ArrayFunction(BoundFunction):
         for name in self.plan.dimensions:
             argument = by_name[name]
             value = values[argument.position]
-            if value is _OMITTED or not argument.read:
+            if value is OMITTED or not argument.read:
                 continue
             if argument.passing is PassingMode.CELL:
                 value = self._checker.cell(argument, value).reshape(())
@@ -272,7 +238,7 @@ class ArrayFunction(BoundFunction):
                 for name in sorted(argument.size.names - set(sizes)):
                     raise self._unknown_dimension(by_name[name])
         for name in self.plan.dimensions:
-            if name not in sizes and values[by_name[name].position] is _OMITTED and by_name[name].read:
+            if name not in sizes and values[by_name[name].position] is OMITTED and by_name[name].read:
                 raise self._unknown_dimension(by_name[name])
         return sizes
 
@@ -306,64 +272,28 @@ class ArrayFunction(BoundFunction):
         return f"call {name}({full})" if full == short else f"call {name}({full}) or {name}({short})"
 
 
-class Call:
+class _Call:
     """A call that returns more than its C function does; threads may make it at the same time."""
 
     def __init__(
-        self, function: ArrayFunction, c_arguments: list[Any], values: list[Any], outputs: dict[int, Array]
+        self,
+        c_function: Callable[..., Any],
+        c_arguments: Sequence[Any],
+        values: Sequence[Any],
+        converters: Mapping[int, Converter],
+        results: Results,
+        library: Any,
     ) -> None:
-        self._function = function
-        self.args = tuple(c_arguments)
-        self._c_function = function._open_function()
-        self._library = function._library
+        self._c_function = c_function
+        self._c_arguments = c_arguments
         self._values = values
-        self._outputs = outputs
-        plan = function.plan
-        # What the function reads there, and then replaces by its output.
-        self._first = {position: cell[0] for position, cell in outputs.items() if plan.arguments[position].read}
-        # Arguments whose cells no call uses at the moment. Lists are safe between threads.
-        self._free = [(self.args, outputs)]
-        names = [plan.arguments[position].name for position in outputs]
-        if plan.returns:
-            names.insert(0, plan.function.return_value.name or "returned")
-        name = base_name(plan.function.name)
-        self._several = (
-            collections.namedtuple(name if name.isidentifier() else "Result", names, rename=True)
-            if len(names) > 1
-            else None
-        )
+        self._converters = converters
+        self._results = results
+        self._library = library
 
     def __call__(self) -> Any:
-        try:
-            args, outputs = self._free.pop()
-        except IndexError:
-            args, outputs = self._function._with_fresh_cells(self.args, self._outputs)
-        for position, value in self._first.items():
-            outputs[position][0] = value
-        returned = self._c_function(*args)
-        function = self._function
-        results = [self._output(position, outputs) for position in outputs]
-        self._free.append((args, outputs))
-        if function.plan.returns:
-            results.insert(0, function._finish(returned) if function._finish else returned)
-        if self._several:
-            return self._several(*results)
-        return results[0] if results else None
-
-    def _output(self, position: int, outputs: Mapping[int, Array]) -> Any:
-        plan, cell = self._function.plan.arguments[position], outputs[position]
-        if plan.passing is not PassingMode.ALLOCATED:
-            return cell[0].item()
-        if plan.layout:
-            shape = plan.layout.shape
-        else:
-            assert plan.size is not None
-            positions = {name: self._function._positions[name] for name in plan.size.names}
-            sizes = {name: outputs.get(at, self._values[at]) for name, at in positions.items()}
-            shape = plan.size.factor_values({name: int(np.reshape(size, -1)[0]) for name, size in sizes.items()})
-        address = int(cell[0])
-        cell[0] = 0
-        if any(extent < 0 for extent in shape) or (not address and 0 not in shape):
-            problem = "set it to no array" if not address else f"gave it the negative shape {shape}"
-            raise self._function._checker.error(plan, f"the function {problem}")
-        return owned_array(address, shape, plan.element.dtype)
+        values, c_arguments = list(self._values), list(self._c_arguments)
+        for position, convert in self._converters.items():
+            values[position] = values[position].copy()  # a cell of its own, which begins with the same dimension
+            c_arguments[position] = convert(values[position])
+        return self._results.of(self._c_function(*c_arguments), values)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import sys
-import weakref
 from typing import Any
 
 import numpy as np
@@ -73,19 +71,30 @@ def owned_array(address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> A
 
     ``address`` 0 gives an empty array where the shape is empty too.
     """
-    size = math.prod(shape)
-    if not size or not address:
+    if not address or 0 in shape:
         if address:
             free(address)
         return np.empty(shape, dtype)
-    memory = (ctypes.c_uint8 * (size * dtype.itemsize)).from_address(address)
-    # numpy keeps `memory` alive as the base of the array and of all its views.
-    weakref.finalize(memory, free, address).atexit = False
-    array: Array = np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
-    return array
+    # numpy keeps the memory alive as the base of the array and of all its views.
+    array: Array = np.asarray(_Allocated(address, shape, dtype.itemsize))
+    return array.view(dtype)
+
+
+class _Allocated:
+    """Memory that was allocated with ``malloc``, as an array of bits."""
+
+    def __init__(self, address: int, shape: tuple[int, ...], itemsize: int) -> None:
+        self.address = address
+        self.__array_interface__ = {"data": (address, False), "shape": shape, "typestr": f"=u{itemsize}", "version": 3}
+
+    def __del__(self) -> None:
+        free(self.address)
 
 
 def free(address: int) -> None:
     """Give memory back that a C function allocated with ``malloc``."""
-    runtime = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
-    runtime.free(ctypes.c_void_p(address))
+    _free(address)
+
+
+_free = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).free
+_free.argtypes, _free.restype = [ctypes.c_void_p], None

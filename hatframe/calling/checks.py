@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from hatframe.c.elements import ElementType
 from hatframe.c.layouts import Layout
 from hatframe.calling.buffers import memory_bounds
 from hatframe.calling.interface import Conversions, address_of
@@ -25,65 +24,32 @@ _NOT_FAST = (BufferError, TypeError, ValueError)
 class Checker:
     """The checks of one function over one foreign interface."""
 
-    def __init__(self, plan: CallPlan, interface: Conversions) -> None:
+    def __init__(self, plan: CallPlan, conversions: Conversions) -> None:
         self._function = plan.function.name
-        self._interface = interface
+        self.conversions = conversions
 
     def converter(self, plan: ArgumentPlan) -> Converter:
         """A function that checks a value for an argument, and returns what the C call takes."""
         if plan.passing is PassingMode.VALUE:
             return self._number_converter(plan)
         if plan.passing is PassingMode.CELL:
-            return self._cell_converter(plan)
+            return lambda value: self.pointer(plan, self.cell(plan, value))
         if plan.passing is PassingMode.ALLOCATED:
             return lambda value: self.pointer(plan, self.receiver(plan, value))
         assert plan.layout is not None
         return self._array_converter(plan, plan.layout)
 
     def _array_converter(self, plan: ArgumentPlan, layout: Layout) -> Converter:
-        # Local names, and the cheapest checks first: this is what every call pays for every array.
-        ndarray, dtype, shape = np.ndarray, plan.element.dtype, layout.shape
-        fast = self._interface.writable if plan.written else self._interface.readable
+        dense = layout.row_major or layout.column_major
+        check_memory = None if dense else self._memory_check(plan, layout)
 
-        def slow(value: Any) -> Any:
-            if not isinstance(value, ndarray) and (shared := self._shared(plan, value)) is not None:
-                return usual(shared)  # which keeps it alive
+        def convert(value: Any) -> Any:
             array = self.array(plan, layout, value)
             if check_memory:
                 check_memory(array)
             return self.pointer(plan, array)
 
-        usual: Converter = slow
-        check_memory = None if layout.row_major or layout.column_major else self._memory_check(plan, layout)
-        if not layout.size or plan.element.kind == "bfloat16":  # numpy exports no buffer of either
-            return slow
-        if layout.row_major:
-
-            def convert(value: Any) -> Any:
-                # Row-major memory of that shape has the right strides; `fast` refuses any other memory.
-                if type(value) is ndarray and value.dtype is dtype and value.shape == shape and value.flags.aligned:
-                    try:
-                        return fast(value)
-                    except _NOT_FAST:
-                        pass
-                return slow(value)
-
-            usual = convert
-        elif layout.column_major:
-            reverse = shape[::-1]
-
-            def convert_transposed(value: Any) -> Any:
-                if type(value) is ndarray and value.dtype is dtype and value.flags.aligned:
-                    transposed = value.T
-                    if transposed.shape == reverse:
-                        try:
-                            return fast(transposed)
-                        except _NOT_FAST:
-                            pass
-                return slow(value)
-
-            usual = convert_transposed
-        return usual
+        return convert
 
     def array(self, plan: ArgumentPlan, layout: Layout, value: Any) -> Array:
         """The array, if it fits the layout; raises :class:`CallError` if it does not."""
@@ -180,30 +146,21 @@ class Checker:
     def pointer(self, plan: ArgumentPlan, array: Array) -> Any:
         """The pointer that the function takes for an array that was checked; the array must be kept alive."""
         offset = plan.layout.offset if plan.layout and plan.is_array and array.size else 0
-        return self._interface.pointer(array, offset * plan.element.size, plan.written)
+        dense = array if array.flags.c_contiguous else array.T
+        if not offset and dense.flags.c_contiguous:
+            try:
+                # numpy exports no buffer of bfloat16.
+                dense = dense.view(np.uint16) if plan.element.kind == "bfloat16" else dense
+                return self.conversions.writable(dense) if plan.written else self.conversions.readable(dense)
+            except _NOT_FAST:
+                pass
+        return self.conversions.pointer(array, offset * plan.element.size, plan.written)
 
     def _number_converter(self, plan: ArgumentPlan) -> Converter:
         element = plan.element
-        wrap = self._interface.number(element.abi_type)
-        if element.kind in ("int", "uint"):
-            low, high = element.integer_range
-
-            def convert_integer(value: Any) -> Any:
-                if type(value) is not int:
-                    value = self.number(plan, value)
-                elif not low <= value <= high:
-                    raise self._out_of_range(plan, value)
-                return wrap(value)
-
-            return convert_integer
-        if element.kind == "float":
-
-            def convert_float(value: Any) -> Any:
-                return wrap(value if type(value) is float else self.number(plan, value))
-
-            return convert_float
-        if element.kind == "bool":
-            return lambda value: wrap(int(self.number(plan, value)))
+        wrap = self.conversions.number(element.abi_type)
+        if element.abi_type != "uint16_t" or element.is_integer:
+            return lambda value: wrap(self.number(plan, value))
         return lambda value: wrap(int(np.array(self.number(plan, value), element.dtype).view(np.uint16)))
 
     def number(self, plan: ArgumentPlan, value: Any) -> Any:
@@ -231,19 +188,6 @@ class Checker:
     def _out_of_range(self, plan: ArgumentPlan, number: int) -> CallError:
         low, high = plan.element.integer_range
         return self.error(plan, f"expected {plan.element.name} from {low} to {high}, received {number}")
-
-    def _cell_converter(self, plan: ArgumentPlan) -> Converter:
-        readable = self._interface.readable
-
-        def convert(value: Any) -> Any:
-            cell = self.cell(plan, value)
-            try:
-                # A cell made here for a plain number lives as long as what `readable` gives.
-                return readable(cell.view(np.uint16) if plan.element.size == 2 else cell)
-            except _NOT_FAST:
-                return self.pointer(plan, cell)
-
-        return convert
 
     def cell(self, plan: ArgumentPlan, value: Any) -> Array:
         """The one-element array of an argument that is a pointer to a number.
@@ -275,11 +219,6 @@ class Checker:
     def error(self, plan: ArgumentPlan, message: str, hint: str = "") -> CallError:
         """An error that names the function and the argument."""
         return CallError(message, where=f"{self._function}: argument {plan.position} ({plan.name})", hint=hint)
-
-
-def from_bits(element: ElementType, bits: int) -> Any:
-    """The half-precision number that 16 bits mean, as a numpy scalar."""
-    return np.array(bits, np.uint16).view(element.dtype)[()]
 
 
 def _kind_of(value: Any) -> str:

@@ -11,7 +11,7 @@ from hatframe.backends import Measurement, Memory, Timer
 from hatframe.calling.addresses import Addresses
 from hatframe.calling.bound import ArrayFunction
 from hatframe.calling.buffers import free
-from hatframe.calling.checks import Array
+from hatframe.calling.checks import Array, Checker
 from hatframe.calling.float_mode import PreservedMode
 from hatframe.calling.interface import POINTER, ForeignInterface
 from hatframe.calling.native import LoopSignature
@@ -43,7 +43,6 @@ class HostFunction(ArrayFunction):
         self._timers = timers
         self._plain_function = c_function
         self._observed = False
-        self._usual, self._fast = self._fast, None
 
     @property
     def pointer(self) -> int:
@@ -54,16 +53,15 @@ class HostFunction(ArrayFunction):
         self._open_function()
         return self._interface.address_of(self._plain_function)
 
-    def _make(self, prepared: Callable[[], Any]) -> Any:
+    def _call_with(self, values: Sequence[Any]) -> Any:
         if self._observed:
-            return prepared()
+            return super()._call_with(values)
+        prepared = self._prepare(list(values))
         with PreservedMode() as mode:
             result = prepared()
         if mode.changed:
             self.restore_mode()
         self._observed = True
-        if self._c_function:
-            self._fast = self._usual
         return result
 
     def restore_mode(self) -> None:
@@ -71,8 +69,8 @@ class HostFunction(ArrayFunction):
         if self._c_function is self._plain_function:
             _log.warning("%s changes the floating-point mode; it is restored after each call", self.name)
             self._c_function = functools.partial(_preserving, self._plain_function)
-            self._usual = self._usual and self._fast_call(self._c_function)
-            self._fast = self._fast and self._usual
+            if self._observed:
+                self._use_whole_call()
 
     def timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
         """A timer that calls the function with each of ``argument_sets`` in turn.
@@ -87,8 +85,8 @@ class HostFunction(ArrayFunction):
     def _native_timer(self, timers: Timers, argument_sets: Sequence[Sequence[Any]]) -> Timer | None:
         def rows() -> tuple[list[list[Any]], object]:
             addresses = Addresses()
-            checker, convert = self._conversion(addresses)
-            converted = [self._converted(self._bind(values, {}), checker, convert)[0] for values in argument_sets]
+            checker = Checker(self.plan, addresses)
+            converted = [self._converted(self._bind(values, {}), checker)[0] for values in argument_sets]
             return converted, addresses
 
         return timers.native(
@@ -102,11 +100,12 @@ class HostFunction(ArrayFunction):
         nothing = self._interface.noop_function(*signature(self.plan))
         calls, empty, clean_ups = [], [], []
         for arguments in argument_sets:
-            prepared = self._prepare(arguments, {})
-            call = functools.partial(self._plain_function, *prepared.args)
-            call.keeps_alive = prepared  # type: ignore[attr-defined]
+            values = self._bind(arguments, {})
+            c_arguments, _ = self._converted(values, self._checker)
+            call = functools.partial(self._plain_function, *c_arguments)
+            call.keeps_alive = values  # type: ignore[attr-defined]
             calls.append(call)
-            empty.append(functools.partial(nothing, *prepared.args))
+            empty.append(functools.partial(nothing, *c_arguments))
             if receivers := [arguments[position] for position in self._allocated]:
                 clean_ups.append(functools.partial(_free_received, receivers))
         return PythonTimer(calls, empty, clean_ups)

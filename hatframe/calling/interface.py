@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from hatframe.calling.plans import CallPlan
 
 POINTER = "void *"
 """How a pointer argument is named in the signatures below; numbers have their C type, such as ``int64_t``."""
@@ -16,6 +19,11 @@ def address_of(array: Any) -> int:
     return address
 
 
+def unchanged(value: Any) -> Any:
+    """The conversion of a number that is passed as it is."""
+    return value
+
+
 class Conversions(abc.ABC):
     """Turns arrays and numbers, checked before, into what a call takes."""
 
@@ -25,7 +33,7 @@ class Conversions(abc.ABC):
     Raises BufferError, TypeError or ValueError if that takes a slower way.
     """
     writable: Callable[[Any], Any]
-    """As :attr:`readable`, and raises for a read-only array too."""
+    """As :attr:`readable`, for an array that the function writes to: it is not read-only."""
 
     @abc.abstractmethod
     def pointer(self, array: Any, before: int, writable: bool) -> Any:
@@ -34,9 +42,30 @@ class Conversions(abc.ABC):
         ``writable`` is whether the function writes to the array.
         """
 
-    @abc.abstractmethod
     def number(self, c_type: str) -> Callable[[Any], Any]:
         """A function that turns a Python number into an argument of ``c_type``."""
+        return unchanged
+
+    def whole_call(
+        self, plan: CallPlan, function: Callable[..., Any], slow: Callable[..., Any]
+    ) -> Callable[..., Any] | None:
+        """A callable that checks the arguments of a call, converts them and calls ``function``; None for Python code.
+
+        It passes what it does not make itself to ``slow``: the arguments of a call that does not fit, for an error that
+        explains it. Nothing may be checked less than by ``slow``.
+        """
+        return None
+
+    def prepared_call(
+        self, plan: CallPlan, function: Callable[..., Any], arguments: Sequence[Any], keeps_alive: object
+    ) -> Callable[[], Any]:
+        """A callable that makes the same call of ``function`` again and again, with converted arguments.
+
+        It holds ``keeps_alive``.
+        """
+        prepared = functools.partial(function, *arguments)
+        prepared.keeps_alive = keeps_alive  # type: ignore[attr-defined]
+        return prepared
 
 
 class ForeignInterface(Conversions):

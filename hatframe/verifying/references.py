@@ -13,8 +13,8 @@ import numpy as np
 
 from hatframe.c.elements import ElementType, element_type
 from hatframe.calling.arguments import argument_layout
-from hatframe.calling.checks import from_bits
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
+from hatframe.calling.results import from_bits
 from hatframe.errors import FormatError, HatError, UsageError
 from hatframe.format.names import python_name
 from hatframe.format.numpy_expressions import FUNCTIONS, RETURN, Statement, called, parse

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import math
+import types
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatframe.c.size_expressions import SizeExpression
+from hatframe.c.size_expressions import DIVISIONS, SizeExpression
 from hatframe.errors import FormatError
 
 
@@ -86,3 +90,29 @@ def test_a_word_after_a_number_is_invalid_without_a_warning_of_python(text: str)
 
 def test_numbers_of_other_forms_stay() -> None:
     assert SizeExpression("0x10 * n1 + 1_000").value({"n1": 2}) == 1032
+
+
+def text_of(tree: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.builds("({} {} {})".format, tree, st.sampled_from("+-*/%"), tree) | st.builds("-{}".format, tree)
+
+
+@given(
+    st.recursive(st.sampled_from(["a", "b"]) | st.integers(0, 10**30).map(str), text_of, max_leaves=12),
+    st.integers(-(2**63), 2**63),
+    st.integers(-9, 9),
+)
+def test_the_code_of_an_expression_has_its_value(text: str, a: int, b: int) -> None:
+    expression = SizeExpression(text)
+    tree = ast.parse("lambda x, y: 0", mode="eval")
+    assert isinstance(tree.body, ast.Lambda)
+    tree.body.body = ast.Tuple(expression.factor_nodes({"a": "x", "b": "y"}), ast.Load())
+    code = compile(ast.fix_missing_locations(tree), "test", "eval").co_consts[0]
+    function = types.FunctionType(code, {"__builtins__": {}, **DIVISIONS})
+    try:
+        expected = expression.factor_values({"a": a, "b": b})
+    except FormatError:
+        with pytest.raises(ZeroDivisionError):
+            function(a, b)
+    else:
+        assert function(a, b) == expected
+        assert math.prod(expected) == expression.value({"a": a, "b": b})

@@ -37,8 +37,7 @@ class CffiInterface(ForeignInterface):
 
     def __init__(self) -> None:
         self._ffi, self._load, self._find, self._problem, self._unload = _system()
-        self.readable = self._ffi.from_buffer
-        self.writable = functools.partial(self._ffi.from_buffer, require_writable=True)
+        self.readable = self.writable = self._ffi.from_buffer
 
     def open(self, path: str) -> Any:
         if sys.platform == "win32":
@@ -76,13 +75,6 @@ class CffiInterface(ForeignInterface):
 
     def pointer(self, array: Any, before: int, writable: bool) -> Any:
         return self._ffi.cast("void *", address_of(array) - before)
-
-    def number(self, c_type: str) -> Callable[[Any], Any]:
-        return _unchanged
-
-
-def _unchanged(value: Any) -> Any:
-    return value
 
 
 class CffiLoader(HostLoader):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hatframe import hookimpl
-from hatframe.plugin import ForeignInterface, HostLoader, address_of
+from hatframe.plugin import CallPlan, ForeignInterface, HostLoader, address_of, unchanged
 
 _TYPES: dict[str, Any] = {
     "_Bool": ctypes.c_bool,
@@ -20,13 +20,15 @@ _TYPES: dict[str, Any] = {
     **{f"uint{bits}_t": getattr(ctypes, f"c_uint{bits}") for bits in (8, 16, 32, 64)},
 }
 
+_NO_CHARACTERS = ctypes.c_char * 0
+
 
 class CtypesInterface(ForeignInterface):
-    """ctypes, with arguments that need no conversion in the call: ``byref`` objects and typed numbers."""
+    """ctypes, with arguments that say their types: arrays of its own over the memory, and typed numbers."""
 
     def __init__(self) -> None:
-        # from_buffer takes writable memory only; a read-only array goes the slow way, by its address.
-        self.readable = self.writable = _pointer_to
+        # It takes writable memory only; a read-only array goes the slow way, by its address.
+        self.readable = self.writable = _NO_CHARACTERS.from_buffer
 
     def open(self, path: str) -> ctypes.CDLL:
         if sys.platform == "win32":
@@ -63,16 +65,16 @@ class CtypesInterface(ForeignInterface):
         return ctypes.c_void_p(address_of(array) - before)
 
     def number(self, c_type: str) -> Callable[[Any], Any]:
+        # A Python number is passed as a C int.
         converter: Callable[[Any], Any] = _TYPES[c_type]
-        return converter
+        return unchanged if c_type in ("int32_t", "uint32_t") else converter
 
-
-_byref = ctypes.byref
-_from_buffer = ctypes.c_char.from_buffer
-
-
-def _pointer_to(array: Any) -> Any:
-    return _byref(_from_buffer(array))
+    def prepared_call(
+        self, plan: CallPlan, function: Callable[..., Any], arguments: Sequence[Any], keeps_alive: object
+    ) -> Callable[[], Any]:
+        # What needs no conversion in the call.
+        made = [ctypes.byref(argument) if isinstance(argument, _NO_CHARACTERS) else argument for argument in arguments]
+        return super().prepared_call(plan, function, made, keeps_alive)
 
 
 class CtypesLoader(HostLoader):
