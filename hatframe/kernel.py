@@ -395,12 +395,30 @@ class Kernel(BackendSelection):
 
         return pack(Path(package), Path(output), allow_outside=allow_outside)
 
-    def validate(self, path: str | Path) -> list[Deviation]:
+    def validate(self, path: str | Path, *, deep: bool = False) -> list[Deviation]:
         """All deviations of a .hat file from the format, its C code and its library, in the order of its lines.
 
         No code of the package runs.
 
-        Raises :class:`FormatError` only if the file cannot be read as text.
+        Parameters
+        ----------
+        path
+            The .hat file.
+        deep
+            Also decode the machine code of the library, and report instruction sets that it uses but the metadata do
+            not require. This needs ``hatframe[deep]``.
+
+        Returns
+        -------
+        list of Deviation
+            Errors break use, warnings do not, and notes are worth knowing.
+
+        Raises
+        ------
+        FormatError
+            The file cannot be read as text.
+        HatError
+            The code cannot be decoded, because iced-x86 is not installed.
 
         Examples
         --------
@@ -411,7 +429,7 @@ class Kernel(BackendSelection):
         from hatframe.validating.validation import validate
 
         runtimes = {runtime for loader in self.registry.loaders.all() for runtime in loader.runtimes}
-        return validate(Path(path), runtimes)
+        return validate(Path(path), runtimes, deep)
 
     def bench(
         self,

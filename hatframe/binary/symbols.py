@@ -48,9 +48,9 @@ def read_symbols(path: Path) -> Symbols:
     """Read the symbols of a library file, and of all slices of a universal one; raises :class:`PackageError`."""
     with content(path) as data:
         try:
-            parts = [_symbols_of(image, path) for image in _images(data[:], path)]
+            parts = [_symbols_of(image, path) for image in images(data[:], path)]
         except struct.error as error:
-            raise PackageError(f"this library is damaged: {error}", where=str(path), hint="build it again") from None
+            raise damaged(path, error) from None
     defined = frozenset[str]().union(*(part.defined for part in parts))
     return Symbols(
         defined=defined,
@@ -66,7 +66,8 @@ def read_symbols(path: Path) -> Symbols:
     )
 
 
-def _images(data: bytes, path: Path) -> Iterator[bytes]:
+def images(data: bytes, path: Path) -> Iterator[bytes]:
+    """The content of each object in a library file: its slices, and the members of archives."""
     for part in [part.data for part in slices(data)] or [data]:
         if is_archive(part):
             yield from (member.data for member in members(part, path) if read_header(member.data))
@@ -89,8 +90,12 @@ def _symbols_of(image: bytes, path: Path) -> Symbols:
             return _elf_symbols(image, header) if header.format == "ELF" else _lief_symbols(image, header)
     # Neither pyelftools nor lief limits what a damaged file can raise.
     except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise PackageError(f"this library is damaged: {reason}", where=str(path), hint="build it again") from None
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: Exception) -> PackageError:
+    reason = str(error) or type(error).__name__
+    return PackageError(f"this library is damaged: {reason}", where=str(path), hint="build it again")
 
 
 def _elf_symbols(image: bytes, header: BinaryHeader) -> Symbols:

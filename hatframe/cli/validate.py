@@ -24,6 +24,12 @@ def validate(
     context: typer.Context,
     packages: Packages,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 for warnings too.")] = False,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="Also report instruction sets that the code uses but the metadata do not require (x86 only)."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """List every deviation of .hat files from the format, their C code and their libraries, with its line.
@@ -34,7 +40,7 @@ def validate(
     The exit status is 1 if there are errors, and with --strict also if there are warnings.
     """
     kernel = kernel_of(context)
-    found = {shown: kernel.validate(path) for shown, path in _hat_files(packages).items()}
+    found = {shown: kernel.validate(path, deep=deep) for shown, path in _hat_files(packages).items()}
     if json:
         print_json([{"file": path, "deviations": deviations} for path, deviations in found.items()])
     elif sys.stdout.isatty():

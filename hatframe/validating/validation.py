@@ -13,16 +13,18 @@ from hatframe.format.reading import parse_document, read_text, to_model
 from hatframe.machine import Platform
 from hatframe.outcomes import Deviation
 from hatframe.validating.declarations import check_declarations
+from hatframe.validating.instructions import check_instructions
 from hatframe.validating.library import check_library
 from hatframe.validating.metadata import check_metadata
 from hatframe.validating.package_files import check_files, check_pairing
 from hatframe.validating.report import Report
 
 
-def validate(path: str | Path, runtimes: Collection[str] | None = None) -> list[Deviation]:
+def validate(path: str | Path, runtimes: Collection[str] | None = None, deep: bool = False) -> list[Deviation]:
     """Every deviation of the .hat file at ``path``, in the order of its lines.
 
-    ``runtimes`` are those that the installed loaders serve; None skips that check.
+    ``runtimes`` are those that the installed loaders serve; None skips that check. ``deep`` also decodes the code of
+    the library, and raises :class:`HatError` if iced-x86 is not installed.
     """
     path = Path(path)
     text = read_text(path)
@@ -43,8 +45,9 @@ def validate(path: str | Path, runtimes: Collection[str] | None = None) -> list[
     has_library = check_files(report, path.parent, needs_library)
     defined = check_declarations(report, path.parent, host, _platform(hat))
     check_pairing(report, hat)
-    if needs_library and has_library and hat.functions:
-        check_library(report, hat, defined)
+    library = check_library(report, hat, defined) if needs_library and has_library and hat.functions else None
+    if library and deep:
+        check_instructions(report, hat, library)
     if problem and not report.has_errors:
         report.error((), problem.message, problem.hint)
     return sorted(report.deviations, key=lambda deviation: deviation.line)
