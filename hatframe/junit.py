@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Literal
 
 import msgspec
@@ -22,16 +23,19 @@ _NONCHARACTERS = re.compile("[\ufffe\uffff]")
 JUnitOutcome = Literal["passed", "failure", "error", "skipped"]
 
 
+JUNIT_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<testsuites?\b")
+"""How a JUnit file begins."""
+
+
 class JUnitCase(msgspec.Struct, frozen=True, kw_only=True):
     """One test case, and its outcome: a ``failure`` where a result is wrong, an ``error`` where there is none.
 
-    ``seconds`` is how long it took. ``type`` classifies the outcome in a word, ``message`` says it in a line, and
-    ``text`` in full. ``output`` is what the case printed.
+    ``seconds`` is how long it took, if that is known. ``type`` classifies the outcome in a word, ``message`` says it in
+    a line, and ``text`` in full. ``output`` is what the case printed.
     """
 
     name: str
-    classname: str
-    seconds: float = 0.0
+    seconds: float | None = None
     outcome: JUnitOutcome = "passed"
     type: str = ""
     message: str = ""
@@ -40,7 +44,7 @@ class JUnitCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JUnitSuite(msgspec.Struct, frozen=True, kw_only=True):
-    """The test cases of one package. ``timestamp`` is in ISO 8601."""
+    """The test cases of one package, whose .hat file is the ``name``. ``timestamp`` is in ISO 8601."""
 
     name: str
     cases: tuple[JUnitCase, ...] = ()
@@ -63,7 +67,8 @@ def encode_junit(suites: Sequence[JUnitSuite]) -> bytes:
         cases = []
         for case in suite.cases:
             # The schema allows three digits.
-            cases.append(junitparser.TestCase(_text(case.name), _text(case.classname), round(case.seconds, 3)))
+            seconds = None if case.seconds is None else round(case.seconds, 3)
+            cases.append(junitparser.TestCase(_text(case.name), _text(_classname(suite.name)), seconds))
             if outcome := outcomes.get(case.outcome):
                 problem = outcome(_text(case.message).replace("\n", " "), _text(case.type))
                 problem.text = _text(case.text or case.message)
@@ -75,6 +80,12 @@ def encode_junit(suites: Sequence[JUnitSuite]) -> bytes:
     file = io.BytesIO()
     document.write(file, pretty=True)
     return file.getvalue()
+
+
+def _classname(path: str) -> str:
+    """The path with points for its slashes, by which CI servers group test cases: ``build.gemm`` for build/gemm.hat."""
+    parts = PurePath(path).with_suffix("").parts
+    return ".".join(part for part in parts if part not in (PurePath(path).anchor, "..", "."))
 
 
 def _text(text: str) -> str:

@@ -606,6 +606,7 @@ class Kernel(BackendSelection):
         value: str | Mapping[str, float] | Sequence[str | Mapping[str, float]] = (),
         seed: int = 0,
         timeout: float = 60.0,
+        junit: str | Path | None = None,
         force: bool = False,
         allow_outside: bool = False,
         observers: Observer | Sequence[Observer] = (),
@@ -639,6 +640,8 @@ class Kernel(BackendSelection):
             Seeds the random inputs.
         timeout
             Kill a function that runs longer than this (seconds).
+        junit
+            A file to write a test case for each function to, in the JUnit format of CI servers.
         force, allow_outside
             As for :meth:`load`.
         observers
@@ -665,6 +668,7 @@ class Kernel(BackendSelection):
         [('gemm_v2', 'bounds', "writes past the end of 'C'")]
         """
         from hatframe.bench.reporting import Observers
+        from hatframe.verifying.junit import JUnitFile
         from hatframe.verifying.options import VerifyOptions, chosen_checks
         from hatframe.verifying.run import verify_packages
 
@@ -684,16 +688,20 @@ class Kernel(BackendSelection):
             allow_outside=allow_outside,
             backend_options=backend_options(options, self.registry.loaders),
         )
+        file = None if junit is None else JUnitFile(Path(junit))
         with protect_unpacked(read_packages(paths)) as packages:
             for package in () if force else packages:
                 check_libraries(package)
-            return verify_packages(
+            found = verify_packages(
                 packages,
                 run_options,
                 backends=RunBackends(self, run_options),
                 isolated=self._is_portable(),
                 observer=Observers([*self.registry.observers(), *as_tuple(observers)]),
             )
+        if file:
+            file.write(found)
+        return found
 
     def store(
         self, results: str | Path | ResultsDocument, sink: str | Sequence[str] = (), **options: str | bool

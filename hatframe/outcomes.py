@@ -113,8 +113,9 @@ VERIFICATION_VERSION = 1
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """What :meth:`hatframe.Kernel.verify` found: ``findings`` of functions that are wrong, and ``notes`` of others.
 
-    ``functions`` are those that were verified, with ``checks``, and ``skipped`` those that were not, with the reason.
-    ``compared`` says what the results of each function were compared with: a reference, or other functions.
+    ``functions`` are those that were verified, with ``checks``; ``hat_files`` has the .hat files of each: several if
+    packages share the name. ``skipped`` are the functions that were not verified, with the reason. ``compared`` says
+    what the results of each function were compared with: a reference, or other functions.
     """
 
     format: str = VERIFICATION_FORMAT
@@ -123,6 +124,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     notes: tuple[Remark, ...] = ()
     functions: tuple[str, ...] = ()
+    hat_files: dict[str, tuple[str, ...]] = {}
     checks: tuple[str, ...] = ()
     compared: dict[str, str] = {}
     skipped: dict[str, str] = {}

@@ -61,7 +61,8 @@ if TYPE_CHECKING:
     from hatframe.files import compiler_cache, locked, write_atomically
     from hatframe.format.editing import store_in_auxiliary
     from hatframe.format.pairs import pairs_text
-    from hatframe.junit import JUnitCase, JUnitSuite, encode_junit
+    from hatframe.junit import JUNIT_START, JUnitCase, JUnitSuite, encode_junit
+    from hatframe.outputs import check_file, check_kind, check_replaceable
     from hatframe.packages.stored import STORED_MEAN_KEYS
     from hatframe.results.comparison import short_names
     from hatframe.results.reading import read_results
@@ -86,6 +87,7 @@ _LAZY = {
     "Conversions": "calling.interface",
     "ForeignInterface": "calling.interface",
     "HostLoader": "calling.host",
+    "JUNIT_START": "junit",
     "JUnitCase": "junit",
     "JUnitSuite": "junit",
     "Job": "toolchain.tool",
@@ -95,6 +97,9 @@ _LAZY = {
     "ToolLinker": "toolchain.linker",
     "ToolResult": "toolchain.tool",
     "address_of": "calling.interface",
+    "check_file": "outputs",
+    "check_kind": "outputs",
+    "check_replaceable": "outputs",
     "compiler_cache": "files",
     "duration_text": "results.text:duration",
     "encode_junit": "junit",
@@ -120,6 +125,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "JUNIT_START",
     "POINTER",
     "STORED_MEAN_KEYS",
     "ArgumentPlan",
@@ -185,6 +191,9 @@ __all__ = [
     "Workload",
     "WorkloadSpec",
     "address_of",
+    "check_file",
+    "check_kind",
+    "check_replaceable",
     "compiler_cache",
     "duration_text",
     "encode_junit",

@@ -23,7 +23,7 @@ PUBLIC = {"hatframe", *(f"hatframe.{name}" for name in hatframe.__all__)}
 
 # Each layer may import those before it, and itself.
 LAYERS = (
-    {"errors", "files", "junit", "machine", "outcomes", "__init__"},
+    {"errors", "files", "junit", "machine", "outcomes", "outputs", "__init__"},
     {"c"},
     {"format"},
     {"binary", "packages"},
@@ -34,7 +34,7 @@ LAYERS = (
     {"bench"},
     {"registry", "arguments", "selection", "kernel", "plugin"},
     {"cli", "__main__"},
-    {"testing"},
+    {"testing", "pytest_plugin"},
 )
 # The contracts: imported from anywhere in the core. Their methods take and return the data of these parts.
 CONTRACTS = {"backends", "hookspecs"}

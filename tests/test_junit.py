@@ -10,12 +10,10 @@ from junit_schema import check_schema
 from hatframe.junit import JUnitCase, JUnitSuite, encode_junit
 
 CASES = (
-    JUnitCase(name="fast", classname="build.gemm", seconds=1e-7, output="100 ns"),
-    JUnitCase(
-        name="wrong", classname="build.gemm", outcome="failure", type="bounds", message="reads past B", text="a\nb"
-    ),
-    JUnitCase(name="lost", classname="build.gemm", seconds=0.25, outcome="error", type="crashed", message="signal 11"),
-    JUnitCase(name="left", classname="build.gemm", outcome="skipped", message="not here"),
+    JUnitCase(name="fast", seconds=1e-7, output="100 ns"),
+    JUnitCase(name="wrong", outcome="failure", type="bounds", message="reads past B", text="a\nb"),
+    JUnitCase(name="lost", seconds=0.25, outcome="error", type="crashed", message="signal 11"),
+    JUnitCase(name="left", outcome="skipped", message="not here"),
 )
 SUITE = JUnitSuite(name="build/gemm.hat", cases=CASES, timestamp="2024-05-06T07:08:09Z", properties={"run": "1"})
 
@@ -47,7 +45,7 @@ def test_the_file_is_valid() -> None:
 
 def test_no_text_makes_a_file_that_cannot_be_read() -> None:
     awkward = "a\x00\x1b[31m\r\n<&\"'>\ufffe\udce9\u202eµ]]>"
-    case = JUnitCase(name=awkward, classname=awkward, outcome="error", message=awkward, type=awkward, output=awkward)
+    case = JUnitCase(name=awkward, outcome="error", message=awkward, type=awkward, output=awkward)
     data = encode_junit([JUnitSuite(name=awkward, cases=(case,), properties={awkward: awkward})])
     ((found,),) = read(data)
     (error,) = found.result
@@ -56,10 +54,10 @@ def test_no_text_makes_a_file_that_cannot_be_read() -> None:
 
 
 def test_durations_have_no_exponent() -> None:
-    times = (1e-9, 1e-4, 0.0014, 12345.678)
-    cases = tuple(JUnitCase(name=str(time), classname="c", seconds=time) for time in times)
+    times = (None, 1e-9, 1e-4, 0.0014, 12345.678)
+    cases = tuple(JUnitCase(name=str(time), seconds=time) for time in times)
     root = ElementTree.fromstring(encode_junit([JUnitSuite(name="s", cases=cases)]))
-    assert [case.get("time") for case in root.iter("testcase")] == ["0.0", "0.0", "0.001", "12345.678"]
+    assert [case.get("time") for case in root.iter("testcase")] == [None, "0.0", "0.0", "0.001", "12345.678"]
 
 
 def test_suites_of_the_same_name_lose_no_case() -> None:

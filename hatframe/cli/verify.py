@@ -6,6 +6,7 @@ import functools
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from hatframe.outcomes import Finding, Verification
 
-_selection, _checks, _machine = (
-    functools.partial(typer.Option, rich_help_panel=panel) for panel in ("Selection", "Checks", "Machine")
+_selection, _checks, _output, _machine = (
+    functools.partial(typer.Option, rich_help_panel=panel) for panel in ("Selection", "Checks", "Output", "Machine")
 )
 
 
@@ -85,6 +86,10 @@ def verify(
     timeout: Annotated[
         float, _checks(min=0.1, metavar="SECONDS", help="Kill a function that runs longer than this.")
     ] = 60.0,
+    junit: Annotated[
+        Path | None,
+        _output(metavar="FILE", dir_okay=False, help="Write a JUnit file, with a test case for each function."),
+    ] = None,
     force: Annotated[
         bool, _machine("--force", help="Run code that requires instruction sets this machine lacks.")
     ] = False,
@@ -122,11 +127,14 @@ def verify(
             value=value or (),
             seed=seed,
             timeout=timeout,
+            junit=junit,
             force=force,
             allow_outside=allow_outside,
             observers=progress,
             **options,
         )
+    if junit:
+        log.info(f"test cases written to {junit}")
     for name, reason in found.skipped.items():
         log.warning(f"skipped {name}: {reason}")
     if json:

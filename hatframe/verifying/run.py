@@ -72,12 +72,21 @@ def verify_packages(
         findings=tuple(verifier.findings),
         notes=tuple(verifier.notes),
         functions=tuple(dict.fromkeys(function.name for _, function in chosen)),
+        hat_files=_hat_files(chosen),
         checks=options.checks,
         compared=verifier.compared,
         skipped=skipped,
         seed=options.seed,
         seconds=perf_counter() - started,
     )
+
+
+def _hat_files(chosen: Sequence[tuple[Package, Function]]) -> dict[str, tuple[str, ...]]:
+    """The .hat files that describe each function."""
+    found: dict[str, dict[str, None]] = {}
+    for package, function in chosen:
+        found.setdefault(function.name, {})[package.shown(package.hat_file(function.name).path)] = None
+    return {name: tuple(files) for name, files in found.items()}
 
 
 class _SkipRowError(Exception):

@@ -6,6 +6,7 @@ import json
 import shlex
 from pathlib import Path
 
+import junitparser
 import pytest
 from command_line import hatframe
 from facts import assert_names
@@ -46,6 +47,21 @@ def test_json_has_all_that_a_finding_says(hat: Path) -> None:
     assert (finding["index"], finding["byte_offset"], finding["seed"]) == ([8], 32, 5)
     assert_names(finding["message"], "writes", "past the end", "'y'")
     assert finding["reproduce"].startswith("hatframe verify")
+
+
+def test_junit_has_a_test_case_for_each_function(hat: Path, tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    done = hatframe("verify", hat, "--only", "bounds", "--junit", path, status=1)
+    assert str(path) in done.stderr
+    (suite,) = junitparser.JUnitXml.fromfile(str(path))
+    assert suite.name == str(hat)
+    assert {case.name: case.is_passed for case in suite} == {"right": True, "wrong": False}
+
+
+def test_a_place_for_junit_that_cannot_be_written_is_an_error_before_anything_runs(hat: Path, tmp_path: Path) -> None:
+    done = hatframe("verify", hat, "--junit", tmp_path / "none" / "junit.xml", status=1)
+    assert done.stdout == ""
+    assert_names(done.stderr, "none")
 
 
 def test_a_check_that_is_skipped_finds_nothing(hat: Path) -> None:

@@ -20,11 +20,11 @@ from hatframe.plugin import (
     SinkError,
     SinkRun,
     UsageError,
+    check_file,
     locked,
     result_columns,
     result_row,
 )
-from hatframe_builtin.sinks.checks import check_file
 
 _log = logging.getLogger(__name__)
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hatframe import hookimpl
-from hatframe.plugin import FunctionResult, Machine, Option, ResultsDocument, RunInfo, Sink, SinkRun
-from hatframe_builtin.sinks.checks import check_kind
+from hatframe.plugin import FunctionResult, Machine, Option, ResultsDocument, RunInfo, Sink, SinkRun, check_kind
 from hatframe_builtin.sinks.documents import DocumentRun
 
 _START = re.compile(rb'\s*\{\s*"context"')

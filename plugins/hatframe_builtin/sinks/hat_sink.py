@@ -20,9 +20,9 @@ from hatframe.plugin import (
     SinkError,
     SinkRun,
     UsageError,
+    check_replaceable,
     pairs_text,
 )
-from hatframe_builtin.sinks.checks import check_replaceable
 
 # The mean has two keys of its own; a count is not a duration.
 _NOT_STORED = ("mean", "outliers")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hatframe import hookimpl
-from hatframe.plugin import HatError, Option, RunInfo, Sink, SinkError, SinkRun
-from hatframe_builtin.sinks.checks import check_replaceable
+from hatframe.plugin import HatError, Option, RunInfo, Sink, SinkError, SinkRun, check_replaceable
 from hatframe_builtin.sinks.documents import DocumentRun
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from hatframe import hookimpl
 from hatframe.plugin import (
+    JUNIT_START,
     FunctionResult,
     JUnitCase,
     JUnitSuite,
@@ -14,14 +14,12 @@ from hatframe.plugin import (
     RunInfo,
     Sink,
     SinkRun,
+    check_kind,
     duration_text,
     encode_junit,
     sized_name,
 )
-from hatframe_builtin.sinks.checks import check_kind
 from hatframe_builtin.sinks.documents import DocumentRun
-
-_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<testsuites?\b")
 
 
 class JUnitSink(Sink):
@@ -37,7 +35,7 @@ class JUnitSink(Sink):
 
     def open(self, run: RunInfo, path: Path | None) -> SinkRun:
         path = path or Path("junit.xml")
-        check_kind(path, _START, "a JUnit file")
+        check_kind(path, JUNIT_START, "a JUnit file")
         return DocumentRun(run, path, _encode)
 
 
@@ -48,10 +46,7 @@ def _encode(document: ResultsDocument) -> bytes:
         suites.setdefault(result.hat_file, []).append(_case(result))
     if not document.complete:
         message = "this run was interrupted; it lacks results"
-        incomplete = JUnitCase(
-            name="run", classname="hatframe", outcome="error", type="interrupted", message=message, text=message
-        )
-        suites["hatframe bench"] = [incomplete]
+        suites["hatframe bench"] = [JUnitCase(name="run", outcome="error", type="interrupted", message=message)]
     properties = {"hatframe_version": run.hatframe_version, "run": run.id, "machine": str(run.machine)}
     return encode_junit(
         [
@@ -63,12 +58,10 @@ def _encode(document: ResultsDocument) -> bytes:
 
 def _case(result: FunctionResult) -> JUnitCase:
     name = sized_name(result.function_name, result.measured_with)
-    classname = _classname(result.hat_file)
     figures = result.statistics
     if figures is None:
         return JUnitCase(
             name=name,
-            classname=classname,
             outcome="failure" if result.status == "wrong" else "error",
             type=result.status,
             message=result.message or result.status,
@@ -76,13 +69,7 @@ def _case(result: FunctionResult) -> JUnitCase:
     low, high = duration_text(figures.time_low), duration_text(figures.time_high)
     times = f"{duration_text(figures.time)} for each call ({low} to {high}), {result.batches} batches"
     seconds = sum(result.batch_means) * result.calls_per_batch
-    return JUnitCase(name=name, classname=classname, seconds=seconds, output=times)
-
-
-def _classname(hat_file: str) -> str:
-    """The path with points for its slashes, by which CI servers group test cases: ``build.gemm``."""
-    path = Path(hat_file).with_suffix("")
-    return ".".join(part for part in path.parts if part not in (path.anchor, "..", "."))
+    return JUnitCase(name=name, seconds=seconds, output=times)
 
 
 @hookimpl

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from hatframe.plugin import SinkError
+from hatframe.errors import SinkError
 
 
 def check_file(path: Path) -> None:
