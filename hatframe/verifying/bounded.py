@@ -101,7 +101,7 @@ _RANKS = ("bool", "int32", "uint32", "int64", "uint64")
 def _integers(value: Any, c_type: str) -> Bounded:
     """Integers of a type of C. Those with a sign are computed in 64 bits: in C, their overflow is undefined."""
     array: Array = np.asarray(value).astype(_STORAGE[c_type], copy=False)
-    return Bounded(array, np.abs(array.astype(np.float64)), c_type=c_type, whole=True)
+    return Bounded(array, np.abs(array.astype(np.float64, copy=False)), c_type=c_type, whole=True)
 
 
 def constant(number: bool | int | float, wide: np.dtype[Any]) -> Bounded:
@@ -114,7 +114,9 @@ def constant(number: bool | int | float, wide: np.dtype[Any]) -> Bounded:
     value = np.array(number, wide)
     # Such as 0.5, which all types have.
     is_short = (math.frexp(number)[0] * 256).is_integer()
-    return Bounded(value, np.abs(value).astype(np.float64), roundings=0 if is_short else 1, whole=number.is_integer())
+    return Bounded(
+        value, np.abs(value).astype(np.float64, copy=False), roundings=0 if is_short else 1, whole=number.is_integer()
+    )
 
 
 def leaf(array: Any, element: ElementType, wide: np.dtype[Any]) -> Bounded:
@@ -129,7 +131,7 @@ def leaf(array: Any, element: ElementType, wide: np.dtype[Any]) -> Bounded:
     value = array.astype(wide)
     finite = np.isfinite(value)
     # Infinity and NaN spread in the values; the bounds are about what is finite.
-    magnitude = np.where(finite, np.abs(value), 0).astype(np.float64)
+    magnitude = np.where(finite, np.abs(value), 0).astype(np.float64, copy=False)
     smallest = Precision.of(element).smallest
     subnormal = (magnitude > 0) & (magnitude < smallest)
     whole = bool(finite.all() and (value == np.rint(value)).all())
@@ -274,7 +276,7 @@ class Arithmetic:
         limited(*np.broadcast_shapes(x1.value.shape, x2.value.shape))
         a, b = self._floating(x1), self._floating(x2)
         divisor_error = self.error(b)
-        least = np.abs(b.value).astype(np.float64) - divisor_error
+        least = np.abs(b.value).astype(np.float64, copy=False) - divisor_error
         value = np.divide(a.value, b.value)
         magnitude = np.where(least > 0, a.magnitude / least, np.inf)
         error: Any = 0.0
@@ -332,8 +334,8 @@ class Arithmetic:
         return msgspec.structs.replace(x, value=-x.value)
 
     def _nonlinear(self, value: Any, error: Any) -> Bounded:
-        error = np.asarray(error).astype(np.float64)
-        magnitude = np.abs(np.asarray(value)).astype(np.float64)
+        error = np.asarray(error).astype(np.float64, copy=False)
+        magnitude = np.abs(np.asarray(value)).astype(np.float64, copy=False)
         return self._result(value, np.where(np.isfinite(error), magnitude + error, magnitude), error, 1, 0, False)
 
     # ------------------------------------------------------------------------------------------- comparisons
@@ -445,11 +447,11 @@ class Arithmetic:
             return x
         error = self.error(x)
         value = function(x.value)
-        magnitude = np.abs(value).astype(np.float64)
+        magnitude = np.abs(value).astype(np.float64, copy=False)
         if _is_zero(error):
             return Bounded(value, magnitude, whole=bool(np.isfinite(magnitude).all()))
         spread = np.maximum(function(x.value + error) - value, value - function(x.value - error))
-        return Bounded(value, magnitude, np.asarray(spread).astype(np.float64))
+        return Bounded(value, magnitude, np.asarray(spread).astype(np.float64, copy=False))
 
     def where(self, condition: Bounded, x: Bounded, y: Bounded) -> Bounded:
         chosen = self.truth(condition)
@@ -461,7 +463,7 @@ class Arithmetic:
         if not (_is_zero(first) and _is_zero(second)):
             error = np.where(chosen.value, first, second)
         if not _is_zero(chosen.error):
-            other = np.maximum(first, second) + np.abs(a.value - b.value).astype(np.float64)
+            other = np.maximum(first, second) + np.abs(a.value - b.value).astype(np.float64, copy=False)
             error = np.where(chosen.error, other, error)
         if c_type:
             return self._integer_result(value, error, c_type)
@@ -547,7 +549,9 @@ class Arithmetic:
                 np.max(np.broadcast_to(error, b.value.shape), axis=axis, keepdims=True), b.value.shape
             )
         value = np.sort(b.value, axis=axis)
-        return msgspec.structs.replace(b, value=value, magnitude=np.abs(value).astype(np.float64) + error, error=error)
+        return msgspec.structs.replace(
+            b, value=value, magnitude=np.abs(value).astype(np.float64, copy=False) + error, error=error
+        )
 
     # --------------------------------------------------------------------------------------- linear algebra
 

@@ -16,12 +16,17 @@ from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 Array = np.ndarray[Any, Any]
 
 ORDINARY, SIGNED, SPECIAL = "ordinary", "signed", "special"
-"""The styles of values: numbers from 1/8 to 7/8; from -1 to 1; and such with special ones among them."""
+"""The styles of values: numbers from 1/8 to 7/8, and integers of the whole range; numbers from -1 to 1, and small
+integers; and such with special ones among them. Signed numbers of 16 bits are small integers too, whose sums are exact:
+the error bounds of sums of other numbers are large for these types."""
 
 # A prime: no row or column of an array that is filled with repetitions equals another.
 _POOL = 65521
 
 _SPECIAL_STRIDE = 7
+
+# Among integers of so few values, some are equal and others neighbors, as in data; they fit all types.
+_SMALL = 100
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,13 +125,18 @@ def prefill(argument: ArgumentPlan, array: Array, seed: int, second: bool) -> No
 def _pool(dtype: np.dtype[Any], seed: tuple[int, ...], style: str, index_limit: int) -> Array:
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
-        low, high = (0, min(index_limit - 1, limits.max)) if index_limit else (limits.min, limits.max)
+        low, high = (limits.min, limits.max) if style == ORDINARY else (max(limits.min, -_SMALL), _SMALL)
+        if index_limit:
+            low, high = 0, min(index_limit - 1, limits.max)
         return np.random.default_rng(seed).integers(low, high, _POOL, dtype=dtype, endpoint=True)
     if dtype.kind == "b":
         return np.random.default_rng(seed).integers(0, 1, _POOL, dtype=np.uint8, endpoint=True).astype(dtype)
     if style == ORDINARY:
         return _floats(seed, 0.125, 0.875).astype(dtype)
-    pool = _floats(seed, -1, 1).astype(dtype)
+    if dtype.itemsize == 2:
+        pool = np.random.default_rng(seed).choice([-2, -1, 1, 2], _POOL).astype(dtype)
+    else:
+        pool = _floats(seed, -1, 1).astype(dtype)
     if style == SPECIAL:
         special = np.array([0.0, -0.0, np.nan, np.inf, -np.inf], dtype)
         special = np.concatenate([special, float_limits(dtype)])

@@ -46,7 +46,7 @@ def elementwise() -> st.SearchStrategy[str]:
             pairs.map(lambda parts: f"({' '.join(parts)})"),
             st.tuples(unary, inner).map(lambda parts: f"{parts[0]}({parts[1]} + 0 * x)"),
             st.tuples(inner, inner).map(lambda parts: f"maximum({parts[0]}, {parts[1]})"),
-            st.tuples(inner, inner, inner).map(lambda parts: f"where({parts[0]} > {parts[1]}, {parts[2]}, x)"),
+            st.tuples(inner, inner, inner).map(lambda parts: f"where({parts[0]} > {parts[1]}, {parts[2]} + 0 * x, x)"),
         )
 
     return st.recursive(leaves, grow, max_leaves=6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,25 @@ def test_integers_have_the_whole_range_unless_they_are_indices(plan: CallPlan) -
     assert np.abs(wide.astype(np.int64)).max() > 1 << 24
     narrow = Inputs(plan, Trial(row=0, sizes={"n": 1}, index_limit=5), {}).before()["i"]
     assert set(narrow.tolist()) == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("name", ["int8_t", "uint8_t", "int32_t", "uint64_t"])
+def test_signed_integers_have_equals_and_neighbors(tmp_path: Any, name: str) -> None:
+    values = signed_values(tmp_path, name).astype(np.int64)
+    assert len(set(values)) < len(values)
+    assert 1 in set(np.diff(sorted(values)))
+    assert np.abs(values).max() <= 100
+
+
+@pytest.mark.parametrize("name", ["float16_t", "bfloat16_t"])
+def test_signed_numbers_of_16_bits_are_small_integers(tmp_path: Any, name: str) -> None:
+    assert set(signed_values(tmp_path, name).astype(float)) == {-2, -1, 1, 2}
+
+
+def signed_values(folder: Path, element: str) -> Any:
+    path = folder / "f.hat"
+    path.write_text(hat_text(document({"f": function(affine("x", [64], element))}, "f.so")))
+    return Inputs(plan_call(read_hat(path).functions["f"]), Trial(row=0), {}, SIGNED).before()["x"]
 
 
 def test_scalars_that_are_given_have_their_value(plan: CallPlan) -> None:
