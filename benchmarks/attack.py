@@ -4,7 +4,10 @@
   process of limited memory; an error that is not a HatError, a crash, or an input that takes over 5 s is a finding.
 - *kills*: benchmarks, builds, conversions and packing are killed at a random moment, by SIGKILL, SIGTERM, SIGINT or
   SIGHUP. Then every file must be whole, no result that was stored may be lost, and the command must work again.
-- *threads*: several threads call one function, and each result must be right.
+- *threads*: several threads call one function by each loader, and each result must be right.
+- *loaders*: random functions are called with random arguments, right and wrong; what one loader makes of a call, its
+  values or its error, all must make of it.
+- *leaks*: calls of every kind by each loader, after which the process must be as large as before.
 - *caches*: the files of the cache are truncated or overwritten, and calls and benchmarks must work all the same.
 
 All is drawn from ``--seed``, so that the same attack can be made again. Exits with 1 after a finding.
@@ -33,12 +36,13 @@ from pathlib import Path
 from typing import Any
 
 import hatframe
-from hatframe import HatError
+from hatframe import HatError, Kernel
 from hatframe.binary.libraries import content_digest, extract_objects, identify
 from hatframe.binary.symbols import read_symbols
 from hatframe.building.describing import read_functions
 from hatframe.c.headers import only_aliases
 from hatframe.c.size_expressions import SizeExpression
+from hatframe.calling.loaded import LoadedPackage
 from hatframe.calling.plans import plan_call
 from hatframe.converting.header_code import check_assembler, check_includes
 from hatframe.format.editing import edit_text
@@ -46,11 +50,17 @@ from hatframe.format.reading import parse_document, parse_hat
 from hatframe.results.reading import read_results, read_table
 from hatframe.validating.validation import validate
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from random_calls import Comparison, host_loaders, make_functions, make_known_functions
+
 ROOT = Path(__file__).parent.parent
 MEMORY = 3 << 30
 """Bytes of address space of the process that fuzzes."""
 TIME_LIMIT = 5
 """Seconds for one input."""
+RANDOM_FUNCTIONS = 150
+LEAK = 1 << 20
+"""Bytes by which a process may grow: for parts of memory that the system gives out as a whole."""
 
 TOKENS = (
     *(b"\0", b"\x1b[2J", b"\xff\xfe", b"\xe2\x80\xae", b"'''", b'"""', b"\\", b"\r", b"9" * 5000, b"-1", b"1e999"),
@@ -148,12 +158,17 @@ class Fuzz:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def fuzz(first: int, count: int, seed: int, folder: Path, position: Any, findings: Any) -> None:
-    """Read inputs ``first`` to ``count``; runs in a process of its own, which may die of one."""
+def isolate(folder: Path) -> None:
+    """Give a process that may die no logs, no core dumps and folders of its own."""
     logging.disable()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ |= {"HATFRAME_CACHE_DIR": str(folder / "cache"), "HATFRAME_STATE_DIR": str(folder / "state")}
+
+
+def fuzz(first: int, count: int, seed: int, folder: Path, position: Any, findings: Any) -> None:
+    """Read inputs ``first`` to ``count``; runs in a process of its own, which may die of one."""
+    isolate(folder)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     with tempfile.TemporaryDirectory(dir=folder) as own:
         attack = Fuzz(Path(own))
         names = list(attack.kinds)
@@ -174,12 +189,13 @@ def fuzz(first: int, count: int, seed: int, folder: Path, position: Any, finding
             signal.alarm(0)
 
 
-def fuzzed(count: int, seed: int, folder: Path) -> list[str]:
+def surviving(attack: Callable[..., None], count: int, seed: int, folder: Path) -> list[str]:
+    """Run ``attack`` with numbers up to ``count``, and go on in a new process after a number that ends the process."""
     context = multiprocessing.get_context("spawn")
     position, findings = context.Value("q", 0), context.SimpleQueue()
     first, found = 0, []
     while first < count:
-        process = context.Process(target=fuzz, args=(first, count, seed, folder, position, findings))
+        process = context.Process(target=attack, args=(first, count, seed, folder, position, findings))
         process.start()
         while process.is_alive() or not findings.empty():
             if findings.empty():
@@ -188,9 +204,74 @@ def fuzzed(count: int, seed: int, folder: Path) -> list[str]:
                 found.append(findings.get())
         first = position.value + 1
         if process.exitcode:
-            found.append(f"fuzz {position.value}: the process ended with {process.exitcode}")
+            found.append(f"{attack.__name__} {position.value}: the process ended with {process.exitcode}")
         if len(found) > 100:
             break
+    return found
+
+
+def fuzzed(count: int, seed: int, folder: Path) -> list[str]:
+    return surviving(fuzz, count, seed, folder)
+
+
+def compare_loaders(first: int, count: int, seed: int, folder: Path, position: Any, findings: Any) -> None:
+    """Make the calls ``first`` to ``count`` by every loader; runs in a process of its own, which may die of one."""
+    isolate(folder)
+    hat = folder / "random" / "package.hat"
+    if not hat.exists():
+        make_functions(hat.parent, seed, RANDOM_FUNCTIONS)
+    comparison = Comparison(hat, seed)
+    for number in range(first, count):
+        position.value = number
+        signal.alarm(TIME_LIMIT)
+        if difference := comparison.difference(number):
+            findings.put(f"loaders {number}: {difference[:1000]}")
+        signal.alarm(0)
+
+
+def loaders_compared(count: int, seed: int, folder: Path) -> list[str]:
+    return surviving(compare_loaders, count, seed, folder)
+
+
+def leak(loader: str, count: int, hat: Path, findings: Any) -> None:
+    """Make ``count`` calls by a loader; runs in a process of its own, whose memory is that of the calls."""
+    import numpy as np
+    import psutil
+
+    isolate(hat.parent)
+    package = Kernel().load(hat, loader=loader)
+    a, x, y = np.ones(64, np.float32), np.arange(5.0), np.zeros(5)
+    add, scale, made = package.add, package.scale, package.series
+
+    def calls(times: int) -> int:
+        for _ in range(times // 5):
+            add(a, 1.5)
+            scale(5, x, y, 2.0)
+            scale(x, y, by=2)
+            made(4)
+            with contextlib.suppress(HatError):
+                add(x, 1.5)
+        size: int = psutil.Process().memory_info().rss
+        return size
+
+    before = calls(count // 10)
+    if (grown := calls(count) - before) > LEAK:
+        findings.put(f"leaks: {count} calls by {loader} take {grown} bytes")
+
+
+def leaked(count: int, seed: int, folder: Path) -> list[str]:
+    hat = make_known_functions(folder)
+    context = multiprocessing.get_context("spawn")
+    findings = context.SimpleQueue()
+    for loader in host_loaders():
+        process = context.Process(target=leak, args=(loader, count, hat, findings))
+        process.start()
+        process.join()
+        if process.exitcode:
+            findings.put(f"leaks: the process of {loader} ended with {process.exitcode}")
+    found = []
+    while not findings.empty():
+        found.append(findings.get())
     return found
 
 
@@ -286,22 +367,20 @@ def called_by_threads(count: int, seed: int, folder: Path) -> list[str]:
     import numpy as np
 
     wrong: list[str] = []
-    source = folder / "add.c"
-    loop = "for (int i = 0; i < 64; i++) b += a[i];"
-    source.write_text(f"float add(const float a[64], float b) {{ {loop} return b; }}")
-    hatframe.build(source, folder / "add.hat")
-    with hatframe.load(folder / "add.hat") as package:
+    hat = make_known_functions(folder)
 
-        def work(thread: int) -> None:
-            array = np.full(64, thread, np.float32)
-            results = ((package.add(array, number % 100), number % 100) for number in range(count // 8))
-            wrong.extend(f"threads: {result} in {thread}" for result, start in results if result != 64 * thread + start)
+    def work(package: LoadedPackage, thread: int) -> None:
+        array = np.full(64, thread, np.float32)
+        results = ((package.add(array, number % 100), number % 100) for number in range(count // 8))
+        wrong.extend(f"threads: {result} in {thread}" for result, start in results if result != 64 * thread + start)
 
-        threads = [threading.Thread(target=work, args=(thread,)) for thread in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    for loader in host_loaders():
+        with Kernel().load(hat, loader=loader) as package:
+            threads = [threading.Thread(target=work, args=(package, thread)) for thread in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
     return wrong
 
 
@@ -329,23 +408,32 @@ def caches_damaged(count: int, seed: int, folder: Path) -> list[str]:
     return found
 
 
+# What makes each attack, and how often: in full, and in the short form.
+ATTACKS: dict[str, tuple[Callable[[int, int, Path], list[str]], int, int]] = {
+    "fuzz": (fuzzed, 1_000_000, 3_000),
+    "kills": (killed, 500, 8),
+    "threads": (called_by_threads, 200_000, 16_000),
+    "loaders": (loaders_compared, 100_000, 3_000),
+    "leaks": (leaked, 10_000_000, 100_000),
+    "caches": (caches_damaged, 40, 4),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a thousandth of it")
     parser.add_argument("--hatlib-python", metavar="PATH", help="not used: all benchmarks take it")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=("fuzz", "kills", "threads", "caches"), action="append")
-    for name, count in (("fuzz", 1_000_000), ("kills", 500), ("threads", 200_000), ("caches", 40)):
+    parser.add_argument("--only", choices=tuple(ATTACKS), action="append")
+    for name, (_, count, _) in ATTACKS.items():
         parser.add_argument(f"--{name}", type=int, default=count, help=f"how many (default: {count})")
     options = parser.parse_args()
-    quick = {"fuzz": 3_000, "kills": 8, "threads": 16_000, "caches": 4}
-    attacks = {"fuzz": fuzzed, "kills": killed, "threads": called_by_threads, "caches": caches_damaged}
     found: list[str] = []
     print(f"seed {options.seed}\n{'attack':10}{'number':>10}{'seconds':>10}{'findings':>10}")
-    for name, attack in attacks.items():
+    for name, (attack, _, quick) in ATTACKS.items():
         if options.only and name not in options.only:
             continue
-        count = quick[name] if options.quick else getattr(options, name)
+        count = quick if options.quick else getattr(options, name)
         with tempfile.TemporaryDirectory(prefix="hatframe-attack-") as folder:
             started = time.perf_counter()
             findings = attack(count, options.seed, Path(folder))
