@@ -102,7 +102,7 @@ class Fuzz:
         made = folder / "made"
         made.mkdir()
         built = hatframe.build(ROOT / "samples" / "reduce.c", made, static=True).written
-        hatframe.build(ROOT / "samples" / "reduce.c", made / "dynamic.hat")
+        self.package = hatframe.build(ROOT / "samples" / "reduce.c", made / "dynamic.hat").written
         libraries = [path.read_bytes() for path in made.iterdir() if path.suffix in (".a", ".so")]
         libraries.append(struct.pack(">7I", 0xCAFEBABE, 1, 0x01000007, 3, 28, 64, 0) + b"\xcf\xfa\xed\xfe" + bytes(60))
         libraries.append(b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + bytes(200))
@@ -117,6 +117,7 @@ class Fuzz:
             "header": (hats, self.header),
             "size": ([b"(rows + 1) * lda", b"M*K", b"n/2%3-1"], self.size),
             "library": (libraries, self.library),
+            "package": (libraries, self.whole_package),
             "json": ([document], lambda data: read_results(self.written(data))),
             "csv": ([table], lambda data: read_table(self.written(data))),
         }
@@ -132,6 +133,10 @@ class Fuzz:
 
     def validate(self, data: bytes) -> None:
         validate(self.written(data))
+
+    def whole_package(self, data: bytes) -> None:
+        self.package.library.write_bytes(data)
+        validate(self.package.hat, deep=True)
 
     def edit(self, data: bytes) -> None:
         text = data.decode("utf-8", "replace")

@@ -429,7 +429,7 @@ class Kernel(BackendSelection):
         from hatframe.validating.validation import validate
 
         runtimes = {runtime for loader in self.registry.loaders.all() for runtime in loader.runtimes}
-        return validate(Path(path), runtimes, deep)
+        return validate(Path(path), runtimes, deep, functools.partial(unmet, machine=self.machine))
 
     def bench(
         self,

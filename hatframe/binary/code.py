@@ -5,7 +5,9 @@ pyelftools reads ELF, and lief Mach-O and PE. Sections of objects have no addres
 
 from __future__ import annotations
 
+import bisect
 import io
+import itertools
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ from hatframe.errors import PackageError
 
 _SECTION_SIZE = 1 << 40
 _SHF_EXECINSTR = 0x4
+# pyelftools takes a second for 30,000 symbols or relocations.
+_MOST_ENTRIES = 200_000
 _MEM_EXECUTE = 0x20000000
 _FUNCTION_TYPES = ("STT_FUNC", "STT_GNU_IFUNC", "STT_LOOS")
 
@@ -89,20 +93,21 @@ def _code(
     targets: dict[int, str],
     slots: dict[int, str],
 ) -> Code:
-    """Cut sections into functions: each ends after its size, or where the next one begins; code between has no name."""
+    """Cut sections into functions, each until its size or the next one; code between them has no name."""
     functions = {}
     # Of several names of one address, that of the largest size counts.
     symbols = sorted(symbols, key=lambda symbol: (symbol.address, symbol.size))
+    addresses = [symbol.address for symbol in symbols]
     for section in sections:
         position, end = section.address, section.address + len(section.data)
-        inside = [symbol for symbol in symbols if section.address <= symbol.address < end]
+        inside = symbols[bisect.bisect_left(addresses, position) : bisect.bisect_left(addresses, end)]
         following = [*(symbol.address for symbol in inside[1:]), end]
         for symbol, after in zip(inside, following, strict=False):
             if after == symbol.address:
                 continue
             if symbol.address > position:
                 functions[position] = CodeFunction("", position, section.part(position, symbol.address))
-            position = min(symbol.address + symbol.size, end) if symbol.size else after
+            position = min(symbol.address + symbol.size, after) if symbol.size else after
             code = section.part(symbol.address, position)
             functions[symbol.address] = CodeFunction(symbol.name, symbol.address, code, symbol.is_resolver)
         if position < end:
@@ -119,16 +124,22 @@ def _elf_code(image: bytes, header: BinaryHeader) -> Code:
     is_object = header.kind is LibraryKind.OBJECT
     found = list(enumerate(elf.iter_sections()))
     bases = {index: (index + 1) * _SECTION_SIZE if is_object else section["sh_addr"] for index, section in found}
-    sections = [
-        _Section(bases[index], section.data())
+    executable = {
+        index: section
         for index, section in found
         if section["sh_flags"] & _SHF_EXECINSTR and section["sh_type"] == "SHT_PROGBITS"
+    }
+    if sum(section["sh_size"] for section in executable.values()) > len(image):
+        raise ValueError("its sections overlap")
+    sections = [
+        _Section(bases[index], image[section["sh_offset"] : section["sh_offset"] + section["sh_size"]])
+        for index, section in executable.items()
     ]
     symbols = []
     tables = [section for _, section in found if isinstance(section, SymbolTableSection)]
     # The table of a library that is not stripped has local functions too.
     for table in sorted(tables, key=lambda table: table["sh_type"] == "SHT_DYNSYM")[:1]:
-        for symbol in table.iter_symbols():
+        for symbol in itertools.islice(table.iter_symbols(), _MOST_ENTRIES):
             kind, index = symbol["st_info"]["type"], symbol["st_shndx"]
             if kind in _FUNCTION_TYPES and isinstance(index, int) and index in bases:
                 address = symbol["st_value"] + (bases[index] if is_object else 0)
@@ -139,11 +150,13 @@ def _elf_code(image: bytes, header: BinaryHeader) -> Code:
     for _, section in found:
         if not isinstance(section, RelocationSection) or not 0 < section["sh_link"] < len(found):
             continue
-        base = bases.get(section["sh_info"], 0) if is_object else 0
+        if is_object and section["sh_info"] not in executable:
+            continue
+        base = bases[section["sh_info"]] if is_object else 0
         table = elf.get_section(section["sh_link"])
         if not isinstance(table, SymbolTableSection):
             continue
-        for relocation in section.iter_relocations():
+        for relocation in itertools.islice(section.iter_relocations(), _MOST_ENTRIES):
             symbol = table.get_symbol(relocation["r_info_sym"])
             name = symbol.name
             if symbol["st_info"]["type"] == "STT_SECTION" and symbol["st_shndx"] in bases:

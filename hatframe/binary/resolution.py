@@ -6,6 +6,7 @@ before it searches for a file.
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 import sys
@@ -25,8 +26,9 @@ _CACHE = Path("/etc/ld.so.cache")
 _CACHE_MAGIC = b"glibc-ld.so.cache1.1"
 # The default folders of glibc and musl; the cache has those of the system.
 _FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/local/lib", "/usr/lib")
-# No library has so many, and a damaged one may name any number.
+# No library needs so many, or looks in so many folders; a damaged one may name any number.
 _MOST_LIBRARIES = 500
+_MOST_FOLDERS = 100
 
 
 class OpenLibrary(msgspec.Struct, frozen=True):
@@ -105,13 +107,13 @@ def _closure(path: Path, names: _Names) -> Resolution:
     first = OpenLibrary(path, read_symbols(path))
     names.add(first)
     opened = [first]
-    needs = []
+    needs: list[Need] = []
     for library in opened:
-        for name in library.symbols.needed:
+        for name in library.symbols.needed[: _MOST_LIBRARIES - len(needs)]:
             searched = next(_search(name, library), None)
             is_open = names.open_as(name, searched)
             needs.append(Need(name, library, is_open.path if is_open else searched, searched))
-            if is_open or searched is None or len(opened) == _MOST_LIBRARIES:
+            if is_open or searched is None:
                 continue
             try:
                 symbols = _symbols(searched, searched.stat().st_mtime_ns)
@@ -134,7 +136,7 @@ def _search(name: str, library: OpenLibrary) -> Iterator[Path]:
     if "/" in name:
         candidates = iter([Path(_expanded(name, library.path))])
     else:
-        candidates = (folder / name for folder in _folders(library))
+        candidates = (folder / name for folder in itertools.islice(_folders(library), _MOST_FOLDERS))
     for candidate in candidates:
         if _suits(candidate):
             yield candidate.resolve()

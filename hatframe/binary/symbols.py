@@ -21,6 +21,7 @@ from hatframe.errors import PackageError
 _STB_LOCAL, _STB_WEAK = 0, 2
 _STV_INTERNAL, _STV_HIDDEN = 1, 2
 _SHN_UNDEF = 0
+_MOST_SHARING = 16
 _DF_1_PIE = 0x08000000
 
 
@@ -122,17 +123,27 @@ def _elf_symbols(image: bytes, header: BinaryHeader) -> Symbols:
             tables.append((image[start : start + segment.num_symbols() * form.size], strings))
     else:
         sections = elf.iter_sections("SHT_SYMTAB")
-        tables = [(section.data(), section.stringtable["sh_offset"]) for section in sections]
+        # Not section.data(), which unpacks compressed sections, to any size.
+        tables = [
+            (image[section["sh_offset"] : section["sh_offset"] + section["sh_size"]], section.stringtable["sh_offset"])
+            for section in sections
+        ]
     defined: set[str] = set()
     undefined: set[str] = set()
     weak: set[str] = set()
+    # Names that end alike may share bytes.
+    length, most = 0, _MOST_SHARING * len(image)
     for table, strings in tables:
         for offset, information, other, section_index in form.iter_unpack(table):
             binding = information >> 4
             if not offset or binding == _STB_LOCAL:
                 continue
             start = strings + offset
-            name = image[start : image.index(b"\0", start)].decode("utf-8", "surrogateescape")
+            end = image.index(b"\0", start)
+            length += end - start
+            if length > most:
+                raise ValueError("its names are longer than the file")
+            name = image[start:end].decode("utf-8", "surrogateescape")
             if section_index == _SHN_UNDEF:
                 (weak if binding == _STB_WEAK else undefined).add(name)
             # Objects link with hidden symbols of others too; dynamic libraries do not export them.

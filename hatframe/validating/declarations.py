@@ -24,6 +24,7 @@ from hatframe.validating.report import Report
 # A header of ten thousand functions; parsing it takes some seconds.
 _LONGEST_CODE = 4_000_000
 _MOST_HEADERS = 100
+_MOST_DECLARATIONS = 20
 _TOML_GUARD = re.compile(r"^[ \t]*#[ \t]*ifdef[ \t]+TOML\b", re.MULTILINE)
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">\n]+)[">]', re.MULTILINE)
 _OPENING = re.compile(r"\bcode[\"']?[ \t]*=[ \t]*([^\n]*)")
@@ -58,7 +59,9 @@ def check_declarations(
             report.warn(path, f"the C code does not declare {name}")
             continue
         # In another branch of a condition, the declaration may be another.
-        differences = min((list(comparison.of(function, each)) for each in declared[name]), key=_weight)
+        differences = min(
+            (list(comparison.of(function, each)) for each in declared[name][:_MOST_DECLARATIONS]), key=_weight
+        )
         for difference in differences:
             where = (*path, *difference.keys)
             if difference.is_error and where not in report.broken:
@@ -99,7 +102,7 @@ def _headers(code: str, folder: Path) -> list[str]:
     """The texts of the headers of the package that C code includes, and of those that they include."""
     found: dict[Path, str] = {}
     waiting = [(code, folder)]
-    while waiting:
+    while waiting and sum(map(len, found.values())) <= _LONGEST_CODE:
         text, beside = waiting.pop()
         for name in _INCLUDE.findall(text):
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator
 
 from hatframe.binary.libraries import LibraryFile, LibraryKind, identify
@@ -33,6 +32,8 @@ _KINDS = {
 }
 """What the suffixes of libraries say."""
 
+# Reading each may take a second.
+_MOST_DEPENDENCIES = 100
 _PAIR_HINT = "check that the .hat file and the library belong together"
 # Without them, these would be undefined everywhere; the C library of most systems has them.
 _IN_C_LIBRARY = ("threads", "dynamic loading", "real-time functions")
@@ -89,21 +90,16 @@ def _check_static(
     report: Report, hat: HatFile, library: LibraryFile, symbols: Symbols, defined: Collection[str]
 ) -> None:
     dependencies = list(_dependencies(report, hat, library))
-    files = [dependency.file for dependency in dependencies if dependency.file and dependency.file.is_static]
-    linked = [symbols, *(read_symbols(file.path) for file in files)]
+    linked = [symbols, *(defining for _, defining in dependencies)]
     found = frozenset(defined).union(*(each.defined for each in linked))
     if not all(each.complete for each in linked):
         return
     for name, function in hat.functions.items():
         if not function.runtime and name not in found:
-            close = difflib.get_close_matches(name, found, n=1)
-            report.error(
-                ("functions", name),
-                f"the library {library.path.name} does not define {name}",
-                f"did you mean {close[0]}?" if close else "is link_target the library of these functions?",
-            )
+            hint = "is link_target the library of these functions?"
+            report.error(("functions", name), f"the library {library.path.name} does not define {name}", hint)
     # What libraries define that are given by name is unknown here.
-    if any(each.flags or (each.libraries and not (each.file and each.file.is_static)) for each in dependencies):
+    if any(each.flags or (each.libraries and not (each.file and each.file.is_static)) for each, _ in dependencies):
         return
     undefined = frozenset[str]().union(*(each.undefined for each in linked)) - found
     if missing := sorted(_beyond_system(undefined, library)):
@@ -129,16 +125,18 @@ def _beyond_system(undefined: Collection[str], library: LibraryFile) -> Iterator
             yield name
 
 
-def _dependencies(report: Report, hat: HatFile, library: LibraryFile) -> Iterator[Dependency]:
-    """The libraries that linking needs; reports those that the linker cannot use."""
+def _dependencies(report: Report, hat: HatFile, library: LibraryFile) -> Iterator[tuple[Dependency, Symbols]]:
+    """What linking needs, with the symbols of objects and archives; reports what the linker cannot use."""
     platform = platform_of(Package([hat]), library)
-    for index, reference in enumerate(hat.dependencies.dynamic):
+    for index, reference in enumerate(hat.dependencies.dynamic[:_MOST_DEPENDENCIES]):
         text = reference.target_file.strip()
         where = ("dependencies", "dynamic", index, "target_file")
         if not text:
             continue
         try:
             dependency = read_dependency(text, hat.folder, "")
+            file = dependency.file
+            symbols = read_symbols(file.path) if file and file.is_static else Symbols()
         except HatError as error:
             # The user may allow flags, and files outside the folder.
             may_be_allowed = is_flag(text) or isinstance(error, OutsideError)
@@ -146,4 +144,4 @@ def _dependencies(report: Report, hat: HatFile, library: LibraryFile) -> Iterato
             continue
         if dependency.file and not dependency.file.suits(platform):
             report.error(where, f"the dependency {text} is {dependency.file}, but the package is for {platform}")
-        yield dependency
+        yield dependency, symbols

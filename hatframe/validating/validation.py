@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from hatframe.converting.plan import required_platform
 from hatframe.errors import FormatError
-from hatframe.format.model import HatFile
+from hatframe.format.model import HatFile, Required
 from hatframe.format.reading import parse_document, read_text, to_model
 from hatframe.machine import Platform
 from hatframe.outcomes import Deviation
@@ -20,11 +20,17 @@ from hatframe.validating.package_files import check_files, check_pairing
 from hatframe.validating.report import Report
 
 
-def validate(path: str | Path, runtimes: Collection[str] | None = None, deep: bool = False) -> list[Deviation]:
+def validate(
+    path: str | Path,
+    runtimes: Collection[str] | None = None,
+    deep: bool = False,
+    unmet: Callable[[Required], Sequence[str]] = lambda required: (),
+) -> list[Deviation]:
     """Every deviation of the .hat file at ``path``, in the order of its lines.
 
     ``runtimes`` are those that the installed loaders serve; None skips that check. ``deep`` also decodes the code of
-    the library, and raises :class:`HatError` if iced-x86 is not installed.
+    the library, and raises :class:`HatError` if iced-x86 is not installed. ``unmet`` returns what this machine does not
+    meet, one sentence each.
     """
     path = Path(path)
     text = read_text(path)
@@ -48,6 +54,8 @@ def validate(path: str | Path, runtimes: Collection[str] | None = None, deep: bo
     library = check_library(report, hat, defined) if needs_library and has_library and hat.functions else None
     if library and deep:
         check_instructions(report, hat, library)
+    if hat.functions and (sentences := unmet(hat.target.required)):
+        report.note(("target", "required"), f"this package cannot work here: {'; '.join(sentences)}")
     if problem and not report.has_errors:
         report.error((), problem.message, problem.hint)
     return sorted(report.deviations, key=lambda deviation: deviation.line)

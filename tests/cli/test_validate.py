@@ -126,3 +126,15 @@ def test_an_unreadable_file_is_an_error_of_one_line(name: str, tmp_path: Path) -
 
 def test_no_file_is_wrong_usage() -> None:
     assert hatframe("validate").returncode == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sample_packages.ARCHITECTURE == "aarch64", reason="this is that machine")
+def test_a_package_for_another_machine_is_noted_and_does_not_fail(tmp_path: Path) -> None:
+    pytest.importorskip("ziglang")
+    (tmp_path / "f.c").write_text("/** @hat x output */ void f(float x[4]) { x[0] = 1; }")
+    hatframe("build", tmp_path / "f.c", "-o", tmp_path / "f.hat", "--target", "aarch64-linux", "--static", status=0)
+    done = hatframe("validate", "--strict", tmp_path / "f.hat")
+    assert done.returncode == 0
+    assert ": note: target.required: " in done.stdout
+    assert "aarch64" in done.stdout

@@ -89,12 +89,15 @@ def test_dependencies_of_a_static_package_may_define_its_functions(tmp_path: Pat
         ("missing/x.o", "error"),
         ("not a name", "error"),
         ("text.o", "error"),
+        ("damaged.o", "error"),
         ("../x.o", "warning"),
         ("-Wl,-z,now", "warning"),
     ],
 )
 def test_a_dependency_that_no_linker_can_use_is_a_deviation(target_file: str, severity: str, tmp_path: Path) -> None:
     (tmp_path / "text.o").write_text("text")
+    ends_early = struct.pack("<HHIQQQIHHHHHH", 1, 62, 1, 0, 0, 1 << 40, 0, 64, 0, 0, 64, 9, 0)
+    (tmp_path / "damaged.o").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + ends_early)
     library = sample_packages.library(tmp_path, SOURCE, static=True)
     reported = found(library, dynamic=[{"name": "", "version": "", "target_file": target_file}])
     assert places(reported) == [(severity, "dependencies.dynamic[0].target_file")]

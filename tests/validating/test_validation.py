@@ -17,6 +17,7 @@ from toml_styles import SCALARS, TABLES
 from hatframe.calling.plans import plan_call
 from hatframe.errors import FormatError, HatError
 from hatframe.format.reading import read_hat
+from hatframe.format.rendering import render_hat
 from hatframe.validating.validation import validate
 
 DATA = Path(__file__).parent.parent / "data"
@@ -112,3 +113,12 @@ def test_no_document_raises_and_one_without_errors_can_be_called(tmp_path: Path,
         hat = read_hat(tmp_path / "f.hat")
         for function in hat.functions.values():
             plan_call(function)
+
+
+def test_what_this_machine_lacks_is_a_note(tmp_path: Path) -> None:
+    sample_packages.library(tmp_path, SOURCE, "f")
+    path = tmp_path / "f.hat"
+    path.write_text(render_hat(valid(), "f"))
+    (note,) = validate(path, unmet=lambda required: ["it needs avx9", "it is for another system"])
+    assert (note.severity, note.table) == ("note", "target")
+    assert "avx9" in note.message
