@@ -6,6 +6,7 @@ lief reads ELF too, but its import takes 0.3 s: ten times as long as gcc takes t
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from hatframe.errors import PackageError
 _STB_LOCAL, _STB_WEAK = 0, 2
 _STV_INTERNAL, _STV_HIDDEN = 1, 2
 _SHN_UNDEF = 0
+_VER_FLG_WEAK = 2
+_MOST_VERSIONS = 200
 _MOST_SHARING = 16
 _DF_1_PIE = 0x08000000
 
@@ -43,6 +46,8 @@ class Symbols(msgspec.Struct, frozen=True, kw_only=True):
     run_folders: tuple[str, ...] = ()
     inherited: bool = False
     is_program: bool = False
+    versions: frozenset[str] = frozenset()
+    needed_versions: tuple[tuple[str, str], ...] = ()
 
 
 def read_symbols(path: Path) -> Symbols:
@@ -64,6 +69,8 @@ def read_symbols(path: Path) -> Symbols:
         run_folders=tuple(dict.fromkeys(folder for part in parts for folder in part.run_folders)),
         inherited=any(part.inherited for part in parts),
         is_program=any(part.is_program for part in parts),
+        versions=frozenset[str]().union(*(part.versions for part in parts)),
+        needed_versions=tuple(each for part in parts for each in part.needed_versions),
     )
 
 
@@ -162,7 +169,22 @@ def _elf_symbols(image: bytes, header: BinaryHeader) -> Symbols:
         ),
         inherited=bool(texts["rpath"]) and not texts["runpath"],
         is_program=is_program,
+        versions=frozenset(name for _, name, _ in _versions(elf, "SHT_GNU_verdef")) if dynamic else frozenset(),
+        needed_versions=tuple(
+            (library, name)
+            for library, name, flags in (_versions(elf, "SHT_GNU_verneed") if dynamic else ())
+            if not flags & _VER_FLG_WEAK
+        ),
     )
+
+
+def _versions(elf: Any, kind: str) -> Iterator[tuple[str, str, int]]:
+    """The versions in a section of a kind: the library that they are of, if any, their names and their flags."""
+    # A damaged section may have any number of them.
+    for section in itertools.islice(elf.iter_sections(kind), 1):
+        for entry, names in itertools.islice(section.iter_versions(), _MOST_VERSIONS):
+            for name in itertools.islice(names, _MOST_VERSIONS):
+                yield entry.name or "", name.name, name.entry.get("vna_flags", 0)
 
 
 def _lief_symbols(image: bytes, header: BinaryHeader) -> Symbols:

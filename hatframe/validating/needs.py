@@ -7,6 +7,7 @@ from pathlib import Path, PureWindowsPath
 from hatframe.binary.libraries import LibraryFile
 from hatframe.binary.resolution import Need, resolve
 from hatframe.binary.symbols import Symbols
+from hatframe.errors import listed
 from hatframe.format.model import HatFile
 from hatframe.format.positions import Keys
 from hatframe.machine import Platform
@@ -49,6 +50,7 @@ def _check_resolution(report: Report, hat: HatFile, library: LibraryFile) -> Non
     resolution = resolve(library.path)
     folder = library.path.resolve().parent
     listed_files = {Path(name).name: hat.folder / name for name in hat.dependencies.deploy_files}
+    known = {each.path: each.symbols.versions for each in (*resolution.process, *resolution.opened)}
     complete = True
     for need in resolution.needs:
         by = need.by.path.name
@@ -59,8 +61,15 @@ def _check_resolution(report: Report, hat: HatFile, library: LibraryFile) -> Non
             if beside.is_file():
                 hint = f"it lies beside {by}, which does not look there: link {by} with -Wl,-rpath,'$ORIGIN'"
             report.error(_LINK_TARGET, f"{by} needs {need.name}, which the system cannot find", hint)
-        elif message := _conflict(need, folder, listed_files):
+            continue
+        if message := _conflict(need, folder, listed_files):
             report.warn(_LINK_TARGET, message)
+        has = known.get(need.found, frozenset())
+        wanted = [version for name, version in need.by.symbols.needed_versions if name == need.name]
+        # The loader does not check versions in a library that has none.
+        if has and (missing := [version for version in wanted if version not in has]):
+            message = f"{by} needs {listed(missing)} of {need.name}, which {need.found} lacks"
+            report.error(_LINK_TARGET, message, "build it on a system as old as this one, or update this system")
     names: dict[str, Path] = {}
     for opened in resolution.opened:
         name = opened.symbols.name

@@ -150,6 +150,22 @@ def test_two_files_of_one_name_are_a_warning(tmp_path: Path) -> None:
     assert "libsame.so" in warning.message
 
 
+def test_a_version_that_a_needed_library_lacks_is_an_error(tmp_path: Path) -> None:
+    flags = ("-Wl,-soname,libhelper.so", "-Wl,--version-script=versions")
+    (tmp_path / "versions").write_text("OLD { global: older; }; NEW { global: helper; } OLD;")
+    source = f"{HELPER} void older(void) {{}}"
+    linked(tmp_path, source, "helper", *flags)
+    library = linked(tmp_path, USING, "f", "-L.", "-lhelper", "-Wl,-rpath,$ORIGIN")
+    assert reported(library) == []
+    (tmp_path / "versions").write_text("OLD { global: older; helper; };")
+    linked(tmp_path, source, "helper", *flags)
+    (error,) = reported(library)
+    assert error.severity == "error"
+    assert "NEW" in error.message
+    with pytest.raises(PackageError, match="NEW"):
+        Kernel().load(hat_of(library))
+
+
 @pytest.mark.parametrize(
     ("name", "is_there"),
     [("@loader_path/libx.dylib", False), ("@rpath/libx.dylib", False), ("/usr/lib/libSystem.B.dylib", True)],
