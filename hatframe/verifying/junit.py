@@ -51,7 +51,7 @@ def _case(found: Verification, function: str, hat_file: str) -> JUnitCase:
     findings = [each for each in found.findings if (each.function, each.hat_file) == (function, hat_file)]
     notes = [each.message for each in found.notes if (each.function, each.hat_file) == (function, hat_file)]
     if function in found.compared:
-        notes.append(found.compared[function])
+        notes.append(f"compared with {found.compared[function]}")
     output = "\n".join(notes)
     if not findings:
         return JUnitCase(name=function, output=output)

@@ -64,7 +64,7 @@ def test_a_function_without_a_result_is_an_error(tmp_path: Path) -> None:
 def test_notes_are_the_output_of_a_case(tmp_path: Path) -> None:
     case = written(tmp_path / "junit.xml")["new/gemm.hat"]["sum"]
     assert case.is_passed
-    assert case.system_out == "needs an alignment of 32 bytes\nsum(x)"
+    assert case.system_out == "needs an alignment of 32 bytes\ncompared with sum(x)"
 
 
 def test_the_file_is_valid(tmp_path: Path) -> None:
