@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,15 @@ from hatframe.errors import HatError, UsageError
 from hatframe.format.model import Function
 from hatframe.format.names import base_name, matching
 from hatframe.format.numpy_expressions import REFERENCE_KEY, RETURN, SAME_AS_KEY
+from hatframe.format.signatures import unnamed_signature
 from hatframe.packages.package import Package
 from hatframe.rows import Row
 from hatframe.verifying.checks import Problem
 from hatframe.verifying.clusters import odd_ones_out
 from hatframe.verifying.inputs import Inputs, Trial
 from hatframe.verifying.options import VerifyOptions
-from hatframe.verifying.references import Reference, parse_reference, reference_from_file
-from hatframe.verifying.tolerances import Mismatch, compare, measured, sum_length
+from hatframe.verifying.references import Reference, parse_reference, reference_from_file, remembered
+from hatframe.verifying.tolerances import Expected, Mismatch, compare, measured, sum_length
 
 Array = np.ndarray[Any, Any]
 
@@ -95,6 +96,7 @@ class Agreement:
         self._folder = folder
         self._plans: dict[int, CallPlan] = {}
         self._references: dict[int, Reference] = {}
+        self._expected: dict[Hashable, dict[str, Expected]] = {}
         self._saved: dict[int, list[Saved]] = {}
         self.compared: dict[int, str] = {}
         self.notes: dict[int, str] = {}
@@ -109,10 +111,14 @@ class Agreement:
         """The reference of a row, if it has one; raises :class:`HatError` for one that is invalid."""
         text = self._function(row).auxiliary.get(REFERENCE_KEY)
         if row not in self._references:
+            found: Reference | None = None
             if self._options.reference:
-                self._references[row] = reference_from_file(self._options.reference, self.plan(row))
+                found = reference_from_file(self._options.reference, self.plan(row))
             elif isinstance(text, str):
-                self._references[row] = parse_reference(text, self.plan(row))
+                found = parse_reference(text, self.plan(row))
+            if found:
+                key = (self._options.reference or text, unnamed_signature(self._function(row)))
+                self._references[row] = remembered(found, key, self._expected)
         return self._references.get(row)
 
     def model(self, row: int) -> int | None:

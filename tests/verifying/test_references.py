@@ -11,7 +11,7 @@ import pytest
 from hatframe.c.elements import element_type
 from hatframe.calling.plans import CallPlan
 from hatframe.errors import FormatError, HatError, UsageError
-from hatframe.verifying.references import Reference, parse_reference, reference_from_file
+from hatframe.verifying.references import Reference, parse_reference, reference_from_file, remembered
 from hatframe.verifying.tolerances import compare
 
 from .functions import array, plan, runtime, scalar
@@ -136,6 +136,28 @@ def test_a_mistake_names_the_function() -> None:
 def test_an_output_without_a_value_cannot_be_read() -> None:
     with pytest.raises(FormatError, match="no value"):
         parse_reference("C = C + A @ B", GEMM)({**{"A": 1, "B": 1}, **dict.fromkeys("mnk", 1)})
+
+
+def test_equal_references_compute_once_for_equal_inputs() -> None:
+    calls: list[str] = []
+
+    def counting(inputs: Any) -> Any:
+        calls.append("called")
+        return parse_reference("C = C + A @ B", GEMM)(inputs)
+
+    results: dict[Any, Any] = {}
+    one, other = (remembered(counting, "product", results) for _ in range(2))
+    inputs = gemm_inputs()
+    first = one(inputs)
+    assert other({**inputs, "A": inputs["A"].copy()}) is first
+    assert len(calls) == 1
+    changed = {**inputs, "A": inputs["A"] + 1}
+    assert not np.array_equal(other(changed)["C"].values, first["C"].values)
+    remembered(counting, "another", results)(inputs)
+    assert len(calls) == 3
+    for number in range(40):
+        one({**inputs, "m": number})
+    assert len(results) <= 16
 
 
 # ------------------------------------------------------------------------------------ files of the user
