@@ -478,10 +478,10 @@ class Comparison:
         """What differs between the loaders in call ``number``; empty if nothing does."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            drawn = self.drawn(number)
             outcomes = {name: self.outcome(package, number) for name, package in self.packages.items()}
         first, *others = outcomes
         self.accepted += outcomes[first][0] == "returns"
-        drawn = self.drawn(number)
         errors = [outcome[2] for outcome in outcomes.values() if outcome[0] == "raises"]
         # Which of several faults is found first is not promised where one is an error of the object's own.
         if drawn.faults > 1 and len(errors) == len(outcomes) and any(OWN in error for error in errors):
