@@ -52,7 +52,7 @@ def memory_bounds(array: Array) -> tuple[int, int]:
 
 def _owner(array: Array) -> Array:
     base: Any = array.base
-    if base is None:
+    if base is None or isinstance(base, _Allocated):
         return array
     if isinstance(base, memoryview):
         base = base.obj
@@ -76,19 +76,14 @@ def owned_array(address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> A
             free(address)
         return np.empty(shape, dtype)
     # numpy keeps the memory alive as the base of the array and of all its views.
-    array: Array = np.asarray(_Allocated(address, shape, dtype.itemsize))
-    return array.view(dtype)
+    return np.ndarray(shape, dtype, _Allocated.from_address(address))
 
 
-class _Allocated:
-    """Memory that was allocated with ``malloc``, as an array of bits."""
-
-    def __init__(self, address: int, shape: tuple[int, ...], itemsize: int) -> None:
-        self.address = address
-        self.__array_interface__ = {"data": (address, False), "shape": shape, "typestr": f"=u{itemsize}", "version": 3}
+class _Allocated(ctypes.c_char * (sys.maxsize // 2)):  # type: ignore[misc]
+    """Memory that was allocated with ``malloc``; only its array knows how much. One type serves all sizes."""
 
     def __del__(self) -> None:
-        free(self.address)
+        _free(ctypes.addressof(self))
 
 
 def free(address: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from hatframe.c.layouts import Layout, row_major
 from hatframe.c.size_expressions import DIVISIONS
 from hatframe.calling.checks import Checker
 from hatframe.calling.interface import unchanged
@@ -72,13 +73,14 @@ class _Code:
             "__builtins__": {},
             **{
                 known.__name__: known
-                for known in (type, int, float, bool, TypeError, ZeroDivisionError, np.ndarray, np.array)
+                for known in (type, len, int, float, bool, ZeroDivisionError, np.ndarray, np.array)
             },
             **DIVISIONS,
             "readable": checker.conversions.readable,
             "writable": checker.conversions.writable,
             "address": np.uintp,
             "bits": np.uint16,
+            "unbound": (TypeError, KeyError),
             "unfit": _UNFIT,
             "omitted": OMITTED,
         }
@@ -106,17 +108,19 @@ class _Code:
 
     def _binding_by_name(self, values: list[str]) -> Iterator[str]:
         given = f"[{', '.join([*values, '*more'])}]"
+        bound = f"[{', '.join(values)}] =" if values else ""
+        keywords = [f"named[name{argument.position}]" for argument in self._plan.arguments]
+        self.names |= {f"name{position}": name for position, name in enumerate(_keywords(self._plan))}
         yield "try:"
         if values:
-            yield f"    if {values[0]} is omitted:"
-            yield f"        [{', '.join(values)}] = by_name(**named)"
+            yield f"    if {values[0]} is omitted and len(named) == {len(values)}:"
+            yield f"        {bound} [{', '.join(keywords)}]"
             yield "    else:"
-            args = f"[value for value in {given} if value is not omitted]"
-            yield f"        [{', '.join(values)}] = by_name(*{args}, **named)"
         else:
-            yield "    by_name(*more, **named)"
-        yield "except TypeError:"
-        yield f"    [{', '.join(values)}] = bind({given}, named)"
+            yield "    if True:"
+        yield f"        {bound} by_name(*[value for value in {given} if value is not omitted], **named)"
+        yield "except unbound:"
+        yield f"    {bound} bind({given}, named)"
 
     def call(self, omitted: Collection[int]) -> Iterator[str]:
         """Check, convert and call, without the arguments at the positions ``omitted``."""
@@ -257,26 +261,45 @@ class _Code:
 
     def _conversion(self, argument: ArgumentPlan, omitted: bool) -> Iterator[str]:
         """Convert a value to what the C function takes."""
-        at, element, layout = argument.position, argument.element, argument.layout
-        take = "writable" if argument.written else "readable"
-        if argument.passing in (PassingMode.CELL, PassingMode.RUNTIME) or (
-            omitted and argument.passing is PassingMode.ALLOCATED
-        ):
-            # numpy exports no buffer of bfloat16.
-            yield f"c{at} = {take}(v{at}{'.view(bits)' if element.kind == 'bfloat16' else ''})"
+        at = argument.position
+        made = omitted and argument.passing is PassingMode.ALLOCATED
+        if made or argument.passing in (PassingMode.CELL, PassingMode.RUNTIME):
+            yield f"c{at} = {self._pointer(argument, f'v{at}')}"
         elif argument.passing is PassingMode.VALUE and self._usual_number(argument):
-            self.names[f"convert{at}"] = convert = self._checker.conversions.number(element.abi_type)
+            self.names[f"convert{at}"] = convert = self._checker.conversions.number(argument.element.abi_type)
             yield f"c{at} = v{at}" if convert is unchanged else f"c{at} = convert{at}(v{at})"
         else:
             self.names[f"convert{at}"] = self._checker.converter(argument)
-            taken = f"convert{at}(v{at})"
-            dense = layout and layout.size and element.kind != "bfloat16" and (layout.row_major or layout.column_major)
-            if argument.passing is PassingMode.ARRAY and layout and dense:
-                self.names[f"shape{at}"] = layout.shape
-                flags, array = (_ROW_MAJOR, f"v{at}") if layout.row_major else (_COLUMN_MAJOR, f"v{at}.T")
-                usual = f"{self._usual_array(argument, flags)} and v{at}.shape == shape{at}"
-                taken = f"{take}({array}) if {usual} else {taken}"
-            yield f"c{at} = {taken}"
+            usual = self._usual_affine(argument) if argument.passing is PassingMode.ARRAY else ""
+            yield f"c{at} = {usual}convert{at}(v{at})"
+
+    def _pointer(self, argument: ArgumentPlan, array: str) -> str:
+        """The pointer to the first element of a row-major array."""
+        # numpy exports no buffer of bfloat16.
+        array += ".view(bits)" if argument.element.kind == "bfloat16" else ""
+        return f"{'writable' if argument.written else 'readable'}({array})"
+
+    def _usual_affine(self, argument: ArgumentPlan) -> str:
+        """The pointer to an array of a fixed layout, if it is a usual one, and ``else``."""
+        at, layout = argument.position, argument.layout
+        assert layout is not None
+        array, flags, strided = f"v{at}", 0, ""
+        if not layout.size or layout.first:  # the pointer is not to an element
+            return ""
+        if layout.row_major:
+            flags = _ROW_MAJOR
+        elif layout.column_major:
+            array, flags = f"v{at}.T", _COLUMN_MAJOR
+        else:
+            self.names[f"first{at}"] = _first_elements(layout)
+            self.names[f"strides{at}"] = tuple(step * argument.element.size for step in layout.strides)
+            array = f"v{at}[first{at}]"
+            # numpy keeps views within their base, unless that is a view of something else.
+            within = f"type(v{at}.base) is ndarray and v{at}.base.base is None"
+            strided = f" and v{at}.strides == strides{at} and {within}"
+        self.names[f"shape{at}"] = layout.shape
+        fits = f"{self._usual_array(argument, flags)} and v{at}.shape == shape{at}{strided}"
+        return f"{self._pointer(argument, array)} if {fits} else "
 
     def _results(self, outputs: Sequence[ArgumentPlan]) -> Iterator[str]:
         """Call, and return the results."""
@@ -317,22 +340,38 @@ class _Code:
         yield f"d{at} = allocated{at}(v{at}, shape{at})"
 
 
+def _keywords(plan: CallPlan) -> list[str]:
+    """The keywords of the signature; the names themselves if two of those are the same."""
+    keywords = [python_name(argument.name) for argument in plan.arguments]
+    return keywords if len(set(keywords)) == len(keywords) else [argument.name for argument in plan.arguments]
+
+
 def _by_name(plan: CallPlan) -> Callable[..., Sequence[Any]] | None:
     """A function with the parameters of the signature, which returns their values in declared order."""
-    follows = [argument for argument in plan.arguments if argument.follows]
-    names = {f"v{argument.position}": python_name(argument.name) for argument in plan.arguments}
-    if len(set(names.values())) < len(names):
-        return None
+    keywords = _keywords(plan)
+    follows = [argument.position for argument in plan.arguments if argument.follows]
     needed = "".join(f"v{argument.position}, " for argument in plan.needed)
-    keywords = "".join(f", v{argument.position}" for argument in follows)
-    code = [f"def by_name({needed}{f'*{keywords}' if follows else ''}):", f"    return [{', '.join(names)}]"]
-    nodes: dict[str, ast.expr] = {value: ast.Name(name, ast.Load()) for value, name in names.items()}
+    head = f"def by_name({needed}{'*, ' if follows else ''}{', '.join(f'v{position}' for position in follows)}):"
+    values = {f"v{position}": name for position, name in enumerate(keywords)}
+    nodes: dict[str, ast.expr] = {value: ast.Name(name, ast.Load()) for value, name in values.items()}
     try:
-        function = _function(code, nodes, {}, names)
+        function = _function([head, f"    return [{', '.join(values)}]"], nodes, {}, values)
     except (SyntaxError, ValueError):  # a name such as __debug__, or with a null character
         return None
-    function.__kwdefaults__ = {names[f"v{argument.position}"]: OMITTED for argument in follows}
+    function.__kwdefaults__ = {keywords[position]: OMITTED for position in follows}
     return function
+
+
+def _first_elements(layout: Layout) -> Any:
+    """The index of the contiguous elements at the pointer of a layout."""
+    index: list[Any] = [
+        extent - 1 if step < 0 else 0 for extent, step in zip(layout.shape, layout.strides, strict=True)
+    ]
+    rank = len(index)
+    leading = next(axis for axis in range(rank + 1) if layout.strides[axis:] == row_major(layout.shape[axis:]))
+    if leading == rank:
+        index[-1] = slice(index[-1], index[-1] + 1)
+    return index[0] if leading == 1 else tuple(index[:leading])
 
 
 def _indented(lines: Iterable[str]) -> Iterator[str]:

@@ -60,7 +60,7 @@ class Results:
     def allocated(self, argument: ArgumentPlan, cell: Array, shape: tuple[int, ...]) -> Array:
         """The array of ``shape`` that the function allocated, from the cell that received its address."""
         address = cell.item()
-        if any(extent < 0 for extent in shape) or (not address and 0 not in shape):
+        if min(shape, default=0) < 0 or (not address and 0 not in shape):
             problem = "set it to no array" if not address else f"gave it the negative shape {shape}"
             raise self._checker.error(argument, f"the function {problem}")
         return owned_array(address, shape, argument.element.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -380,8 +381,9 @@ def test_a_prepared_call_begins_with_the_same_dimension_each_time(package: Loade
     assert np.array_equal(x, [0, 1, 2, 3])
 
 
+@pytest.mark.parametrize("prepared", [True, False])
 @pytest.mark.parametrize("name", ["range_of", "outer", "back_float16_t"])
-def test_threads_make_one_prepared_call_at_the_same_time(package: LoadedPackage, name: str) -> None:
+def test_threads_make_one_call_at_the_same_time(package: LoadedPackage, name: str, prepared: bool) -> None:
     arguments, check = {
         "range_of": (
             (np.array(0, np.int32), np.array(3000, np.int32)),
@@ -390,15 +392,26 @@ def test_threads_make_one_prepared_call_at_the_same_time(package: LoadedPackage,
         "outer": ((np.ones(40),), lambda result: result.returned == 7 and result.out.shape == (40, 40)),
         "back_float16_t": ((1.5,), lambda result: result == 1.5),
     }[name]
-    call = package[name].prepare_call(*arguments)
+    call = package[name].prepare_call(*arguments) if prepared else functools.partial(package[name], *arguments)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(8) as pool:
-            results = list(pool.map(lambda _: check(call()), range(4000)))
+            results = list(pool.map(lambda _: check(call()), range(2000)))
     finally:
         sys.setswitchinterval(interval)
     assert all(results)
+
+
+def test_a_function_that_was_called_before_its_package_was_closed_is_an_error_afterwards(hat: Path) -> None:
+    a, b = np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)
+    for loader in ("cffi", "ctypes"):
+        with Kernel().load(hat, loader=loader) as package:
+            scale = package.scale
+            for _ in range(3):
+                scale(a, b)
+        with pytest.raises(CallError, match="closed"):
+            scale(a, b)
 
 
 def test_a_timer_cycles_through_its_argument_sets(package: LoadedPackage) -> None:
