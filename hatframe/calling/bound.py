@@ -87,14 +87,16 @@ class ArrayFunction(BoundFunction):
 
     def _use_whole_call(self) -> None:
         """From now on, check, convert and call in one go."""
-        if self._c_function is None:
+        if (c_function := self._c_function) is None:
             return
-        whole = self._checker.conversions.whole_call(self.plan, self._c_function, self._slow_call)
+        whole = self._checker.conversions.whole_call(self.plan, c_function, self._slow_call)
         try:
-            self._answer_by(
-                whole or generated_call(self.plan, self._checker, self._c_function, self._bind, self._call_with)
-            )
+            whole = whole or generated_call(self.plan, self._checker, c_function, self._bind, self._call_with)
         except RecursionError:  # a size of hundreds of terms
+            whole = self._slow_call
+        if whole:
+            self._answer_by(whole)
+        if self._c_function is None:  # closed in the meantime
             self._answer_by(self._slow_call)
 
     def close(self) -> None:

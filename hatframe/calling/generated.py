@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import threading
 import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,9 @@ from hatframe.format.names import python_name
 OMITTED: Any = object()
 """Stands for an argument that a call leaves out."""
 
+# Threads that parse Python code at the same time make each other fail in Python 3.11.
+_GENERATING = threading.Lock()
+
 Bind = Callable[[Sequence[Any], Mapping[str, Any]], Sequence[Any]]
 
 # Bits of `flags.num` of numpy arrays.
@@ -43,19 +47,26 @@ def generated_call(
     c_function: Callable[..., Any],
     bind: Bind,
     slow: Callable[[Sequence[Any]], Any],
-) -> Callable[..., Any]:
-    """A function that is called as ``plan`` says, and calls ``c_function``.
+) -> Callable[..., Any] | None:
+    """A function that is called as ``plan`` says, and calls ``c_function``; None while another is generated.
 
     ``bind`` takes the arguments and keywords of a call that Python cannot bind, and returns the values in declared
     order; ``slow`` makes the call with values that do not fit. :data:`OMITTED` stands for an argument that is left out.
     Both raise :class:`CallError`.
     """
-    values = [f"v{argument.position}" for argument in plan.arguments]
-    code = _Code(plan, checker)
-    by_name = _by_name(plan) or (lambda *args, **named: bind(args, named))
-    code.names |= {"c_function": c_function, "slow": slow, "bind": bind, "by_name": by_name}
-    head = f"def call({''.join(f'{value}, ' for value in values)}{'/, ' if values else ''}*more, **named):"
-    function = _function([head, *_indented(code.binding()), *_indented(code.call(()))], code.nodes, code.names)
+    if not _GENERATING.acquire(blocking=False):
+        return None
+    try:
+        values = [f"v{argument.position}" for argument in plan.arguments]
+        code = _Code(plan, checker)
+        by_name = _by_name(plan) or (lambda *args, **named: bind(args, named))
+        code.names |= {"c_function": c_function, "slow": slow, "bind": bind, "by_name": by_name}
+        head = f"def call({''.join(f'{value}, ' for value in values)}{'/, ' if values else ''}*more, **named):"
+        function = _function([head, *_indented(code.binding()), *_indented(code.call(()))], code.nodes, code.names)
+    except SystemError:  # other code parses
+        return None
+    finally:
+        _GENERATING.release()
     function.__defaults__ = (OMITTED,) * len(values)
     return function
 

@@ -69,8 +69,7 @@ class HostFunction(ArrayFunction):
         if self._c_function is self._plain_function:
             _log.warning("%s changes the floating-point mode; it is restored after each call", self.name)
             self._c_function = functools.partial(_preserving, self._plain_function)
-            if self._observed:
-                self._use_whole_call()
+            self._answer_by(self._first_call)
 
     def timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
         """A timer that calls the function with each of ``argument_sets`` in turn.
