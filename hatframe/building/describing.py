@@ -338,7 +338,8 @@ class _Reader:
 
 def _reference(annotations: Annotations, function: Function) -> dict[str, str]:
     """The reference of a function, with a line for each statement, after a check of its syntax and its names."""
-    text = "\n".join(line.value for line in annotations.reference)
+    # Other characters than the line feed end lines in Python, too.
+    text = "\n".join(" ".join(line.value.split()) for line in annotations.reference)
     plan = plan_call(function)
     try:
         parse(text, plan.readable_names, plan.written_names)

@@ -354,3 +354,10 @@ def test_a_parameter_may_be_named_as_an_annotation(line: str, declared: str) -> 
     found = function(f"/* @hat {line} */\nvoid f(int n, {declared}) {{}}")
     assert found.arguments[1].usage is Usage.INPUT
     assert "reference" not in found.auxiliary
+
+
+@pytest.mark.parametrize("end", ["\r", "\v", "\f", "\x1c", "\u2028"])
+def test_only_lines_of_the_comment_are_lines_of_a_reference(end: str) -> None:
+    with pytest.raises(FormatError) as raised:
+        read(f"/* @hat reference x ={end} {end}+* q */\nvoid f(float x[4]) {{}}")
+    assert "reference" in raised.value.message
