@@ -456,6 +456,7 @@ class Kernel(BackendSelection):
         cpu: int | None = None,
         processes: int = 2,
         resume: bool = False,
+        verify: bool = True,
         force: bool = False,
         allow_outside: bool = False,
         observers: Observer | Sequence[Observer] = (),
@@ -517,6 +518,9 @@ class Kernel(BackendSelection):
             and data in memory, then counts in the intervals.
         resume
             Continue an interrupted run of the same packages and options.
+        verify
+            Verify each function before it is measured, for 0.1 s: ``bounds``, ``usage`` and ``agreement`` of
+            :meth:`verify`. One that is wrong is not measured, and its result has the status ``wrong``.
         force, allow_outside
             As for :meth:`load`.
         observers
@@ -573,6 +577,7 @@ class Kernel(BackendSelection):
             cpu=cpu,
             processes=processes,
             resume=resume,
+            verify=verify,
             force=force,
             allow_outside=allow_outside,
             backend_options=settings,
@@ -751,6 +756,7 @@ class Kernel(BackendSelection):
         max_time: float | None = None,
         fail_slower: float | None = None,
         fail_missing: bool = False,
+        verify: bool = True,
         allow_outside: bool = False,
         **options: str | bool,
     ) -> Comparison:
@@ -771,6 +777,8 @@ class Kernel(BackendSelection):
             interval, or that two sources share but one has no figures of, are in the result's ``failed``.
         fail_missing
             So are functions of the first source that another lacks, or has no figures of.
+        verify
+            Verify packages before they are measured, as :meth:`bench` does.
         allow_outside
             As for :meth:`load`.
         **options
@@ -808,6 +816,7 @@ class Kernel(BackendSelection):
                 size=size or sizes,
                 value=value or values,
                 max_time=max_time,
+                verify=verify,
                 race=False,  # slow functions are compared as exactly as fast ones
                 allow_outside=allow_outside,
                 **options,  # type: ignore[arg-type]

@@ -43,6 +43,7 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     allow_outside: bool = False
     resume: bool = False
+    verify: bool = True
     backend_options: dict[str, str] = {}
 
     def recorded(self) -> dict[str, Any]:

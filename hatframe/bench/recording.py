@@ -54,6 +54,8 @@ class Recorder:
             batch_means=tuple(record.samples.means),
             rounds=tuple(record.samples.rounds),
             processes=tuple(record.samples.processes),
+            verified=bool(record.checks),
+            checks=record.checks,
         )
         warmed = record.warmed
         if warmed is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,6 +26,7 @@ from hatframe.machine import Machine
 from hatframe.packages.package import Package
 from hatframe.results.model import ResultsDocument
 from hatframe.rows import choose, with_sizes
+from hatframe.verifying.quick import verify_quickly
 from hatframe.worker.process import LocalWorker, ProcessWorker, Worker
 
 # Seconds: three years. Clocks of some systems count no further.
@@ -115,6 +116,11 @@ def run_benchmark(
                         return ProcessWorker(make_session, note, environment)
                     return LocalWorker(make_session)
 
+                if options.verify and isolated:
+                    _verify(packages, records, options, backends, note, environment)
+                    for record in records:
+                        if record.status and not record.reported:
+                            finished(record)
                 Schedule(
                     records,
                     options,
@@ -148,6 +154,36 @@ def run_benchmark(
         everyone.message(f"the machine disturbed these figures: {'; '.join(disturbances)}")
     outputs.raise_errors(document)
     return document
+
+
+def _verify(
+    packages: Sequence[Package],
+    records: Sequence[Record],
+    options: BenchOptions,
+    backends: Backends,
+    notify: Callable[[str], None],
+    environment: dict[str, str],
+) -> None:
+    """Verify the functions that are still to be measured, and give those that are wrong their status."""
+    verdicts = verify_quickly(
+        packages,
+        [record.row for record in records],
+        [index for index, record in enumerate(records) if not record.status],
+        backends=backends,
+        notify=notify,
+        environment=environment,
+        loader=options.loader,
+        seed=options.seed,
+        input_data=options.input_data,
+        sizes=options.sizes,
+        timeout=options.timeout,
+    )
+    for index, verdict in verdicts.items():
+        records[index].checks = verdict.checks
+        if finding := verdict.finding:
+            records[index].status = "wrong"
+            text = f"{records[index].label} is wrong: {finding.message} ({finding.check})"
+            records[index].message = f"{text}; to see it again: {finding.reproduce}"
 
 
 def _readings(probes: Sequence[Probe]) -> dict[str, dict[str, Any]]:

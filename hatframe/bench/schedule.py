@@ -58,6 +58,8 @@ class Record(msgspec.Struct, kw_only=True):
     measured_seconds: float = 0.0
     warm_up_seconds: float = 0.0
     reported: bool = False
+    checks: tuple[str, ...] = ()
+    """Those that were made before measuring."""
 
     @property
     def pristine(self) -> bool:

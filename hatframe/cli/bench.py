@@ -122,6 +122,9 @@ def bench(
     seed: Annotated[
         int, _inputs(min=0, metavar="N", help="The seed of random inputs and of the order of functions.")
     ] = 0,
+    verify: Annotated[
+        bool, _inputs("--verify/--no-verify", help="Verify functions first; those that are wrong are not measured.")
+    ] = True,
     sink: Annotated[
         list[str] | None,
         _output(
@@ -214,6 +217,7 @@ def bench(
             cpu=cpu,
             processes=processes,
             resume=resume,
+            verify=verify,
             force=force,
             allow_outside=allow_outside,
             observers=Progress(bar=not json),

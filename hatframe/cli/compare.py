@@ -52,6 +52,9 @@ def compare(
     fail_missing: Annotated[
         bool, typer.Option("--fail-missing", help="Exit with status 1 if a source lacks a function of A.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Verify packages first; functions that are wrong fail.")
+    ] = True,
     format: Annotated[  # noqa: A002
         Format, typer.Option(metavar="table|markdown|json", help="The output format.")
     ] = Format.TABLE,
@@ -79,6 +82,7 @@ def compare(
         max_time=max_time,
         fail_slower=None if fail_slower is None else _part(fail_slower),
         fail_missing=fail_missing,
+        verify=verify,
         allow_outside=allow_outside,
         **options,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 from pathlib import Path
 
-from hatframe.cli.common import console
+from hatframe.cli.common import console, counted, show
 from hatframe.cli.tables import Row, Section, table_lines
 from hatframe.results.comparison import verdict
 from hatframe.results.model import FunctionResult, Ranking, Ratio
@@ -25,6 +26,19 @@ def print_results(results: Sequence[FunctionResult], rankings: Sequence[Ranking]
     columns = {name: name for name in _COLUMNS}
     for line in table_lines(columns, sections, width=output.width, right=right, optional=_OPTIONAL):
         output.print(line, soft_wrap=True)
+    if checked := checked_text(results):
+        show(checked)
+
+
+def checked_text(results: Sequence[FunctionResult]) -> str:
+    """What was checked before measuring, in a line; empty if nothing was."""
+    counts = collections.Counter(check for result in results for check in result.checks)
+    if not counts:
+        return ""
+    names = [name if count == len(results) else f"{name} ({count})" for name, count in counts.items()]
+    missing = sum(not result.verified for result in results)
+    rest = f"; {missing} not verified" if missing else ""
+    return f"verified before measuring: {', '.join(names)} of {counted(len(results), 'function')}{rest}"
 
 
 def _sections(results: Sequence[FunctionResult], rankings: Sequence[Ranking], unit: str) -> list[Section]:

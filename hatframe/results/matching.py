@@ -62,7 +62,7 @@ def compare_sets(
             results=results,
             ratios=tuple(ratios),
         )
-        if fail_slower is not None or fail_missing:
+        if fail_slower is not None or fail_missing or any(result and result.status == "wrong" for result in results):
             row = msgspec.structs.replace(row, problem=problem_of(row, names, fail_slower, fail_missing))
         rows.append(row)
     taken = (set(matched), *(set(found.values()) for found in partners))

@@ -54,9 +54,9 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
 
     ``group`` names the functions that it competes with: those that have the same parameters and sizes.
 
-    ``status`` is ``ok``, ``failed``, ``crashed``, ``exited`` or ``timeout``, with the reason in ``message``; only an
-    ``ok`` result has ``statistics``. ``overhead`` is what the timing loop itself costs for each call, in seconds; it
-    is included in the times, or subtracted from them if ``overhead_subtracted``. ``counters`` and ``rates``
+    ``status`` is ``ok``, ``wrong``, ``failed``, ``crashed``, ``exited`` or ``timeout``, with the reason in ``message``;
+    only an ``ok`` result has ``statistics``. ``overhead`` is what the timing loop itself costs for each call, in
+    seconds; it is included in the times, or subtracted from them if ``overhead_subtracted``. ``counters`` and ``rates``
     (``flops_per_second``, ``bytes_per_second``) are for one call and one second. ``rounds`` has the round in which
     each of ``batch_means`` was measured: batches of one round follow each other in time, and can be compared in
     pairs.
@@ -95,6 +95,10 @@ class FunctionResult(msgspec.Struct, frozen=True, kw_only=True):
     rounds: tuple[int, ...] = ()
     processes: tuple[int, ...] = ()
     """The worker process of each of ``batch_means``."""
+    verified: bool = False
+    """Whether the function was verified before it was measured: with ``checks``."""
+    checks: tuple[str, ...] = ()
+    """The checks that were made: ``bounds``, ``usage``, ``agreement``."""
 
     @property
     def time(self) -> float | None:

@@ -54,6 +54,7 @@ _COLUMNS = (
     "time",
     "time_low",
     "time_high",
+    "verified",
 )
 _PAIRS = ("sizes", "values", "counters", "rates")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,39 +122,46 @@ class Agreement:
                 self._references[row] = remembered(found, key, self._expected)
         return self._references.get(row)
 
-    def model(self, row: int) -> int | None:
-        """The row of the function that a row should agree with, by ``--same`` or by its metadata; None without one."""
-        of_row = self._rows[row]
-        others = [index for index, other in enumerate(self._rows) if _comparable(of_row, other)]
-        for pattern in self._options.same:
-            names = {self._rows[index].function: index for index in others}
-            if found := matching(pattern, names):
-                first = names[found[0]]
-                return first if first != row else None
-        name = self._function(row).auxiliary.get(SAME_AS_KEY)
-        if self._options.same or not isinstance(name, str):
-            return None
-        same = [
-            index
-            for index in others
-            if name in (self._rows[index].function, base_name(self._rows[index].function))
-            and self._rows[index].package == of_row.package
-        ]
-        return same[0] if same and same[0] != row else None
+    @functools.cached_property
+    def _groups(self) -> dict[str, list[int]]:
+        groups: dict[str, list[int]] = {}
+        for index, row in enumerate(self._rows):
+            groups.setdefault(row.group, []).append(index)
+        return groups
 
-    def group(self, row: int) -> list[int]:
-        """The rows of a row's group, itself among them."""
-        label = self._rows[row].group
-        return [index for index, other in enumerate(self._rows) if other.group == label]
+    @functools.cached_property
+    def _models(self) -> dict[int, int]:
+        """The row of the function that each row should agree with, by ``--same`` or by its metadata."""
+        found = {}
+        for row in range(len(self._rows)):
+            model = self._model_by_option(row) if self._options.same else self._model_by_metadata(row)
+            if model is not None and model != row:
+                found[row] = model
+        return found
+
+    def _model_by_option(self, row: int) -> int | None:
+        names = {self._rows[other].function: other for other in self._groups[self._rows[row].group]}
+        matched = (name for pattern in self._options.same for name in matching(pattern, names))
+        return next((names[name] for name in matched), None)
+
+    def _model_by_metadata(self, row: int) -> int | None:
+        name, of_row = self._function(row).auxiliary.get(SAME_AS_KEY), self._rows[row]
+        if not isinstance(name, str):
+            return None
+        for index, other in enumerate(self._rows):
+            is_named = name in (other.function, base_name(other.function)) and other.package == of_row.package
+            if is_named and other.sizes == of_row.sizes and other.values == of_row.values:
+                return index
+        return None
 
     def takes_part(self, row: int) -> bool:
-        """Whether a row is compared at all: also as the model of others."""
+        """Whether a row is compared, or others with it."""
         return bool(
             self._options.reference
-            or self._options.same
-            or {REFERENCE_KEY, SAME_AS_KEY} & set(self._function(row).auxiliary)
-            or len(self.group(row)) > 1
-            or any(self.model(other) == row for other in range(len(self._rows)))
+            or REFERENCE_KEY in self._function(row).auxiliary
+            or len(self._groups[self._rows[row].group]) > 1
+            or row in self._models
+            or row in self._models.values()
         )
 
     def saved(self, outputs: Saved) -> None:
@@ -173,8 +181,8 @@ class Agreement:
                 continue
             if reference is not None:
                 yield from self._with_reference(row, reference)
-            elif (model := self.model(row)) is not None:
-                yield from self._with_model(row, model)
+            elif row in self._models:
+                yield from self._with_model(row, self._models[row])
             elif row in trusted:
                 clustered.setdefault(self._rows[row].group, []).append(row)
         for rows in clustered.values():
@@ -269,7 +277,7 @@ class Agreement:
 
     def _inputs(self, saved: Saved) -> Inputs:
         row = saved.trial.row
-        return Inputs(self.plan(row), saved.trial, self._rows[row].values, saved.style)
+        return Inputs(self.plan(row), saved.trial, self._rows[row].values, saved.style, kind=self._options.input_data)
 
     def _read(self, row: int, inputs: Mapping[str, Any]) -> list[Any]:
         return [inputs[each.name] for each in self.plan(row).arguments if each.read and each.is_array]
@@ -290,7 +298,3 @@ class Agreement:
 def _key(saved: Saved) -> tuple[str, int]:
     """What outputs of equal inputs have in common."""
     return saved.what, saved.trial.index_limit
-
-
-def _comparable(one: Row, other: Row) -> bool:
-    return one.sizes == other.sizes and one.values == other.values

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from hatframe.calling.arguments import argument_layout
-from hatframe.calling.inputs import input_values
+from hatframe.calling.inputs import input_data, input_values
 from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode
 
 Array = np.ndarray[Any, Any]
@@ -50,11 +50,17 @@ class Inputs:
     """The values of a function's arguments before a call.
 
     Arrays have what the metadata say of their values, or else those of the ``style``. Raises a :class:`HatError` if the
-    sizes of the trial do not allow it.
+    sizes of the trial do not allow it. Another ``kind`` than ``random`` is that of a benchmark, and has its values.
     """
 
     def __init__(
-        self, plan: CallPlan, trial: Trial, values: Mapping[str, int | float], style: str = ORDINARY, turn: int = 0
+        self,
+        plan: CallPlan,
+        trial: Trial,
+        values: Mapping[str, int | float],
+        style: str = ORDINARY,
+        turn: int = 0,
+        kind: str = "random",
     ) -> None:
         self.plan = plan
         self.given: dict[str, int | float] = {**values, **trial.sizes}
@@ -62,11 +68,15 @@ class Inputs:
         self._style = style
         self._turn = turn
         self._values = input_values(plan, self.given)
+        self._data = input_data(trial.seed, kind) if kind != "random" else None
 
     def fill(self, argument: ArgumentPlan, array: Array) -> None:
         """Fill the array of an argument, of any layout, in place."""
         if argument.is_scalar and (argument.name in self.given or argument.element.is_integer):
             array[...] = self.given.get(argument.name, 1)
+            return
+        if self._data:
+            self._data.fill(argument.name, array, self._values.get(argument.name))
             return
         seed = (self._trial.seed, self._turn, argument.position)
         if values := self._values.get(argument.name):

@@ -9,7 +9,7 @@ from hatframe.errors import UsageError
 CHECKS = ("bounds", "usage", "determinism", "values", "shapes", "agreement", "crash", "timeout")
 """All checks, by the names that ``--only`` and ``--skip`` take and that findings have."""
 
-QUICK_CHECKS = ("bounds", "usage", "agreement", "crash", "timeout")
+QUICK_CHECKS = ("bounds", "usage", "agreement")
 """Those that precede measuring."""
 
 
@@ -17,8 +17,8 @@ class VerifyOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of one verification: the keywords of :meth:`hatframe.Kernel.verify`, with one type each.
 
     ``sizes`` are the choices of dimensions, and those that neither a choice nor an example gives are ``default_size``.
-    ``budget`` limits what is done for one row, in seconds and, with ``budget_bytes``, by the bytes of its arguments:
-    what does not fit is left out. Times are in seconds.
+    With a ``budget`` of seconds for each row, a verification is quick: it ends at the first finding of a row, and
+    leaves out what does not fit. Times are in seconds.
     """
 
     functions: tuple[str, ...] = ()
@@ -33,7 +33,6 @@ class VerifyOptions(msgspec.Struct, frozen=True, kw_only=True):
     rtol: float | None = None
     atol: float | None = None
     budget: float | None = None
-    budget_bytes: int | None = None
     force: bool = False
     allow_outside: bool = False
     backend_options: dict[str, str] = {}

@@ -16,7 +16,7 @@ from hatframe import __version__
 from hatframe.backends import Observer
 from hatframe.calling.arguments import argument_bytes, argument_layout
 from hatframe.calling.plans import plan_call
-from hatframe.errors import HatError, PackageError, PluginError, UsageError, listed
+from hatframe.errors import HatError, LinkError, PackageError, PluginError, UsageError, listed
 from hatframe.format.model import Function
 from hatframe.outcomes import Finding, Remark, Verification
 from hatframe.packages.package import Package
@@ -30,12 +30,21 @@ from hatframe.verifying.inputs import ORDINARY, SIGNED, Trial
 from hatframe.verifying.options import VerifyOptions
 from hatframe.verifying.placing import index_at
 from hatframe.verifying.session import Backends, Examine, Repeat, Report, Save, Session, Setup
-from hatframe.verifying.shapes import edge_shapes
+from hatframe.verifying.shapes import consistent, edge_shapes
 from hatframe.worker.messages import Faulted, Request
 from hatframe.worker.process import ProcessWorker, Worker, WorkerEndedError
 
 # What vector instructions ask for, in the order in which it is tried.
 _ALIGNMENTS = (16, 32, 64)
+
+# Arguments of more bytes take too long to fill for a quick verification, which then takes no size above the second.
+_QUICK_BYTES, _SMALL = 64 << 20, 64
+
+# No vector register has this number of lanes, nor a multiple of it.
+_ODD = 13
+
+# Functions of a package that end their worker one after another, before a quick verification gives the package up.
+_MOST_FAILURES = 2
 
 _MEMORY_FAULTS = {int(signal.SIGSEGV), int(getattr(signal, "SIGBUS", signal.SIGSEGV))}
 
@@ -104,11 +113,14 @@ class Verifier:
         backends: Backends,
         observer: Observer,
         folder: Path,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.findings: list[Finding] = []
         self.notes: list[Remark] = []
-        self.complete: set[int] = set()
-        """The rows for which nothing was left out."""
+        self.checked: dict[int, tuple[str, ...]] = {}
+        """The checks that were made of each row, of :data:`QUICK_CHECKS`."""
+        self.found: dict[int, Finding] = {}
+        """The first finding of each row."""
         self._packages = packages
         self._rows = rows
         self._options = options
@@ -118,12 +130,21 @@ class Verifier:
             packages=tuple(tuple(hat.path for hat in package.hat_files if hat.path) for package in packages),
             rows=tuple(rows),
             folder=folder,
+            input_data=options.input_data,
         )
         self._start = functools.partial(
-            ProcessWorker, functools.partial(Session, setup, backends), functools.cache(observer.message), {}
+            ProcessWorker,
+            functools.partial(Session, setup, backends),
+            functools.cache(observer.message),
+            environment or {},
         )
         self._worker: Worker | None = None
         self._ran: set[int] = set()
+        # What functions of a group needed, for the others of a quick verification: a fault costs a worker.
+        self._needs: dict[str, Trial] = {}
+        # The functions of each package that failed before any succeeded: opening it may be what fails.
+        self._failed: dict[int, int] = {}
+        self._succeeded: set[int] = set()
 
     def __enter__(self) -> Verifier:
         return self
@@ -145,6 +166,11 @@ class Verifier:
         """What the outputs of each function were compared with."""
         return {self._rows[row].function: what for row, what in self._agreement.compared.items()}
 
+    @property
+    def compared_rows(self) -> Collection[int]:
+        """The rows whose outputs were compared."""
+        return self._agreement.compared.keys()
+
     def compare(self) -> None:
         """Compare the outputs of functions; those that have findings are not compared with their group."""
         wrong = {(finding.hat_file, finding.function) for finding in self.findings}
@@ -159,12 +185,18 @@ class Verifier:
         of_row = self._rows[row]
         label = sized_name(of_row.function, {**of_row.sizes, **of_row.values})
         self._observer.function_started(label)
+        if self._options.budget is not None and self._failed.get(of_row.package, 0) >= _MOST_FAILURES:
+            return
         try:
             self._verify(row, only_outputs)
         except _SkipRowError:
             pass
         except UsageError:  # a wrong option is wrong for all rows
             raise
+        except (PackageError, LinkError) as error:
+            self._failed[of_row.package] = _MOST_FAILURES
+            if not only_outputs:
+                self._found(row, Trial(row=row), Problem("crash", "", f"it cannot be called: {error}"))
         except HatError as error:
             if not only_outputs:
                 self._found(row, Trial(row=row), Problem("crash", "", f"it cannot be called: {error}"))
@@ -180,18 +212,25 @@ class Verifier:
             guarded=bool(checks & {"bounds", "shapes"}),
             protected="usage" in checks,
         )
-        limit = self._options.budget_bytes
-        if limit is not None and argument_bytes(plan, of_row.sizes) > limit:
-            return
+        if self._options.budget is not None:
+            if argument_bytes(plan, of_row.sizes) > _QUICK_BYTES and self._options.input_data == "random":
+                trial = msgspec.structs.replace(trial, sizes={name: min(n, _SMALL) for name, n in of_row.sizes.items()})
+            if argument_bytes(plan, trial.sizes) > _QUICK_BYTES:
+                return
+            if needs := self._needs.get(of_row.group):
+                trial = msgspec.structs.replace(trial, alignment=needs.alignment, index_limit=needs.index_limit)
         compared = "agreement" in checks and self._agreement.takes_part(row)
         trial, report = self._ask(trial, self._examine(compared, "0"))
+        self._needs[of_row.group] = trial
+        self.checked[row] = ("bounds", "usage") if report.complete else ("bounds",)
         for problem in report.problems if not only_outputs else ():
             self._found(row, trial, problem)
-        if self._options.budget is None or 2 * report.seconds <= self._options.budget:
-            self.complete.add(row)
         if report.changes_mode:
             self._note(row, "changes the floating-point mode, such as whether denormal numbers count as zero")
-        if compared and self._options.budget is None:
+        quick = self._options.budget is not None
+        if quick and of_row.sizes and row not in self.found and self._may_be_odd():
+            self._try_sizes(trial, [consistent(dict.fromkeys(of_row.sizes, _ODD))], compared, check="")
+        if compared and not quick:
             trial, report = self._ask(trial, self._save_signed)
         if only_outputs:
             return
@@ -201,7 +240,11 @@ class Verifier:
                 self._found(row, trial, problem)
         self._note_needs(row, trial)
         if "shapes" in checks and not self._options.sizes:
-            self._try_shapes(trial, compared)
+            self._try_sizes(trial, edge_shapes(list(of_row.sizes)), compared, check="shapes")
+
+    def _may_be_odd(self) -> bool:
+        """Whether sizes may be tried that nobody asked for."""
+        return not self._options.sizes and self._options.input_data == "random"
 
     def _examine(self, save: bool, what: str, shape: bool = False) -> Callable[[Trial], Examine]:
         """Makes requests that examine a trial, and expects outputs in the folder if they are to ``save`` them."""
@@ -219,20 +262,21 @@ class Verifier:
         self._agreement.saved(saved)
         return Save(trial, SIGNED, saved.name)
 
-    def _try_shapes(self, trial: Trial, compared: bool) -> None:
+    def _try_sizes(self, trial: Trial, choices: Sequence[dict[str, int]], compared: bool, check: str) -> None:
+        """Examine a row with each choice of sizes until one fails; what is found then is a finding of ``check``."""
         found = len(self.findings)
-        for number, sizes in enumerate(edge_shapes(list(self._rows[trial.row].sizes))):
+        for number, sizes in enumerate(choices):
             shaped = msgspec.structs.replace(trial, sizes=sizes)
             if trial.index_limit:
                 shaped = msgspec.structs.replace(shaped, index_limit=self._index_limit(shaped))
             try:
-                shaped, report = self._ask(shaped, self._examine(compared, f"s{number}", shape=True), check="shapes")
+                shaped, report = self._ask(shaped, self._examine(compared, f"s{number}", shape=True), check)
             except HatError as error:
                 if isinstance(error, UsageError):
                     raise
                 continue  # sizes that the type of a parameter or an expression rules out
             for problem in report.problems:
-                self._found(trial.row, shaped, problem, check="shapes")
+                self._found(trial.row, shaped, problem, check)
             if len(self.findings) > found:
                 break
 
@@ -252,6 +296,7 @@ class Verifier:
                     raise _SkipRowError from None
                 alignment = next((each for each in _ALIGNMENTS if each > trial.alignment), 0)
                 if fault.general_protection and alignment:
+                    alignment = alignment if self._options.budget is None else _ALIGNMENTS[-1]
                     trial = msgspec.structs.replace(trial, alignment=alignment)
                     first_fault = first_fault or error
                     continue
@@ -262,7 +307,7 @@ class Verifier:
                     first_fault = error
                     continue
                 self._found(trial.row, trial, problem, check)
-                if check or not trial.guarded:
+                if check or not trial.guarded or self._options.budget is not None:
                     raise _SkipRowError from None
                 changes = {"protected": False} if problem.check == "usage" else {"guarded": False, "protected": False}
                 if not trial.protected and "guarded" not in changes:
@@ -280,11 +325,15 @@ class Verifier:
             except WorkerEndedError as error:
                 others = self._ran - {row}
                 self._end_worker()
+                package = self._rows[row].package
+                if package not in self._succeeded and not (error.fault and error.fault.regions):
+                    self._failed[package] = self._failed.get(package, 0) + 1
                 clear = error.fault is not None and (astray(error.fault) or error.fault.general_protection)
                 if others and error.status == "crashed" and not clear:
                     continue
                 raise
             self._ran.add(row)
+            self._succeeded.add(self._rows[row].package)
             return report
 
     def _end_worker(self) -> None:
@@ -358,23 +407,21 @@ class Verifier:
         of_row = self._rows[row]
         if name not in self._options.checks:
             return
-        same = (of_row.function, problem.argument, name)
-        if any((finding.function, finding.argument, finding.check) == same for finding in self.findings):
-            return
-        self.findings.append(
-            Finding(
-                function=of_row.function,
-                argument=problem.argument,
-                check=name,
-                message=problem.message,
-                reproduce=self._reproduce(row, trial, name, others),
-                index=problem.index,
-                byte_offset=problem.byte_offset,
-                sizes=trial.sizes,
-                seed=trial.seed,
-                hat_file=self._hat_file(row),
-            )
+        finding = Finding(
+            function=of_row.function,
+            argument=problem.argument,
+            check=name,
+            message=problem.message,
+            reproduce=self._reproduce(row, trial, name, others),
+            index=problem.index,
+            byte_offset=problem.byte_offset,
+            sizes=trial.sizes,
+            seed=trial.seed,
+            hat_file=self._hat_file(row),
         )
+        self.found.setdefault(row, finding)
+        if not any(_same(finding, other) for other in self.findings):
+            self.findings.append(finding)
 
     def _reproduce(self, row: int, trial: Trial, check: str, others: Sequence[str]) -> str:
         """The command that makes the same calls of this function alone, or with ``others`` to compare it with."""
@@ -405,3 +452,9 @@ class Verifier:
     def _hat_file(self, row: int) -> str:
         package = self._packages[self._rows[row].package]
         return package.shown(package.hat_file(self._rows[row].function).path)
+
+
+def _same(one: Finding, other: Finding) -> bool:
+    """Whether two findings are of the same check of the same argument."""
+    names = ("hat_file", "function", "argument", "check")
+    return all(getattr(one, name) == getattr(other, name) for name in names)

@@ -45,14 +45,19 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[tuple[Path, ...], ...]
     rows: tuple[Row, ...]
     folder: Path
+    input_data: str = "random"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a request: problems, how long a call took, and how often the function changed the float mode."""
+    """What came of a request: problems, how long a call took, and whether the function changed the float mode.
+
+    ``complete`` is whether nothing was left out.
+    """
 
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
     changes_mode: bool = False
+    complete: bool = True
 
 
 class Examine(Request, frozen=True):
@@ -130,7 +135,7 @@ class Session:
             self._save(save, first.results)
         problems = [*first.problems, *not_finite(first.plan, first.results)]
         if budget is not None and 2 * first.elapsed > budget:
-            return Report(problems=tuple(problems), seconds=first.seconds)
+            return Report(problems=tuple(problems), seconds=first.seconds, complete=False)
         second = self._run(trial, Edge.BEGIN, second=True)
         problems += second.problems
         left = {name: untouched(first, second, name) for name in first.prefilled}
@@ -176,7 +181,10 @@ class Session:
         return Report(seconds=first.seconds)
 
     def _together(self, trial: Trial, calls: int, seconds: float) -> list[Run]:
-        runs = [Run(self._bound(trial), trial, self._row(trial), Edge.NEITHER, turn=turn) for turn in range(2)]
+        runs = [
+            Run(self._bound(trial), trial, self._row(trial), Edge.NEITHER, turn=turn, kind=self._setup.input_data)
+            for turn in range(2)
+        ]
         self._reporter.regions = [region for run in runs for region in run.regions]
         gate = threading.Barrier(len(runs))
 
@@ -205,7 +213,16 @@ class Session:
         turn: int = 0,
         calls: int = 1,
     ) -> Run:
-        run = Run(self._bound(trial), trial, self._row(trial), edge, second=second, style=style, turn=turn)
+        run = Run(
+            self._bound(trial),
+            trial,
+            self._row(trial),
+            edge,
+            second=second,
+            style=style,
+            turn=turn,
+            kind=self._setup.input_data,
+        )
         self._reporter.regions = run.regions
         self._context.calling(0.0)
         run.make(calls)
@@ -248,6 +265,7 @@ class Run:
         second: bool = False,
         style: str = ORDINARY,
         turn: int = 0,
+        kind: str = "random",
     ) -> None:
         self.started = perf_counter()
         self.plan: CallPlan = plan_call(bound.function)
@@ -258,7 +276,7 @@ class Run:
         self.elements = {argument.name: argument.element for argument in self.plan.arguments}
         if self.plan.returns:
             self.elements[RETURN] = self.plan.returns
-        self._inputs = Inputs(self.plan, trial, row.values, style, turn)
+        self._inputs = Inputs(self.plan, trial, row.values, style, turn, kind)
         self._placed: dict[str, PlacedArray] = {}
         self._returned: Any = None
         self._trial = trial

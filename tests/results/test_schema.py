@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 from result_documents import document, failed, result
 
-from hatframe.results.schema import json_schema
+from hatframe.outcomes import Finding, Verification
+from hatframe.results.schema import json_schema, verification_schema
 from hatframe.results.writing import encode_results
 
 COPY = Path(__file__).parents[2] / "schema" / "results.schema.json"
@@ -39,3 +41,11 @@ def test_what_is_no_such_document_does_not_fit(key: str, value: object) -> None:
     assert not validator.is_valid({**table, key: value})
     del table[key]
     assert validator.is_valid(table) == (key == "results")
+
+
+def test_a_verification_fits_its_schema() -> None:
+    schema = json.loads(COPY.with_name("verification.schema.json").read_text())
+    assert schema == verification_schema()
+    finding = Finding(function="f", check="bounds", message="writes", index=(3,), byte_offset=12, sizes={"n": 3})
+    written = msgspec.to_builtins(Verification(findings=(finding,), functions=("f",)))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(written)))
