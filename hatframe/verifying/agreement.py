@@ -235,15 +235,20 @@ class Agreement:
         for row in rows:
             for saved in self._saved[row]:
                 calls.setdefault(_key(saved), []).append(saved)
-        for members in calls.values():
-            members = [saved for saved in members if saved.trial.row not in found]
+        for saved_calls in calls.values():
+            outputs: dict[int, dict[str, Array]] = {}
+            members: dict[int, Saved] = {}
+            elements = output_elements(self.plan(saved_calls[0].trial.row))
+            for saved in saved_calls:
+                found_outputs = list(self._outputs(saved).values()) if saved.trial.row not in found else []
+                # A call that failed wrote none, and functions of an explicit group may have others.
+                if found_outputs and len(found_outputs) == len(elements):
+                    outputs[saved.trial.row] = dict(zip(elements, found_outputs, strict=True))
+                    members[saved.trial.row] = saved
             if len(members) < 2:
                 continue
-            first, plan = members[0], self.plan(members[0].trial.row)
-            elements = output_elements(plan)
-            outputs = {
-                saved.trial.row: dict(zip(elements, self._outputs(saved).values(), strict=False)) for saved in members
-            }
+            first = next(iter(members.values()))
+            plan = self.plan(first.trial.row)
             inputs = self._inputs(first).before()
             clusters = odd_ones_out(
                 outputs,
@@ -256,8 +261,7 @@ class Agreement:
             if clusters.note:
                 self.notes.setdefault(first.trial.row, clusters.note)
                 continue
-            for saved in members:
-                row = saved.trial.row
+            for row, saved in members.items():
                 self.compared.setdefault(row, f"{len(members) - 1} others")
                 if row in clusters.odd:
                     name, mismatch = clusters.odd[row]

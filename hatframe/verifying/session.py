@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
@@ -267,7 +267,7 @@ class Run:
         turn: int = 0,
         kind: str = "random",
     ) -> None:
-        self.started = perf_counter()
+        self.started = thread_time()
         self.plan: CallPlan = plan_call(bound.function)
         self.results: dict[str, Array] = {}
         self.prefilled: dict[str, Array] = {}
@@ -338,7 +338,7 @@ class Run:
         self._returned = None
         del self._call  # it keeps the arrays
         self._placed.clear()
-        self.elapsed = perf_counter() - self.started
+        self.elapsed = thread_time() - self.started
 
 
 def varying(first: Run, other: Run, name: str, how: str) -> Problem:

@@ -344,7 +344,7 @@ def test_functions_that_write_outside_their_arguments_fail_and_the_others_do_not
         for name in ("good", "other", "behind", "in_front", "far_behind")
     }
     hat = make_package(tmp_path, DAMAGING, table)
-    document = Kernel().bench(hat, **QUICK)
+    document = Kernel().bench(hat, verify=False, **QUICK)
     results = {result.function_name: result for result in document.results}
     assert {name for name, result in results.items() if result.status == "ok"} == {"good", "other"}
     assert results["behind"].status == results["in_front"].status == "failed"

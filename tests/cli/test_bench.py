@@ -54,7 +54,8 @@ def test_the_table_is_a_ranking_and_the_fastest_is_named(hat: Path, tmp_path: Pa
     assert lines[0].split() == ["function", "time", "±", "median", "min", "ratio", "batches"]
     assert [line.split()[0] for line in lines[3:5]] == ["quick", "slow"]
     assert lines[5].startswith("fastest: quick ")
-    assert lines[-1].startswith("scale (M=256 K=256) ")
+    assert lines[-2].startswith("scale (M=256 K=256) ")
+    assert lines[-1].startswith("verified ")
     assert "\x1b" not in done.stdout
     assert "Initialize" in done.stderr
     assert "slow_debug_check_allclose" in done.stderr

@@ -96,7 +96,7 @@ def test_values_that_drift_in_the_memory_of_the_device_are_restored(hat: Path, k
 def test_the_device_is_an_option_of_the_commands_that_use_loaders(kernel: Kernel) -> None:
     commands = typer.main.get_command(build_app(kernel)).commands  # type: ignore[attr-defined]
     shown = {name for name, command in commands.items() if any("--device" in p.opts for p in command.params)}
-    assert shown == {"bench", "compare"}
+    assert shown == {"bench", "compare", "verify"}
 
 
 def test_the_chosen_device_is_used(hat: Path, kernel: Kernel) -> None:
