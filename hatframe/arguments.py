@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,16 +132,21 @@ def _scalar(name: str, given: Any) -> int | float:
     return number
 
 
-def backend_options(options: Mapping[str, Any], *kinds: BackendSet[Any]) -> dict[str, str]:
+def backend_options(
+    options: Mapping[str, Any], *kinds: BackendSet[Any], operation: Callable[..., Any] | None = None
+) -> dict[str, str]:
     """The options that backends of these kinds declare, as their settings hold them.
 
-    Raises :class:`UsageError` for an option that none of them declares.
+    Raises :class:`UsageError` for an option that none of them declares, which may be a keyword of the ``operation``
+    that is misspelt.
     """
     known = {option.key: option for kind in kinds for backend in kind.all() for option in backend.options}
     if unknown := sorted(options.keys() - known):
         import difflib
+        import inspect
 
-        close = difflib.get_close_matches(unknown[0], known, n=1)
+        keywords = inspect.signature(operation).parameters if operation else ()
+        close = difflib.get_close_matches(unknown[0], [*known, *keywords], n=1)
         hint = f"did you mean {close[0]}?" if close else f"options of backends: {', '.join(sorted(known))}"
         raise UsageError(f"unexpected option {unknown[0]!r}", hint=hint)
     given = {key: value for key, value in options.items() if value is not None and value is not False}

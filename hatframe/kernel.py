@@ -130,7 +130,7 @@ class Kernel(BackendSelection):
         if not force:
             check_libraries(package)
         check_target(package.hat_files, functools.partial(unmet, machine=self.machine), force)
-        settings = backend_options(options or {}, self.registry.loaders)
+        settings = backend_options(options or {}, self.registry.loaders, operation=self.load)
 
         def select(runtime: str) -> Loader:
             chosen = self.loader(loader, runtime).configured(settings)
@@ -224,7 +224,8 @@ class Kernel(BackendSelection):
         from hatframe.building.build import build
 
         wanted = Platform.parse(target) if target else Platform.host()
-        chosen = self.linker(linker, wanted).configured(backend_options(options, self.registry.linkers))
+        settings = backend_options(options, self.registry.linkers, operation=self.build)
+        chosen = self.linker(linker, wanted).configured(settings)
         # The linker knows which C library it makes this for.
         platform = min(made for made in chosen.platforms() if made.fits(wanted))
         processor = processor or ("none" if target else "native")
@@ -363,7 +364,8 @@ class Kernel(BackendSelection):
         package = same_library(Path(path)) if all_hats else read_package(path)
         trust = Trust(allow_outside=allow_outside, link_flags=as_tuple(allow_link_flag))
         chosen = self.linker(linker, platform_of(package, static_library(package, trust)))
-        return package, trust, chosen.configured(backend_options(options, self.registry.linkers))
+        settings = backend_options(options, self.registry.linkers, operation=self.to_dynamic)
+        return package, trust, chosen.configured(settings)
 
     def pack(self, package: str | Path, output: str | Path, *, allow_outside: bool = False) -> Packed:
         """Gather a package in a folder or a .zip file, so that it can be moved. No code of the package runs.
@@ -550,7 +552,7 @@ class Kernel(BackendSelection):
         from hatframe.bench.run import run_benchmark
 
         registry = self.registry
-        settings = backend_options(options, registry.loaders, registry.sinks, registry.meters)
+        settings = backend_options(options, registry.loaders, registry.sinks, registry.meters, operation=self.bench)
         sinks = chosen_sinks(as_tuple(sink), settings, registry.sinks)
         # Where results go does not change them.
         settings = {key: settings[key] for key in settings if not any(key in sink.settings for sink, _ in sinks)}
@@ -691,7 +693,7 @@ class Kernel(BackendSelection):
             timeout=timeout,
             force=force,
             allow_outside=allow_outside,
-            backend_options=backend_options(options, self.registry.loaders),
+            backend_options=backend_options(options, self.registry.loaders, operation=self.verify),
         )
         file = None if junit is None else JUnitFile(Path(junit))
         with protect_unpacked(read_packages(paths)) as packages:
@@ -739,7 +741,7 @@ class Kernel(BackendSelection):
         from hatframe.results.reading import read_results
 
         document = results if isinstance(results, ResultsDocument) else read_results(results)
-        settings = backend_options(options, self.registry.sinks)
+        settings = backend_options(options, self.registry.sinks, operation=self.store)
         sinks = chosen_sinks(as_tuple(sink), settings, self.registry.sinks)
         if not sinks:
             names = ", ".join(sink.name for sink in self.registry.sinks.all())
@@ -883,7 +885,7 @@ class Kernel(BackendSelection):
         >>> hatframe.probe().last_level_cache.size  # doctest: +SKIP
         33554432
         """
-        return self.probed(backend_options(options, self.registry.probes))
+        return self.probed(backend_options(options, self.registry.probes, operation=self.probe))
 
     def _is_portable(self) -> bool:
         """Whether another process can make the same kernel."""

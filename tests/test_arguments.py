@@ -100,6 +100,13 @@ def test_options_of_backends_become_settings_in_text() -> None:
     assert "results_file" in str(caught.value)
 
 
+def test_a_misspelt_keyword_of_an_operation_is_named() -> None:
+    with pytest.raises(UsageError, match="max_time"):
+        Kernel().bench("any.hat", maxtime=1)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="allow_outside"):
+        Kernel().verify("any.hat", allow_outsid=True)
+
+
 def test_sinks_are_those_chosen_and_those_of_which_an_option_is_given() -> None:
     found = chosen_sinks(["csv=a.csv", "json"], {"store_in_hat": "true"}, SINKS)
     assert [(sink.name, path, sink.settings) for sink, path in found] == [
