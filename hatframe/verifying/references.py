@@ -239,7 +239,8 @@ class _Evaluation:
             left, right = self._number(node.left), self._number(node.comparators[0])
             self._enter(node)
             return self.arithmetic.compare(_COMPARISONS[type(node.ops[0])], left, right)
-        assert isinstance(node, ast.BinOp)
+        if not isinstance(node, ast.BinOp):
+            raise TypeError("a slice is an index of arrays only")
         left, right = self._number(node.left), self._number(node.right)
         self._enter(node)
         if combine := _BITWISE.get(type(node.op)):

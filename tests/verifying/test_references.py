@@ -118,7 +118,14 @@ def test_the_error_of_a_statement_has_the_shortest_type_that_it_uses() -> None:
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [("C = A", "C = A"), ("C = A @ A", "column 5"), ("C = C[m + 10]", "column 5"), ("C = A + ~0.5", "column 9")],
+    [
+        ("C = A", "C = A"),
+        ("C = A @ A", "column 5"),
+        ("C = C[m + 10]", "column 5"),
+        ("C = A + ~0.5", "column 9"),
+        ("C = C.shape[:1]", "slice"),
+        ("C = C.shape[:, 0]", "slice"),
+    ],
 )
 def test_what_cannot_be_computed_names_the_statement(text: str, named: str) -> None:
     with pytest.raises(FormatError) as raised:
