@@ -92,7 +92,7 @@ class ArrayFunction(BoundFunction):
         whole = self._checker.conversions.whole_call(self.plan, c_function, self._slow_call)
         try:
             whole = whole or generated_call(self.plan, self._checker, c_function, self._bind, self._call_with)
-        except RecursionError:  # a size of hundreds of terms
+        except RecursionError:  # hundreds of parameters, or of terms in a size
             whole = self._slow_call
         if whole:
             self._answer_by(whole)

@@ -29,6 +29,9 @@ from hatframe.format.names import python_name
 OMITTED: Any = object()
 """Stands for an argument that a call leaves out."""
 
+# C promises no more. Code for the thousand that a plan may have takes seconds to compile.
+_MOST_ARGUMENTS = 127
+
 # Threads that parse Python code at the same time make each other fail in Python 3.11.
 _GENERATING = threading.Lock()
 
@@ -52,8 +55,10 @@ def generated_call(
 
     ``bind`` takes the arguments and keywords of a call that Python cannot bind, and returns the values in declared
     order; ``slow`` makes the call with values that do not fit. :data:`OMITTED` stands for an argument that is left out.
-    Both raise :class:`CallError`.
+    Both raise :class:`CallError`. Raises :class:`RecursionError` for a call that is too large.
     """
+    if len(plan.arguments) > _MOST_ARGUMENTS:
+        raise RecursionError
     if not _GENERATING.acquire(blocking=False):
         return None
     try:
@@ -77,6 +82,7 @@ class _Code:
     def __init__(self, plan: CallPlan, checker: Checker) -> None:
         self._plan = plan
         self._checker = checker
+        self._dimensions = frozenset(plan.dimensions)
         # The variables of dimensions, by their names in sizes.
         self._variables: dict[str, str] = {}
         self.nodes: dict[str, ast.expr] = {}
@@ -92,6 +98,7 @@ class _Code:
             "address": np.uintp,
             "bits": np.uint16,
             "unbound": (TypeError, KeyError),
+            "misfit": ValueError,
             "unfit": _UNFIT,
             "omitted": OMITTED,
         }
@@ -141,11 +148,11 @@ class _Code:
         left_out = [argument for argument in arguments if argument.position in omitted]
         self._variables.clear()
         values = ["omitted" if argument.position in omitted else f"v{argument.position}" for argument in arguments]
-        self._slow = f"return slow([{', '.join(values)}])"
+        slow = f"return slow([{', '.join(values)}])"
         checks = [line for argument in given for line in (*self._check(argument), *self._dimension(argument))]
         extents = [self._implied(argument) for argument in runtime]
         if any(self._lacks(argument) for argument in (*runtime, *left_out)):
-            yield self._slow
+            yield slow
             return
         for argument, names in zip(runtime, extents, strict=True):
             checks += [f"{', '.join(names)}, = v{argument.position}.shape"] if names else []
@@ -159,7 +166,7 @@ class _Code:
             yield "try:"
             yield from _indented(checks)
             yield "except unfit:"
-            yield f"    {self._slow}"
+            yield f"    {slow}"
         yield from self._results([argument for argument in left_out if argument.written])
 
     def _check(self, argument: ArgumentPlan) -> Iterator[str]:
@@ -169,9 +176,9 @@ class _Code:
             self.names[f"number{at}"] = functools.partial(self._checker.number, argument)
             yield f"if not ({usual}):"
             yield f"    {value} = number{at}({value})"
-            if argument.name in self._plan.dimensions:
+            if argument.name in self._dimensions:
                 yield f"    if {value} < 0:"
-                yield f"        {self._slow}"
+                yield "        raise misfit"
         elif argument.passing is PassingMode.CELL:
             self.names[f"cell{at}"] = functools.partial(self._checker.cell, argument)
             yield f"if not ({self._usual_array(argument)} and {value}.size == 1):"
@@ -187,7 +194,7 @@ class _Code:
         value, element = f"v{argument.position}", argument.element
         if element.is_integer:
             low, high = element.integer_range
-            low = 0 if argument.name in self._plan.dimensions else low
+            low = 0 if argument.name in self._dimensions else low
             return f"type({value}) is int and {low} <= {value} <= {high}"
         return f"type({value}) is {element.kind}" if element.kind in ("bool", "float") else ""
 
@@ -202,14 +209,14 @@ class _Code:
     def _dimension(self, argument: ArgumentPlan) -> Iterator[str]:
         """Name the dimension that an argument is."""
         at = argument.position
-        if argument.name not in self._plan.dimensions or not argument.read:
+        if argument.name not in self._dimensions or not argument.read:
             return
         self._variables[argument.name] = f"v{at}"
         if argument.passing is PassingMode.CELL:
             self._variables[argument.name] = f"d{at}"
             yield f"d{at} = v{at}.item()"
             yield f"if d{at} < 0:"
-            yield f"    {self._slow}"
+            yield "    raise misfit"
 
     def _implied(self, argument: ArgumentPlan) -> list[str]:
         """Variables for the extents of an array that implies dimensions which nothing before it gives."""
@@ -245,7 +252,7 @@ class _Code:
         else:
             shape, size = f"({', '.join(factors)})", " * ".join(factors)
             yield f"if v{at}.shape != {shape} and (v{at}.ndim == {len(factors)} or v{at}.size != {size}):"
-        yield f"    {self._slow}"
+        yield "    raise misfit"
 
     def _factors(self, argument: ArgumentPlan) -> list[str]:
         """The names that stand for the factors of a size."""
@@ -265,7 +272,7 @@ class _Code:
         high = argument.element.integer_range[1]
         if implied and high < np.iinfo(np.intp).max:
             yield f"if {implied} > {high}:"
-            yield f"    {self._slow}"
+            yield "    raise misfit"
         self.names[f"dtype{at}"] = argument.element.dtype
         made = f"array({implied or 0}, dtype{at})"
         yield f"v{at} = {implied if argument.passing is PassingMode.VALUE else made}"

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import cffi
 import msgspec
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from hatframe.calling.plans import CallPlan, PassingMode, plan_call
 from hatframe.errors import HatError
 from hatframe.format.model import Function
 
+FFI = cffi.FFI()
 malloc = ctypes.CDLL(None).malloc
 malloc.argtypes, malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
 
@@ -65,9 +67,7 @@ def address_in(value: Any) -> int:
         return ctypes.addressof(value)
     if hasattr(value, "_obj"):  # of byref()
         return ctypes.addressof(value._obj)
-    import cffi
-
-    return int(cffi.FFI().cast("uintptr_t", value))
+    return int(FFI.cast("uintptr_t", value))
 
 
 ELEMENTS = {
@@ -288,3 +288,16 @@ def test_a_size_that_is_too_deep_to_compile_is_computed_the_slow_way() -> None:
     for _ in range(2):
         recorder(1, np.zeros(391, np.float32))
     assert len(recorder.calls) == 2
+
+
+@pytest.mark.parametrize("count", [30, 1000])
+def test_a_function_may_have_many_parameters(count: int) -> None:
+    arrays = [runtime(f"x{index}", "n" if index % 2 else "2*n") for index in range(count - 2)]
+    table = {**function(element("n"), *arrays, element("m", "double")), "name": "f"}
+    recorder = Recorder(plan_call(msgspec.convert(table, Function)), CffiInterface(), 1)
+    recorder._use_whole_call()
+    values = [np.zeros(3 if index % 2 else 6, np.float32) for index in range(count - 2)]
+    recorder(3, *values, 1.0)
+    recorder(*values, 1.0)
+    recorder(n=3, m=1.0, **{f"x{index}": value for index, value in enumerate(values)})
+    assert [call[0] for call in recorder.calls] == [3, 3, 3]
