@@ -53,7 +53,7 @@ def elementwise() -> st.SearchStrategy[str]:
 
 
 @given(elementwise(), st.sampled_from(FLOATS), st.integers(0, 1000))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_an_expression_computed_in_its_own_precision_is_within_the_bound(text: str, element: str, seed: int) -> None:
     length = 6
     inputs: dict[str, Any] = {name: values(element, seed + place, length) for place, name in enumerate("xzy")}
@@ -71,7 +71,7 @@ def test_an_expression_computed_in_its_own_precision_is_within_the_bound(text: s
 
 
 @given(st.integers(1, 200), st.sampled_from(FLOATS), st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_order_of_a_sum_is_within_the_bound(length: int, element: str, random: Any) -> None:
     x = values(element, length, length, low=random.choice([-1, 0]))
     dtype = x.dtype

@@ -28,7 +28,7 @@ def clusters(*results: Any, length: int = 10, element: str = "float") -> Cluster
     ),
     seed=st.integers(0, 100),
 )
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_exactly_the_wrong_ones_differ_from_a_right_majority(
     right: int, wrong: list[tuple[int, float]], seed: int
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatframe.c.elements import element_type
@@ -17,6 +17,7 @@ NAN, INF = float("nan"), float("inf")
 
 
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=20), st.data())
+@settings(max_examples=50)
 def test_the_first_element_beyond_its_bound_is_found(values: list[float], data: st.DataObject) -> None:
     bound = np.array(data.draw(st.lists(st.floats(0, 1), min_size=len(values), max_size=len(values))))
     moved = np.array(data.draw(st.lists(st.floats(-2, 2), min_size=len(values), max_size=len(values))))
@@ -100,6 +101,7 @@ def test_the_message_names_the_place_both_values_and_the_bound() -> None:
 
 
 @given(st.integers(1, 300), st.sampled_from(["float", "double", "float16_t", "bfloat16_t"]), st.booleans())
+@settings(max_examples=40, deadline=None)
 def test_results_in_the_same_precision_agree_in_any_order(length: int, element: str, signed: bool) -> None:
     kind = element_type(element)
     x = np.random.default_rng(length).uniform(-1 if signed else 0, 1, length).astype(kind.dtype)
