@@ -288,6 +288,15 @@ class Loader(Backend):
 
     runtimes: ClassVar[frozenset[str]] = frozenset()
     """The ``runtime`` values of functions that it serves, in lower case; none for a loader of host functions."""
+    needs_linker: ClassVar[bool] = False
+    """Whether it asks for a linker to open a package: it is unavailable where none can produce for this machine."""
+
+    def suitability(self, package: Package, context: LoadContext) -> int:
+        """How well it suits a package now, beside other loaders: that of the highest is the default for host functions.
+
+        Ties go by :attr:`priority`. Must be cheap, and must not run code of the package.
+        """
+        return 0
 
     @abc.abstractmethod
     def open(self, package: Package, context: LoadContext) -> Library:

@@ -80,8 +80,8 @@ class Kernel(BackendSelection):
         *paths
             The .hat file or files of one library, or a .zip file.
         loader
-            The loader for host functions; the default is the first that works here. Functions with a ``runtime`` are
-            loaded by the loader that serves it.
+            The loader for host functions; the default is the most suitable that works here. Functions with a
+            ``runtime`` are loaded by the loader that serves it.
         force
             Open the package even if this machine does not meet its requirements, or its library is not the one that its
             metadata were written with.
@@ -132,8 +132,9 @@ class Kernel(BackendSelection):
         check_target(package.hat_files, functools.partial(unmet, machine=self.machine), force)
         settings = backend_options(options or {}, self.registry.loaders, operation=self.load)
 
+        @functools.cache
         def select(runtime: str) -> Loader:
-            chosen = self.loader(loader, runtime).configured(settings)
+            chosen = self.loader(loader, runtime, lambda able: able.suitability(package, context)).configured(settings)
             check_target(package.hat_files, chosen.unmet_requirements, force)
             return chosen
 

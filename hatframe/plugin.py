@@ -53,16 +53,20 @@ from hatframe.results.model import FunctionResult, PackageInfo, ResultsDocument,
 if TYPE_CHECKING:
     from hatframe.binary.libraries import content as library_content
     from hatframe.binary.libraries import extract_objects, identify, slices
-    from hatframe.calling.bound import ArrayFunction
+    from hatframe.c.size_expressions import SizeTree
+    from hatframe.calling.bound import Answering, ArrayFunction
     from hatframe.calling.host import HostLoader
+    from hatframe.calling.host_function import HostFunction
     from hatframe.calling.interface import POINTER, Conversions, ForeignInterface, address_of, unchanged
     from hatframe.calling.plans import ArgumentPlan, CallPlan, PassingMode, plan_call
     from hatframe.calling.workloads import ArrayWorkload
     from hatframe.files import compiler_cache, locked, write_atomically
     from hatframe.format.editing import store_in_auxiliary
+    from hatframe.format.names import python_name
     from hatframe.format.pairs import pairs_text
     from hatframe.junit import JUNIT_START, JUnitCase, JUnitSuite, encode_junit
     from hatframe.outputs import check_file, check_kind, check_replaceable
+    from hatframe.packages.store import Bucket, cached_file, is_cached
     from hatframe.packages.stored import STORED_MEAN_KEYS
     from hatframe.results.comparison import short_names
     from hatframe.results.reading import read_results
@@ -79,13 +83,16 @@ if TYPE_CHECKING:
 
 # Imported when first used: the module of each, and its name there if that is another.
 _LAZY = {
+    "Answering": "calling.bound",
     "ArgumentPlan": "calling.plans",
     "ArrayFunction": "calling.bound",
     "ArrayWorkload": "calling.workloads",
+    "Bucket": "packages.store",
     "CallPlan": "calling.plans",
     "Cell": "results.table",
     "Conversions": "calling.interface",
     "ForeignInterface": "calling.interface",
+    "HostFunction": "calling.host_function",
     "HostLoader": "calling.host",
     "JUNIT_START": "junit",
     "JUnitCase": "junit",
@@ -94,9 +101,11 @@ _LAZY = {
     "POINTER": "calling.interface",
     "PassingMode": "calling.plans",
     "STORED_MEAN_KEYS": "packages.stored",
+    "SizeTree": "c.size_expressions",
     "ToolLinker": "toolchain.linker",
     "ToolResult": "toolchain.tool",
     "address_of": "calling.interface",
+    "cached_file": "packages.store",
     "check_file": "outputs",
     "check_kind": "outputs",
     "check_replaceable": "outputs",
@@ -106,11 +115,13 @@ _LAZY = {
     "encode_results": "results.writing",
     "extract_objects": "binary.libraries",
     "identify": "binary.libraries",
+    "is_cached": "packages.store",
     "library_content": "binary.libraries:content",
     "locked": "files",
     "pairs_text": "format.pairs",
     "plan_call": "calling.plans",
     "private_folder": "toolchain.tool",
+    "python_name": "format.names",
     "read_results": "results.reading",
     "result_columns": "results.table:columns",
     "result_row": "results.table:row",
@@ -128,6 +139,7 @@ __all__ = [
     "JUNIT_START",
     "POINTER",
     "STORED_MEAN_KEYS",
+    "Answering",
     "ArgumentPlan",
     "ArrayFunction",
     "ArrayWorkload",
@@ -135,6 +147,7 @@ __all__ = [
     "Backend",
     "BenchmarkError",
     "BoundFunction",
+    "Bucket",
     "Cache",
     "CallError",
     "CallPlan",
@@ -147,6 +160,7 @@ __all__ = [
     "FunctionResult",
     "HatError",
     "HatFile",
+    "HostFunction",
     "HostLoader",
     "JUnitCase",
     "JUnitSuite",
@@ -180,6 +194,7 @@ __all__ = [
     "Sink",
     "SinkError",
     "SinkRun",
+    "SizeTree",
     "Statistics",
     "SymbolError",
     "TargetError",
@@ -191,6 +206,7 @@ __all__ = [
     "Workload",
     "WorkloadSpec",
     "address_of",
+    "cached_file",
     "check_file",
     "check_kind",
     "check_replaceable",
@@ -201,11 +217,13 @@ __all__ = [
     "extract_objects",
     "hookimpl",
     "identify",
+    "is_cached",
     "library_content",
     "locked",
     "pairs_text",
     "plan_call",
     "private_folder",
+    "python_name",
     "read_results",
     "result_columns",
     "result_row",

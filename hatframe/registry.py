@@ -19,6 +19,7 @@ import pluggy
 from hatframe import __version__, hookspecs
 from hatframe.backends import Availability, Backend, Linker, Loader, Meter, Observer, Probe, Sink
 from hatframe.errors import PluginError
+from hatframe.machine import Platform
 
 GROUP = "hatframe"
 """The group of entry points that plugins register under."""
@@ -73,8 +74,10 @@ class Registry:
         found = {name for report in self._plugins.values() for name in (report.name, report.distribution)}
         self.not_found = sorted(disabled - found)
         """Names to disable that no plugin has."""
-        self.loaders: BackendSet[Loader] = BackendSet("loader", Loader, self._gather("hatframe_loaders"), self._fail)
         self.linkers: BackendSet[Linker] = BackendSet("linker", Linker, self._gather("hatframe_linkers"), self._fail)
+        self.loaders: BackendSet[Loader] = BackendSet(
+            "loader", Loader, self._gather("hatframe_loaders"), self._fail, self._loader_availability
+        )
         self.sinks: BackendSet[Sink] = BackendSet("sink", Sink, self._gather("hatframe_sinks"), self._fail)
         self.probes: BackendSet[Probe] = BackendSet("probe", Probe, self._gather("hatframe_probes"), self._fail)
         self.meters: BackendSet[Meter] = BackendSet("meter", Meter, self._gather("hatframe_meters"), self._fail)
@@ -118,6 +121,18 @@ class Registry:
             except Exception as error:
                 self._raised(plugin, "hatframe_commands", error)
                 undo()
+
+    def _loader_availability(self, loader: Loader) -> Availability:
+        availability = _availability(loader)
+        if not availability or not loader.needs_linker:
+            return availability
+
+        def serves(linker: Linker) -> bool:
+            return any(made.fits(Platform.host()) for made in linker.platforms())
+
+        if self.linkers.first(serves):
+            return availability
+        return Availability(False, "it needs a C compiler", " or ".join(self.linkers.installs(serves)))
 
     def _add_entry_point(
         self, entry: importlib.metadata.EntryPoint, owner: _Distribution, disabled: Collection[str]
@@ -187,8 +202,10 @@ class BackendSet(Generic[BackendT]):
         contract: type[Any],
         gathered: Iterable[tuple[PluginReport, list[Any]]],
         fail: Callable[[str, str], PluginReport],
+        availability: Callable[[BackendT], Availability] | None = None,
     ) -> None:
         self.kind = kind
+        self._availability = availability or _availability
         self._entries: list[tuple[PluginReport, BackendT]] = []
         for plugin, backends in gathered:
             for backend in backends:
@@ -219,7 +236,7 @@ class BackendSet(Generic[BackendT]):
         if reason := self._ambiguity(name):
             raise PluginError(reason, hint="disable one with --disable-plugin")
         backend = entries[0][1]
-        availability = _availability(backend)
+        availability = self._availability(backend)
         if not availability:
             reason = f"{self.kind} {name!r} is not available: {availability.reason}"
             raise PluginError(reason, hint=availability.install)
@@ -232,14 +249,14 @@ class BackendSet(Generic[BackendT]):
 
     def installs(self, serves: Callable[[BackendT], bool]) -> list[str]:
         """What to install, for each unavailable one for which ``serves`` is true."""
-        states = (_availability(backend) for _, backend in self._entries if serves(backend))
+        states = (self._availability(backend) for _, backend in self._entries if serves(backend))
         return [state.install for state in states if not state and state.install]
 
     def reports(self) -> list[BackendReport]:
         """What ``hatframe plugins`` shows of each."""
         reports = []
         for plugin, backend in self._entries:
-            availability = _availability(backend)
+            availability = self._availability(backend)
             ambiguity = self._ambiguity(backend.name)
             reports.append(
                 BackendReport(
@@ -261,7 +278,7 @@ class BackendSet(Generic[BackendT]):
 
     def _usable(self, name: str) -> BackendT | None:
         entries = self._named(name)
-        return entries[0][1] if len(entries) == 1 and _availability(entries[0][1]) else None
+        return entries[0][1] if len(entries) == 1 and self._availability(entries[0][1]) else None
 
     def _ambiguity(self, name: str) -> str:
         entries = self._named(name)

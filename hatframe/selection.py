@@ -54,8 +54,10 @@ class BackendSelection:
                 _log.warning("probe %s failed: %s: %s", probe.name, type(error).__name__, error)
         return Machine.of(found)
 
-    def loader(self, name: str | None = None, runtime: str = "") -> Loader:
-        """The loader called ``name``, or the first that works here; with ``runtime``, the one that serves it.
+    def loader(
+        self, name: str | None = None, runtime: str = "", suitability: Callable[[Loader], int] = lambda loader: 0
+    ) -> Loader:
+        """The loader called ``name``, or the most suitable that works here; with ``runtime``, the one that serves it.
 
         Raises :class:`PluginError` if there is none.
         """
@@ -79,8 +81,9 @@ class BackendSelection:
                     hint="hatframe selects it for functions of that runtime; choose another for host functions",
                 )
             return loader
-        if first := installed.first(lambda loader: not loader.runtimes):
-            return first
+        # Those that suit equally well keep the order of their priorities.
+        if able := [loader for loader in installed.all() if not loader.runtimes]:
+            return max(able, key=suitability)
         raise PluginError("no loader for host functions is available", hint="see: hatframe plugins")
 
     def linker(self, name: str | None = None, platform: Platform | None = None) -> Linker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
@@ -17,8 +18,10 @@ from filelock import FileLock
 from hatframe_builtin.linkers.clang import Clang
 from hatframe_builtin.linkers.gcc import Gcc
 from hatframe_builtin.linkers.zig import Zig
+from hatframe_builtin.loaders import compiled_loader
 
-from hatframe.backends import Linker
+from hatframe.backends import Linker, LoadContext
+from hatframe.packages.package import Package
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -61,6 +64,23 @@ def _zig_cache() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         if "ZIG_GLOBAL_CACHE_DIR" not in os.environ:
             monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(Path(__file__).parent.parent / "build" / "zig"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _callers_made_once() -> Iterator[None]:
+    """The callers of a package take a second to compile: once, not anew for the cache folder of every test."""
+    make, made = compiled_loader._compile, dict[bytes, bytes]()
+
+    @functools.wraps(make)
+    def remembered(package: Package, context: LoadContext) -> bytes:
+        key = b"".join(compiled_loader._parts(package))
+        if key not in made:
+            made[key] = make(package, context)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(compiled_loader, "_compile", remembered)
         yield
 
 

@@ -49,7 +49,7 @@ def random(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray[Any, A
     return values.astype(dtype)
 
 
-@pytest.mark.parametrize("loader", ["ctypes", "cffi"])
+@pytest.mark.parametrize("loader", ["ctypes", "cffi", "compiled"])
 @pytest.mark.parametrize(("name", "size"), [("gemm_static", 256), ("gemm_dynamic", 256), ("sweep", 128)])
 def test_every_schedule_of_a_gemm_gives_numpys_result(made: Path, name: str, size: int, loader: str) -> None:
     package = load(made, name, loader)
@@ -62,7 +62,7 @@ def test_every_schedule_of_a_gemm_gives_numpys_result(made: Path, name: str, siz
         np.testing.assert_allclose(c, expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("loader", ["ctypes", "cffi"])
+@pytest.mark.parametrize("loader", ["ctypes", "cffi", "compiled"])
 def test_element_wise_additions(made: Path, loader: str) -> None:
     package = load(made, "vadd", loader)
     for size in (1, 7, 1024, 100003):
@@ -71,7 +71,7 @@ def test_element_wise_additions(made: Path, loader: str) -> None:
         assert np.array_equal(b, a + np.float32(1))
 
 
-@pytest.mark.parametrize("loader", ["ctypes", "cffi"])
+@pytest.mark.parametrize("loader", ["ctypes", "cffi", "compiled"])
 def test_a_scalar_before_arrays(made: Path, loader: str) -> None:
     a, b = random((64,)), random((64,))
     expected = b + np.float32(2.5) * a
@@ -79,7 +79,7 @@ def test_a_scalar_before_arrays(made: Path, loader: str) -> None:
     np.testing.assert_allclose(b, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("loader", ["ctypes", "cffi"])
+@pytest.mark.parametrize("loader", ["ctypes", "cffi", "compiled"])
 def test_arrays_whose_sizes_are_arguments(made: Path, loader: str) -> None:
     scale = load(made, "scale_runtime", loader).scale2
     for shape in ((1, 1), (3, 5), (64, 128)):
@@ -93,7 +93,7 @@ def test_arrays_whose_sizes_are_arguments(made: Path, loader: str) -> None:
         scale(3, 6, random((3, 5)), np.zeros((3, 5), np.float32))
 
 
-@pytest.mark.parametrize("loader", ["ctypes", "cffi"])
+@pytest.mark.parametrize("loader", ["ctypes", "cffi", "compiled"])
 @pytest.mark.parametrize("dtype", [np.int16, np.int32])
 def test_integer_gemms(made: Path, loader: str, dtype: Any) -> None:
     gemm = load(made, "ints", loader)[f"gemm_{np.dtype(dtype).name}"]
@@ -111,7 +111,7 @@ def test_a_device_function_needs_a_loader_for_its_runtime(made: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loader", ["ctypes", "cffi"])
+@pytest.mark.parametrize("loader", ["ctypes", "cffi", "compiled"])
 def test_all_are_benchmarked_with_all_three_sinks(folder: Path, tmp_path: Path, loader: str) -> None:
     packages = [folder / name for name in HOST_PACKAGES]
     options = ["--loader", loader, "--sink", "csv", "--sink", "json", "--sink", "hat"]

@@ -120,7 +120,7 @@ def test_a_plugin_is_left_out_by_option_and_by_environment(monkeypatch: pytest.M
     assert report(kernel, "cffi").status == "disabled"
     monkeypatch.setenv("HATFRAME_DISABLE_PLUGINS", "ctypes, csv")
     kernel = Kernel()
-    assert kernel.registry.loaders.names == ["cffi"]
+    assert kernel.registry.loaders.names == ["cffi", "compiled"]
     assert "csv" not in kernel.registry.sinks.names
     monkeypatch.setenv("HATFRAME_DISABLE_PLUGINS", "hatframe")
     assert Kernel().registry.backends == []

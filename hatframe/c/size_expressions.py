@@ -7,6 +7,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from hatframe.errors import FormatError
 
@@ -30,6 +31,9 @@ ARITHMETIC: dict[str, Callable[[int, int], int]] = {
     "%": remainder,
 }
 """The operators of size expressions on integers, as C has them."""
+
+SizeTree: TypeAlias = "int | str | tuple[str, SizeTree, SizeTree]"
+"""An expression: an integer, a name, or an operator of :data:`ARITHMETIC` with its operands."""
 
 _SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}
 
@@ -58,6 +62,11 @@ class SizeExpression:
         self._factors = _factors(tree)
         self.factors = tuple(map(_simple, self._factors))
         """The factors of the product, each a name, an integer, or None where it is another expression."""
+
+    @property
+    def trees(self) -> tuple[SizeTree, ...]:
+        """The factors of the product, in order, for code that computes them by other means."""
+        return tuple(map(_tree, self._factors))
 
     def __repr__(self) -> str:
         return f"SizeExpression({self.text!r})"
@@ -108,6 +117,17 @@ def _evaluate(node: ast.expr, values: Mapping[str, int]) -> int:
         return -_evaluate(node.operand, values)
     assert isinstance(node, ast.BinOp)
     return ARITHMETIC[_SIGNS[type(node.op)]](_evaluate(node.left, values), _evaluate(node.right, values))
+
+
+def _tree(node: ast.expr) -> SizeTree:
+    if isinstance(node, ast.Constant):
+        return int(node.value)  # type: ignore[arg-type]
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.UnaryOp):
+        return "-", 0, _tree(node.operand)
+    assert isinstance(node, ast.BinOp)
+    return _SIGNS[type(node.op)], _tree(node.left), _tree(node.right)
 
 
 def _names(node: ast.expr) -> list[str]:

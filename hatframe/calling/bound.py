@@ -21,7 +21,29 @@ from hatframe.errors import CallError
 from hatframe.format.names import base_name, python_name
 
 
-class ArrayFunction(BoundFunction):
+class Answering:
+    """An object with a slot for what a call of it runs, without a Python function in between."""
+
+    __slots__ = {
+        "__call__": """Check the arguments, call the function, and return its results.
+
+        Arguments are all parameters in declared order, or keywords (``arg0``, ``arg1`` … for parameters without a
+        name). Parameters that follow from the others may be omitted, all or none by position: arrays that the function
+        allocates and their dimensions, and dimensions that the shapes of runtime arrays imply (an array whose size is a
+        product of k factors, such as ``M*K``, implies them if it has k axes).
+
+        Returns the return value and the omitted outputs: None, one value, or a named tuple in declared order with the
+        return value first. Raises :class:`CallError` before the call if an argument does not fit.
+        """
+    }
+    __call__: Callable[..., Any]
+
+    def answer_by(self, call: Callable[..., Any]) -> None:
+        """Make ``call`` what a call of this object runs."""
+        Answering.__call__.__set__(self, call)  # type: ignore[attr-defined]
+
+
+class ArrayFunction(Answering, BoundFunction):
     """A function that is called with numpy arrays, wherever it runs: all but the call itself and its timer.
 
     Parameters
@@ -38,20 +60,6 @@ class ArrayFunction(BoundFunction):
         Stays alive as long as this function, its prepared calls or its timers.
     """
 
-    __slots__ = {
-        "__call__": """Check the arguments, call the function, and return its results.
-
-        Arguments are all parameters in declared order, or keywords (``arg0``, ``arg1`` … for parameters without a
-        name). Parameters that follow from the others may be omitted, all or none by position: arrays that the function
-        allocates and their dimensions, and dimensions that the shapes of runtime arrays imply (an array whose size is a
-        product of k factors, such as ``M*K``, implies them if it has k axes).
-
-        Returns the return value and the omitted outputs: None, one value, or a named tuple in declared order with the
-        return value first. Raises :class:`CallError` before the call if an argument does not fit.
-        """
-    }
-    __call__: Callable[..., Any]
-
     def __init__(
         self, plan: CallPlan, conversions: Conversions, call: Callable[..., Any], memory: Memory, library: Any = None
     ) -> None:
@@ -66,11 +74,7 @@ class ArrayFunction(BoundFunction):
             for name in (argument.name, python_name(argument.name))
         }
         self._checker = Checker(plan, conversions)
-        self._answer_by(self._first_call)
-
-    def _answer_by(self, call: Callable[..., Any]) -> None:
-        """Make ``call`` what a call of this object runs, without a Python function in between."""
-        ArrayFunction.__call__.__set__(self, call)  # type: ignore[attr-defined]
+        self.answer_by(self._first_call)
 
     def _first_call(self, /, *args: Any, **kwargs: Any) -> Any:
         """The slow way, for functions that may never be called again."""
@@ -95,14 +99,14 @@ class ArrayFunction(BoundFunction):
         except RecursionError:  # hundreds of parameters, or of terms in a size
             whole = self._slow_call
         if whole:
-            self._answer_by(whole)
+            self.answer_by(whole)
         if self._c_function is None:  # closed in the meantime
-            self._answer_by(self._slow_call)
+            self.answer_by(self._slow_call)
 
     def close(self) -> None:
         """Let go of the library; calling the function afterwards is an error."""
         self._c_function = self._library = None
-        self._answer_by(self._slow_call)
+        self.answer_by(self._slow_call)
 
     def _open_function(self) -> Callable[..., Any]:
         if self._c_function is None:

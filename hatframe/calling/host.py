@@ -5,8 +5,9 @@ from __future__ import annotations
 import abc
 import re
 import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hatframe.backends import BoundFunction, Library, LoadContext, Loader, Option
 from hatframe.calling.interface import ForeignInterface
@@ -39,6 +40,12 @@ class HostLoader(Loader):
     def interface(self) -> ForeignInterface:
         """A new foreign function interface, for one library."""
 
+    def functions(self, package: Package, context: LoadContext) -> Callable[..., BoundFunction]:
+        """What makes the functions of a package, from the arguments of :class:`HostFunction`: that class itself."""
+        from hatframe.calling.host_function import HostFunction
+
+        return HostFunction
+
     def open(self, package: Package, context: LoadContext) -> Library:
         from hatframe.calling.libraries import OpenLibrary
         from hatframe.calling.timers import Timers
@@ -53,14 +60,21 @@ class HostLoader(Loader):
                 hint = "may files in its folder be executed? mount it without noexec, or set HATFRAME_CACHE_DIR"
             problem = str(error).removeprefix(f"{path}: ")
             raise PackageError(f"the system cannot open it: {problem}", where=str(path), hint=hint) from None
-        return HostLibrary(interface, library, path, context, Timers.of(context, self.settings.get("timer", "auto")))
+        timers = Timers.of(context, self.settings.get("timer", "auto"))
+        return HostLibrary(interface, library, path, context, timers, self.functions(package, context))
 
 
 class HostLibrary(Library):
     """A dynamic library that is open in this process."""
 
     def __init__(
-        self, interface: ForeignInterface, library: OpenLibrary, path: Path, context: LoadContext, timers: Timers | None
+        self,
+        interface: ForeignInterface,
+        library: OpenLibrary,
+        path: Path,
+        context: LoadContext,
+        timers: Timers | None,
+        make: Callable[..., Any],
     ) -> None:
         from hatframe.calling.memory import HostMemory
 
@@ -70,9 +84,10 @@ class HostLibrary(Library):
         self._functions: weakref.WeakSet[HostFunction] = weakref.WeakSet()
         self._memory = HostMemory(context.machine)
         self._timers = timers
+        self._make = make
 
     def bind(self, function: Function) -> BoundFunction:
-        from hatframe.calling.host_function import HostFunction, signature
+        from hatframe.calling.host_function import signature
         from hatframe.calling.plans import check_host_convention, plan_call
 
         if not _IDENTIFIER.fullmatch(function.name):
@@ -87,7 +102,7 @@ class HostLibrary(Library):
                 where=str(self._path),
                 hint="check that the .hat file and the library belong together",
             )
-        bound = HostFunction(plan, self._interface, self._library, c_function, self._memory, self._timers)
+        bound: HostFunction = self._make(plan, self._interface, self._library, c_function, self._memory, self._timers)
         self._functions.add(bound)
         return bound
 

@@ -53,6 +53,13 @@ class HostFunction(ArrayFunction):
         self._open_function()
         return self._interface.address_of(self._plain_function)
 
+    @property
+    def keeps_mode(self) -> bool | None:
+        """Whether calls are the C call and nothing else, as it keeps the floating-point mode; None before its first."""
+        if self._c_function is not self._plain_function:
+            return False
+        return True if self._observed else None
+
     def _call_with(self, values: Sequence[Any]) -> Any:
         if self._observed:
             return super()._call_with(values)
@@ -69,7 +76,7 @@ class HostFunction(ArrayFunction):
         if self._c_function is self._plain_function:
             _log.warning("%s changes the floating-point mode; it is restored after each call", self.name)
             self._c_function = functools.partial(_preserving, self._plain_function)
-            self._answer_by(self._first_call)
+            self.answer_by(self._first_call)
 
     def timer(self, argument_sets: Sequence[Sequence[Any]]) -> Timer:
         """A timer that calls the function with each of ``argument_sets`` in turn.

@@ -120,6 +120,14 @@ def cached_file(
     return path
 
 
+def is_cached(folder: Path, parts: Iterable[bytes], name: str) -> bool:
+    """Whether :func:`cached_file` has that file already."""
+    try:
+        return folder.is_dir() and _is_intact(folder / entry_name(folder, parts) / name)
+    except (HatError, OSError):
+        return False
+
+
 def _is_intact(path: Path) -> bool:
     import hmac
 

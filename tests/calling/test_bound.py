@@ -189,7 +189,7 @@ def hat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_package(tmp_path_factory.mktemp("calls"), SOURCE, functions())
 
 
-@pytest.fixture(params=["ctypes", "cffi"])
+@pytest.fixture(params=["ctypes", "cffi", "compiled"])
 def package(hat: Path, request: pytest.FixtureRequest) -> LoadedPackage:
     return Kernel().load(hat, loader=request.param)
 

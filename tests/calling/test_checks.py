@@ -54,7 +54,7 @@ class DeviceTensor(Tensor):
         raise BufferError("the memory is on a device")
 
 
-@pytest.fixture(params=["cffi", "ctypes"])
+@pytest.fixture(params=["cffi", "compiled", "ctypes"])
 def package(request: pytest.FixtureRequest, tmp_path: Path) -> LoadedPackage:
     return hatframe.load(make_package(tmp_path, SOURCE, FUNCTIONS), loader=request.param)
 
@@ -126,7 +126,7 @@ void fill(float *p) {
 ELEMENTS = 64
 
 
-@pytest.fixture(scope="module", params=["cffi", "ctypes"])
+@pytest.fixture(scope="module", params=["cffi", "compiled", "ctypes"])
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
     names = [element(name, "int64_t") for name in "nmrco"]
     functions = {"configure": function(*names), "fill": function(affine("x", [4], usage="output"))}

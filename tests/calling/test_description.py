@@ -45,7 +45,7 @@ def functions() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(params=["cffi", "ctypes"])
+@pytest.fixture(params=["cffi", "compiled", "ctypes"])
 def package(request: pytest.FixtureRequest, tmp_path: Path) -> LoadedPackage:
     return hatframe.load(make_package(tmp_path, SOURCE, functions()), loader=request.param)
 

@@ -69,7 +69,7 @@ def _mode() -> Iterator[None]:
         yield
 
 
-LOADERS = pytest.mark.parametrize("loader", ["cffi", "ctypes"])
+LOADERS = pytest.mark.parametrize("loader", ["cffi", "compiled", "ctypes"])
 
 
 @LOADERS

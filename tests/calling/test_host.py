@@ -10,7 +10,7 @@ from sample_packages import function, make_package
 import hatframe
 from hatframe.errors import FormatError, PackageError, SymbolError, UsageError
 
-LOADERS = pytest.mark.parametrize("loader", ["cffi", "ctypes"])
+LOADERS = pytest.mark.parametrize("loader", ["cffi", "compiled", "ctypes"])
 
 
 @LOADERS

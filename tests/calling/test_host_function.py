@@ -37,7 +37,7 @@ FUNCTIONS = {
 }
 
 
-@pytest.fixture(params=["cffi", "ctypes"])
+@pytest.fixture(params=["cffi", "compiled", "ctypes"])
 def package(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     with Kernel().load(make_package(tmp_path, SOURCE, FUNCTIONS), loader=request.param) as loaded:
         yield loaded

@@ -29,7 +29,7 @@ def hat(tmp_path: Path) -> Path:
     return make_package(tmp_path, SOURCE, {"number": function(returns=INT)})
 
 
-@pytest.fixture(params=["cffi", "ctypes"])
+@pytest.fixture(params=["cffi", "compiled", "ctypes"])
 def package(request: pytest.FixtureRequest, hat: Path) -> LoadedPackage:
     return hatframe.load(hat, loader=request.param)
 
@@ -63,7 +63,7 @@ for _ in range(3):
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
-@pytest.mark.parametrize("loader", ["cffi", "ctypes"])
+@pytest.mark.parametrize("loader", ["cffi", "compiled", "ctypes"])
 @pytest.mark.parametrize("cycles", [60, pytest.param(5000, marks=pytest.mark.slow)])
 def test_a_package_can_be_rebuilt_and_loaded_again_and_again(hat: Path, loader: str, cycles: int) -> None:
     library, kernel = hat.with_suffix(".so"), Kernel()

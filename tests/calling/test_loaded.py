@@ -55,7 +55,7 @@ def hat(tmp_path: Path) -> Path:
     return make_package(tmp_path, SOURCE, FUNCTIONS)
 
 
-@pytest.fixture(params=["cffi", "ctypes"])
+@pytest.fixture(params=["cffi", "compiled", "ctypes"])
 def package(request: pytest.FixtureRequest, hat: Path) -> LoadedPackage:
     return hatframe.load(hat, loader=request.param)
 

@@ -24,7 +24,7 @@ from hatframe.calling.native import SYMBOL as LOOP_SYMBOL
 from hatframe.errors import HatError, LinkError, PluginError, UsageError
 from hatframe.machine import Platform
 
-LOADERS = ["cffi", "ctypes"]
+LOADERS = ["cffi", "compiled", "ctypes"]
 TYPES: dict[str, Any] = {
     "bool": [True, False],
     "int8_t": [-128, 127],

@@ -24,7 +24,7 @@ def completed(line: str, folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("bench x.hat --loader ", {"cffi", "ctypes"}),
+        ("bench x.hat --loader ", {"cffi", "compiled", "ctypes"}),
         ("bench x.hat --loader ct", {"ctypes"}),
         ("bench x.hat --sink ", {"csv", "google-benchmark", "hat", "json", "junit"}),
         ("bench x.hat --cache ", {"cold", "hot"}),
