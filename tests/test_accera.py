@@ -110,6 +110,12 @@ def test_a_device_function_needs_a_loader_for_its_runtime(made: Path) -> None:
         package["gemm_gpu"]
 
 
+def test_all_are_valid(made: Path) -> None:
+    for path in made.glob("*/*.hat"):
+        found = Kernel().validate(path, deep=True)
+        assert [deviation for deviation in found if deviation.severity == "error"] == [], path
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("loader", ["ctypes", "cffi", "compiled"])
 def test_all_are_benchmarked_with_all_three_sinks(folder: Path, tmp_path: Path, loader: str) -> None:

@@ -42,7 +42,7 @@ def loaded(package: Path) -> LoadedPackage:
 
 
 def test_the_package_is_valid_and_exports_what_it_describes(package: Path) -> None:
-    assert Kernel().validate(package) == []
+    assert Kernel().validate(package, deep=True) == []
     described = set(Kernel().load(package))
     assert read_symbols(package.with_name("liball.so")).defined == described
     assert len(described) == 18

@@ -7,11 +7,14 @@ from collections.abc import Collection, Iterator
 from hatframe.binary.libraries import LibraryFile, LibraryKind, identify
 from hatframe.binary.resolution import process_libraries
 from hatframe.binary.symbols import Symbols, read_symbols
+from hatframe.c.headers import only_aliases
 from hatframe.converting.cached import loaded_library
+from hatframe.converting.header_code import check_assembler, check_includes
 from hatframe.converting.plan import platform_of, required_platform
 from hatframe.errors import HatError, OutsideError, PackageError
 from hatframe.format.model import HatFile
 from hatframe.format.positions import Keys
+from hatframe.format.rendering import bare_code
 from hatframe.machine import Platform
 from hatframe.packages.confinement import is_flag
 from hatframe.packages.dependencies import Dependency, read_dependency
@@ -68,6 +71,7 @@ def check_library(report: Report, hat: HatFile, defined: Collection[str]) -> Lib
         check_needs(report, hat, library, symbols)
     else:
         _check_static(report, hat, library, symbols, defined)
+        _check_compiled(report, hat)
     return library
 
 
@@ -105,6 +109,17 @@ def _check_static(
     if missing := sorted(_beyond_system(undefined, library)):
         error = undefined_symbols(missing)
         report.warn(_LINK_TARGET, f"{error.message} in {library.path.name}", error.hint)
+
+
+def _check_compiled(report: Report, hat: HatFile) -> None:
+    """Check C code that linking compiles, for what is refused in code of unknown origin."""
+    if hat.path is None or only_aliases(report.text, hat.folder) is not None:
+        return
+    try:
+        check_includes(report.text, hat.path.absolute())
+        check_assembler(bare_code(hat.declaration.code), [], "")
+    except HatError as error:
+        report.warn(("declaration", "code"), error.message, error.hint)
 
 
 def _beyond_system(undefined: Collection[str], library: LibraryFile) -> Iterator[str]:

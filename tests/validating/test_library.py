@@ -77,6 +77,17 @@ def test_a_static_package_may_define_its_functions_in_the_c_code(tmp_path: Path)
         assert places(validate(path)) == expected
 
 
+@pytest.mark.parametrize("line", ['#include "../x.h"', '__asm__(".incbin \\"/etc/passwd\\"");', "#include MACRO"])
+def test_c_code_that_conversions_refuse_is_a_warning(line: str, tmp_path: Path) -> None:
+    library = sample_packages.library(tmp_path, SOURCE, static=True)
+    document = valid()
+    document["dependencies"]["link_target"] = library.name
+    document["declaration"]["code"] += f"{line}\n"
+    path = tmp_path / "package.hat"
+    path.write_text(render_hat(document, "package"))
+    assert places(validate(path)) == [("warning", "declaration.code")]
+
+
 def test_dependencies_of_a_static_package_may_define_its_functions(tmp_path: Path) -> None:
     sample_packages.library(tmp_path, SOURCE, "more", static=True)
     library = sample_packages.library(tmp_path, "void other(void) {}", static=True)
