@@ -404,7 +404,7 @@ print(json.dumps(seconds))
 
 
 def hatlib_seconds(python: str, folder: Path, batches: int) -> dict[str, float]:
-    """Seconds of hatlib's calls, by function; those that it cannot make are missing."""
+    """Seconds of hatlib's calls, by function; those that it cannot make, as with Python numbers, are missing."""
     # It reads no file with a function that it does not know how to call.
     cases = {case.symbol: case for case in CASES.values() if "byref" not in case.full}
     hat = make_package(
