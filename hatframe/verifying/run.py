@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shlex
 import signal
@@ -30,7 +31,7 @@ from hatframe.verifying.inputs import ORDINARY, SIGNED, Trial
 from hatframe.verifying.options import VerifyOptions
 from hatframe.verifying.placing import index_at
 from hatframe.verifying.session import Backends, Examine, Repeat, Report, Save, Session, Setup
-from hatframe.verifying.shapes import consistent, edge_shapes
+from hatframe.verifying.shapes import consistent, edge_shapes, shrunk_shape
 from hatframe.worker.messages import Faulted, Request
 from hatframe.worker.process import ProcessWorker, Worker, WorkerEndedError
 
@@ -240,7 +241,24 @@ class Verifier:
                 self._found(row, trial, problem)
         self._note_needs(row, trial)
         if "shapes" in checks and not self._options.sizes:
+            found = len(self.findings)
             self._try_sizes(trial, edge_shapes(list(of_row.sizes)), compared, check="shapes")
+            if of_row.sizes and len(self.findings) == found:
+                self._try_random_sizes(trial)
+
+    def _try_random_sizes(self, trial: Trial) -> None:
+        """Examine a row with random sizes; the smallest that fail are a finding."""
+
+        def fails(sizes: dict[str, int]) -> bool:
+            before = list(self.findings)
+            with contextlib.suppress(_SkipRowError):
+                self._try_sizes(trial, [sizes], compared=False, check="shapes")
+            failed = len(self.findings) > len(before)
+            self.findings[:] = before
+            return failed
+
+        if smallest := shrunk_shape(list(trial.sizes), fails, trial.seed):
+            self._try_sizes(trial, [smallest], compared=False, check="shapes")
 
     def _may_be_odd(self) -> bool:
         """Whether sizes may be tried that nobody asked for."""
