@@ -294,7 +294,7 @@ def test_sizes_are_computed_as_python_computes_them(package: LoadedPackage, othe
     package["odd"](3, 1, np.zeros(3, np.float32))
     random = np.random.default_rng(1)
     for n, m in random.integers(0, 40, (200, 2)).tolist():
-        size = int(np.fix((n - 3) / 2)) * -m
+        size = int((n - 3) / 2) * -m
         size = int(np.fmod(size, 1000)) + n * m
         for count in (size, size + 1):
             x = np.zeros(max(0, count), np.float32)
