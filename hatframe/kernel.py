@@ -680,6 +680,8 @@ class Kernel(BackendSelection):
         from hatframe.verifying.options import VerifyOptions, chosen_checks
         from hatframe.verifying.run import verify_packages
 
+        if loader is not None:
+            self.loader(loader)  # an unknown one is an error now, rather than a finding of each function
         run_options = VerifyOptions(
             functions=as_tuple(functions),
             checks=chosen_checks(as_tuple(only), as_tuple(skip)),

@@ -51,3 +51,9 @@ def test_an_unknown_check_is_an_error(hat: Path) -> None:
     with pytest.raises(hatframe.HatError) as caught:
         hatframe.verify(hat, only="bound")
     assert_names(str(caught.value), "bound", "bounds")
+
+
+def test_an_unknown_loader_is_an_error_rather_than_a_finding(hat: Path) -> None:
+    with pytest.raises(hatframe.HatError) as caught:
+        hatframe.verify(hat, loader="cfi")
+    assert_names(str(caught.value), "cfi", "cffi")
