@@ -13,9 +13,11 @@ import msgspec
 from hatframe.c.elements import element_type, parse_declared_type, same_type
 from hatframe.c.layouts import UNSET_OFFSET, Layout
 from hatframe.c.size_expressions import SizeExpression
-from hatframe.calling.plans import MOST_ARGUMENTS, check_host_convention, plan_call
+from hatframe.calling.distributions import distributions
+from hatframe.calling.plans import MOST_ARGUMENTS, CallPlan, check_host_convention, plan_call
 from hatframe.errors import FormatError
-from hatframe.format.model import Function, LogicalType, Parameter, Usage
+from hatframe.format.model import INPUTS_KEY, Function, LogicalType, Parameter, Usage
+from hatframe.format.numpy_expressions import REFERENCE_KEY, parse
 from hatframe.format.positions import Keys
 from hatframe.format.schema import Violation, ViolationKind, check
 from hatframe.validating.report import Report
@@ -105,7 +107,7 @@ class _Checker:
         for index, argument in enumerate(function.arguments):
             self._check_stray_keys((*path, "arguments", index), argument)
         try:
-            plan_call(function)
+            self._check_auxiliary((*path, "auxiliary"), plan_call(function))
         except FormatError as error:
             # Which argument it is, and what else is wrong.
             for index, argument in enumerate(function.arguments):
@@ -117,6 +119,13 @@ class _Checker:
                 report.error(path, error.message, error.hint)
         if path[0] == "functions" and (*path, "calling_convention") not in report.broken:
             self._try(path, "calling_convention", lambda: check_host_convention(function))
+
+    def _check_auxiliary(self, path: Keys, plan: CallPlan) -> None:
+        """Check what hatframe keeps there: a mistake would only show when the function is measured or verified."""
+        reference = plan.function.auxiliary.get(REFERENCE_KEY)
+        if isinstance(reference, str):
+            self._try(path, REFERENCE_KEY, lambda: parse(reference, plan.readable_names, plan.written_names))
+        self._try(path, INPUTS_KEY, lambda: distributions(plan))
 
     def _check_stray_keys(self, path: Keys, parameter: Parameter) -> None:
         """Report keys that do not belong to the logical type, and a const output."""

@@ -190,14 +190,16 @@ class Agreement:
 
     def _with_reference(self, row: int, reference: Reference) -> Iterator[Disagreement]:
         self.compared[row] = "its reference"
+        problem: HatError | None = None
+        computed = 0
         for saved in self._saved[row]:
             try:
                 expected = reference(self._inputs(saved).before())
             except HatError as error:
                 if not saved.shape:  # at some sizes, such as 0, nothing may be defined
-                    self.notes[row] = f"its reference cannot be computed: {error}"
-                    self.compared.pop(row, None)
+                    problem = error
                 continue
+            computed += 1
             outputs = self._outputs(saved)
             for name, element in output_elements(self.plan(row)).items():
                 if name in expected and name in outputs:
@@ -205,6 +207,11 @@ class Agreement:
                     if mismatch := compare(expected[name], outputs[name], element, **tolerances):
                         yield self._disagreement(saved, name, mismatch, "its reference")
                         return
+        if problem is not None:
+            if self._options.reference and not computed:  # it computes nothing that was asked for
+                raise problem
+            self.notes[row] = f"its reference cannot be computed: {problem}"
+            self.compared.pop(row, None)
 
     def _with_model(self, row: int, model: int) -> Iterator[Disagreement]:
         name_of_model = self._rows[model].function

@@ -49,7 +49,7 @@ def damaged(argument: ArgumentPlan, placed: PlacedArray) -> list[Problem]:
     extent = f"{last - first + 1} bytes" if last > first else "1 byte"
     where = place(argument.name, below, above, offset)
     index = index_at(placed.layout, argument.element.size, offset)
-    return [Problem("bounds", argument.name, f"writes {extent} {where}", index, offset)]
+    return [Problem("bounds", argument.name, f"changes {extent} {where}", index, offset)]
 
 
 def place(name: str, below: int, above: int, offset: int) -> str:

@@ -40,6 +40,8 @@ ARGUMENT = "functions.f.arguments"
         (f"{ARGUMENT}.1.name", "A", [("error", f"{ARGUMENT}[1].name")]),
         ("functions.f.name", "g", [("error", "functions.f.name")]),
         ("functions.f.calling_convention", "pascal", [("error", "functions.f.calling_convention")]),
+        ("functions.f.auxiliary", {"reference": "A = import os"}, [("error", "functions.f.auxiliary.reference")]),
+        ("functions.f.auxiliary", {"inputs": {"A": "in 0..3"}}, [("error", "functions.f.auxiliary.inputs")]),
         ("functions.f.return", sample_packages.affine("", (2,)), [("error", "functions.f.return")]),
         ("functions.f.launches", "g", [("error", "functions.f.launches")]),
         ("dependencies.link_target", "", [("error", "dependencies.link_target")]),

@@ -12,6 +12,7 @@ from facts import assert_names
 from sample_packages import affine, element, function, make_package, runtime
 
 import hatframe as product
+from hatframe.errors import HatError
 from hatframe.outcomes import Verification
 
 SOURCE = """
@@ -117,3 +118,11 @@ def test_a_function_that_is_wrong_at_some_sizes_or_signs_only_is_found(tmp_path:
 def test_tolerances_can_be_given(tmp_path: Path) -> None:
     hat = package(tmp_path, **{name: of_product() for name in PRODUCTS})
     assert verified(hat, atol=100.0).ok
+
+
+def test_a_reference_that_computes_nothing_is_an_error_if_it_was_asked_for(tmp_path: Path) -> None:
+    hat = package(tmp_path, product=of_product())
+    (tmp_path / "broken.py").write_text("def broken(a, b, c):\n    raise RuntimeError('no data')\n")
+    with pytest.raises(HatError) as caught:
+        verified(hat, reference=f"{tmp_path / 'broken.py'}:broken")
+    assert_names(caught.value, "broken.py:broken", "no data")
