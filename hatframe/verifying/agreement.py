@@ -22,12 +22,15 @@ from hatframe.packages.package import Package
 from hatframe.rows import Row
 from hatframe.verifying.checks import Problem
 from hatframe.verifying.clusters import odd_ones_out
-from hatframe.verifying.inputs import Inputs, Trial
+from hatframe.verifying.inputs import SPECIAL, Inputs, Trial
 from hatframe.verifying.options import VerifyOptions
 from hatframe.verifying.references import Reference, parse_reference, reference_from_file, remembered
 from hatframe.verifying.tolerances import Expected, Mismatch, compare, measured, sum_length
 
 Array = np.ndarray[Any, Any]
+
+
+_NAN, _INFINITY = 1, 2
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -99,6 +102,7 @@ class Agreement:
         self._references: dict[int, Reference] = {}
         self._expected: dict[Hashable, dict[str, Expected]] = {}
         self._saved: dict[int, list[Saved]] = {}
+        self._special: dict[str, list[Saved]] = {}
         self.compared: dict[int, str] = {}
         self.notes: dict[int, str] = {}
 
@@ -166,7 +170,11 @@ class Agreement:
 
     def saved(self, outputs: Saved) -> None:
         """Outputs were written to the folder."""
-        self._saved.setdefault(outputs.trial.row, []).append(outputs)
+        row = outputs.trial.row
+        if outputs.style == SPECIAL:
+            self._special.setdefault(self._rows[row].group, []).append(outputs)
+        else:
+            self._saved.setdefault(row, []).append(outputs)
 
     def disagreements(self, trusted: Sequence[int]) -> Iterator[Disagreement]:
         """The functions that do not agree. Of groups, only ``trusted`` rows are compared with each other."""
@@ -278,6 +286,24 @@ class Agreement:
                     found.add(row)
                     yield self._disagreement(saved, name, mismatch, many, tuple(dict.fromkeys(right))[:2])
 
+    def special_differences(self) -> Iterator[tuple[int, str]]:
+        """The rows whose outputs for special inputs are NaN or infinite elsewhere than those of most of their group."""
+        for saved in self._special.values():
+            kinds = {each.trial.row: list(map(_kinds, self._outputs(each).values())) for each in saved}
+            clusters: dict[tuple[bytes, ...], list[int]] = {}
+            for row, found in kinds.items():
+                clusters.setdefault(tuple(each.tobytes() for each in found), []).append(row)
+            most, *others = sorted(clusters.values(), key=len, reverse=True)
+            model = kinds[most[0]]
+            for row in (row for rows in others for row in rows):
+                for name, found, expected in zip(output_elements(self.plan(row)), kinds[row], model, strict=False):
+                    if found.shape == expected.shape and (different := np.argwhere(found != expected)).size:
+                        index = tuple(map(int, different[0]))
+                        place = f"{'its result' if name == RETURN else name}{list(index) if index else ''}"
+                        pair = [_KINDS.get(int(each[index]), str(each[index])) for each in (found, expected)]
+                        yield row, f"{place} is {pair[0]}, and {pair[1]} from {self._rows[most[0]].function}"
+                        break
+
     def _disagreement(
         self, saved: Saved, name: str, mismatch: Mismatch, other: str, others: tuple[str, ...] = ()
     ) -> Disagreement:
@@ -304,6 +330,20 @@ class Agreement:
 
     def _function(self, row: int) -> Function:
         return self._packages[self._rows[row].package].functions[self._rows[row].function]
+
+
+_KINDS = {_NAN: "NaN", _INFINITY: "infinity", -_INFINITY: "-infinity", 0: "finite"}
+
+
+def _kinds(values: Array) -> Array:
+    """Of floating-point numbers, whether they are NaN or infinite; integers as they are."""
+    if values.dtype.kind in "iub":
+        return values
+    wide = values.astype(np.float64)
+    kinds = np.zeros(wide.shape, np.int8)
+    kinds[np.isnan(wide)] = _NAN
+    kinds[np.isinf(wide)] = _INFINITY * np.sign(wide[np.isinf(wide)])
+    return kinds
 
 
 def _key(saved: Saved) -> tuple[str, int]:

@@ -46,7 +46,7 @@ def damaged(argument: ArgumentPlan, placed: PlacedArray) -> list[Problem]:
     region = placed.region
     below, above = region.begin - region.pointer, region.end - region.pointer
     offset = last if last < below else first
-    extent = f"{last - first + 1} bytes" if last > first else "1 byte"
+    extent = number_of_bytes(last - first + 1)
     where = place(argument.name, below, above, offset)
     index = index_at(placed.layout, argument.element.size, offset)
     return [Problem("bounds", argument.name, f"changes {extent} {where}", index, offset)]
@@ -56,13 +56,16 @@ def place(name: str, below: int, above: int, offset: int) -> str:
     """Where a byte is from an argument whose memory lies between two offsets from its pointer."""
     if offset >= above:
         distance = offset - above
-        return f"past the end of {name!r}" + (f", {_bytes(distance)} after it" if distance else "")
+        return f"past the end of {name!r}" + (f", {number_of_bytes(distance)} after it" if distance else "")
     if offset < below:
-        return f"before the start of {name!r}" + (f", {_bytes(below - offset)} before it" if below - offset > 1 else "")
+        return f"before the start of {name!r}" + (
+            f", {number_of_bytes(below - offset)} before it" if below - offset > 1 else ""
+        )
     return f"between the elements of {name!r}, at byte {offset}"
 
 
-def _bytes(number: int) -> str:
+def number_of_bytes(number: int) -> str:
+    """The number in words: ``1 byte``, ``2 bytes``."""
     return "1 byte" if number == 1 else f"{number} bytes"
 
 

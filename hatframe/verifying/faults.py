@@ -7,7 +7,9 @@ AArch64; elsewhere, a fault is a crash without details.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,6 +29,26 @@ _SI_KERNEL = 0x80
 # Positions in ucontext_t: of the general registers, their number, and those of the error code and the trap (x86-64).
 _X86_REGISTERS, _X86_COUNT, _X86_ERROR, _X86_TRAP = 40, 17, 19, 20
 _X86_GENERAL_PROTECTION, _X86_PAGE_FAULT = 13, 14
+_X86_NAMES = [
+    "R8",
+    "R9",
+    "R10",
+    "R11",
+    "R12",
+    "R13",
+    "R14",
+    "R15",
+    "RDI",
+    "RSI",
+    "RBP",
+    "RBX",
+    "RDX",
+    "RAX",
+    "RCX",
+    "RSP",
+    "RIP",
+]
+_LONGEST_INSTRUCTION = 15
 _ARM_REGISTERS, _ARM_COUNT = 184, 32
 # The record of AArch64 that has the exception's syndrome, in the reserved part of mcontext_t.
 _ARM_RECORDS, _ARM_RECORDS_BYTES, _ARM_ESR_MAGIC = 464, 4096, 0x45535201
@@ -84,9 +106,11 @@ def _fault(number: int, info: int, context: int, regions: tuple[Region, ...]) ->
     address = ctypes.c_size_t.from_address(info + _ADDRESS_OFFSET).value
     access, protection = "", False
     registers: tuple[int, ...] = ()
+    instruction = b""
     if _ARCHITECTURE == "x86_64":
         values = (ctypes.c_uint64 * 23).from_address(context + _X86_REGISTERS)
         registers = tuple(values[:_X86_COUNT])
+        instruction = _memory_at(registers[-1], _LONGEST_INSTRUCTION)
         protection = values[_X86_TRAP] == _X86_GENERAL_PROTECTION
         if values[_X86_TRAP] == _X86_PAGE_FAULT:
             access = "write" if values[_X86_ERROR] & 2 else "read"
@@ -94,7 +118,18 @@ def _fault(number: int, info: int, context: int, regions: tuple[Region, ...]) ->
         registers = tuple((ctypes.c_uint64 * _ARM_COUNT).from_address(context + _ARM_REGISTERS))
         access = _arm_access(context)
     has_address = number in (signal.SIGSEGV, signal.SIGBUS) and code != _SI_KERNEL
-    return Faulted(int(number), address if has_address else None, access, protection, registers, regions)
+    return Faulted(int(number), address if has_address else None, access, protection, registers, regions, instruction)
+
+
+def _memory_at(address: int, size: int) -> bytes:
+    """Up to ``size`` bytes of this process's memory, without a fault where there is none."""
+    with contextlib.suppress(OSError, OverflowError):
+        file = os.open("/proc/self/mem", os.O_RDONLY)
+        try:
+            return os.pread(file, size, address)
+        finally:
+            os.close(file)
+    return b""
 
 
 def _arm_access(context: int) -> str:
@@ -116,6 +151,31 @@ def astray(fault: Faulted) -> Region | None:
     if fault.address is None:
         return None
     return next((region for region in fault.regions if region.low <= fault.address < region.high), None)
+
+
+def extent(fault: Faulted) -> tuple[int, int] | None:
+    """The address at which the access of a fault begins, and the one at which it ends; None if they are unknown.
+
+    They are those of the instruction, which iced-x86 decodes if it is installed.
+    """
+    if fault.address is None or not fault.code or len(fault.registers) != _X86_COUNT:
+        return None
+    try:
+        import iced_x86
+    except ImportError:
+        return None
+    instruction = iced_x86.Decoder(64, fault.code, ip=fault.registers[-1]).decode()
+    known = {getattr(iced_x86.Register, name): each for name, each in zip(_X86_NAMES, fault.registers, strict=True)}
+    known[iced_x86.Register.NONE] = 0
+    base, index = known.get(instruction.memory_base), known.get(instruction.memory_index)
+    # Of the lanes of a vector, a mask leaves some out.
+    if base is None or index is None or instruction.op_mask != iced_x86.Register.NONE:
+        return None
+    begin = (base + index * instruction.memory_index_scale + instruction.memory_displacement) % (1 << 64)
+    if instruction.is_ip_rel_memory_operand:
+        begin = instruction.ip_rel_memory_address
+    end = begin + iced_x86.MemorySizeExt.size(instruction.memory_size)
+    return (begin, end) if begin <= fault.address < end else None
 
 
 def misaligned(fault: Faulted, alignment: int) -> list[str]:

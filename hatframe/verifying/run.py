@@ -25,9 +25,9 @@ from hatframe.results.text import sized_name
 from hatframe.rows import Row, choose, with_sizes
 from hatframe.toolchain.tool import private_folder
 from hatframe.verifying.agreement import Agreement, Saved, models_of
-from hatframe.verifying.checks import Problem, place, written_input
-from hatframe.verifying.faults import astray, misaligned
-from hatframe.verifying.inputs import ORDINARY, SIGNED, Trial
+from hatframe.verifying.checks import Problem, number_of_bytes, place, written_input
+from hatframe.verifying.faults import astray, extent, misaligned
+from hatframe.verifying.inputs import ORDINARY, SIGNED, SPECIAL, Trial
 from hatframe.verifying.options import VerifyOptions
 from hatframe.verifying.placing import index_at
 from hatframe.verifying.session import Backends, Examine, Repeat, Report, Save, Session, Setup
@@ -46,6 +46,8 @@ _ODD = 13
 
 # Functions of a package that end their worker one after another, before a quick verification gives the package up.
 _MOST_FAILURES = 2
+
+_SPECIAL_INPUTS = "with NaN, infinities, the largest and the least numbers among its inputs"
 
 _MEMORY_FAULTS = {int(signal.SIGSEGV), int(getattr(signal, "SIGBUS", signal.SIGSEGV))}
 
@@ -178,6 +180,8 @@ class Verifier:
         trusted = [row for row, of_row in enumerate(self._rows) if (self._hat_file(row), of_row.function) not in wrong]
         for disagreement in self._agreement.disagreements(trusted):
             self._found(disagreement.row, disagreement.trial, disagreement.problem, others=disagreement.others)
+        for row, text in self._agreement.special_differences():
+            self._note(row, f"{_SPECIAL_INPUTS}: {text}")
         for row, note in self._agreement.notes.items():
             self._note(row, note)
 
@@ -233,6 +237,8 @@ class Verifier:
             self._try_sizes(trial, [consistent(dict.fromkeys(of_row.sizes, _ODD))], compared, check="")
         if compared and not quick:
             trial, report = self._ask(trial, self._save_signed)
+            if "values" in checks:
+                self._try_special(trial)
         if only_outputs:
             return
         if "determinism" in checks:
@@ -274,6 +280,16 @@ class Verifier:
             return Examine(trial, save=saved.name if save else "", budget=self._options.budget)
 
         return make
+
+    def _try_special(self, trial: Trial) -> None:
+        """Call a row with special numbers among its inputs; what comes of it is no finding."""
+        saved = Saved("2", trial, SPECIAL)
+        try:
+            self._exchange(trial.row, Save(trial, SPECIAL, saved.name))
+        except WorkerEndedError as error:
+            self._note(trial.row, f"{_SPECIAL_INPUTS}: {error.message}")
+        else:
+            self._agreement.saved(saved)
 
     def _save_signed(self, trial: Trial) -> Save:
         saved = Saved("1", trial, SIGNED)
@@ -386,6 +402,10 @@ class Verifier:
         if region.begin <= fault.address < region.end:
             return Problem("usage", region.name, written_input(region.name, index), index, offset)
         kind = f"{fault.access}s" if fault.access else "goes"
+        if reach := extent(fault):
+            begin, end = reach
+            outside = end - max(begin, region.end) if end > region.end else min(end, region.begin) - begin
+            kind = f"{kind if fault.access else 'accesses'} {number_of_bytes(outside)}"
         where = place(region.name, region.begin - region.pointer, region.end - region.pointer, offset)
         return Problem("bounds", region.name, f"{kind} {where}", index, offset)
 

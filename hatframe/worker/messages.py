@@ -63,7 +63,7 @@ class Faulted(msgspec.Struct, frozen=True, tag=True):
 
     ``access`` is ``read``, ``write``, or empty if unknown. ``general_protection`` is whether the processor refused the
     instruction itself, without an address: x86 does so for vector accesses that are not aligned. ``registers`` are the
-    general registers at the time, if they are known.
+    general registers at the time, if they are known, and ``code`` is the instruction, with what follows it.
     """
 
     signal: int
@@ -72,6 +72,7 @@ class Faulted(msgspec.Struct, frozen=True, tag=True):
     general_protection: bool = False
     registers: tuple[int, ...] = ()
     regions: tuple[Region, ...] = ()
+    code: bytes = b""
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

@@ -126,3 +126,26 @@ def test_a_reference_that_computes_nothing_is_an_error_if_it_was_asked_for(tmp_p
     with pytest.raises(HatError) as caught:
         verified(hat, reference=f"{tmp_path / 'broken.py'}:broken")
     assert_names(caught.value, "broken.py:broken", "no data")
+
+
+RECTIFY = """
+#define N 64
+void rectify(const float *x, float *y) { for (int i = 0; i < N; i++) y[i] = x[i] > 0 ? x[i] : 0; }
+void rectify_again(const float *x, float *y) { for (int i = 0; i < N; i++) y[i] = 0 < x[i] ? x[i] : 0; }
+void rectify_not(const float *x, float *y) { for (int i = 0; i < N; i++) y[i] = x[i] <= 0 ? 0 : x[i]; }
+void rectify_hangs(const float *x, float *y) {
+    for (volatile int i = 0; i < N; i++) { while (x[i] != x[i]) i = i; y[i] = x[i] > 0 ? x[i] : 0; }
+}
+"""
+
+
+def test_what_functions_do_with_special_inputs_is_a_note(tmp_path: Path) -> None:
+    described = function(affine("x", [64]), affine("y", [64], usage="output"))
+    names = ("rectify", "rectify_again", "rectify_not", "rectify_hangs")
+    hat = make_package(tmp_path, RECTIFY, dict.fromkeys(names, described))
+    found = product.verify(hat, only=["agreement", "values"], timeout=1)
+    assert found.ok
+    notes = {note.function: note.message for note in found.notes}
+    assert notes.keys() == {"rectify_not", "rectify_hangs"}
+    assert_names(notes["rectify_not"], "y[14]", "NaN", "finite", "rectify")
+    assert not product.verify(hat, only="agreement").notes

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from hatframe.verifying.faults import FaultReporter, astray, misaligned
+from hatframe.verifying.faults import FaultReporter, astray, extent, misaligned
 from hatframe.worker.messages import Faulted, Region, Request
 from hatframe.worker.process import Context, ProcessWorker, WorkerEndedError
 
@@ -78,3 +78,31 @@ def test_a_misaligned_access_is_about_an_argument_that_is_not_aligned_and_that_a
     assert misaligned(fault, 32) == ["x"]
     assert misaligned(Faulted(signal=11, address=None, regions=REGIONS), 32) == ["x", "y"]
     assert misaligned(Faulted(signal=11, address=None, regions=REGIONS), 16) == ["x"]
+
+
+RSI, RAX = 9, 13
+"""Positions among the registers."""
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("c5fc1006", (1040, 1072)),  # vmovups ymm0, [rsi]
+        ("c5fc10448608", (1088, 1120)),  # vmovups ymm0, [rsi + 4*rax + 8]
+        ("0fb606", (1040, 1041)),  # movzx eax, byte [rsi]
+        ("c5fa100520000000", (9048, 9052)),  # vmovss xmm0, [rip + 32]
+        ("62f17c491006", None),  # vmovups zmm0{k1}, [rsi]
+        ("f3a4", None),  # rep movsb
+        ("90", None),  # nop
+        ("", None),
+    ],
+)
+def test_the_extent_of_an_access_is_that_of_its_instruction(code: str, expected: tuple[int, int] | None) -> None:
+    pytest.importorskip("iced_x86")
+    registers = [0] * 16 + [9008]
+    registers[RSI], registers[RAX] = 1040, 10
+    address = expected[1] - 1 if expected else 1040
+    fault = Faulted(11, address, "read", False, tuple(registers), REGIONS, bytes.fromhex(code))
+    assert extent(fault) == expected
+    elsewhere = Faulted(11, 77, "read", False, tuple(registers), REGIONS, bytes.fromhex(code))
+    assert extent(elsewhere) is None, "the instruction is another"

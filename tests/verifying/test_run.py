@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def test_a_function_that_crashes_leaves_the_others_their_findings(hat: Path) -> 
     assert note.function == "right_aligned"
     assert_names(note.message, "32 bytes")
     assert not verification.ok
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="only the instructions of x86-64 are decoded")
+def test_an_access_is_reported_with_the_bytes_that_lie_outside(hat: Path) -> None:
+    pytest.importorskip("iced_x86")
+    names = ("reads_before", "reads_vector_past_end", "writes_past_64")
+    found = hatframe.verify(hat, functions=names, only="bounds")
+    words = {finding.function: finding.message.split()[:3] for finding in found.findings}
+    assert words["reads_before"] == ["reads", "4", "bytes"]
+    assert words["reads_vector_past_end"] == ["reads", "16", "bytes"]
 
 
 def test_an_unknown_check_is_an_error(hat: Path) -> None:
