@@ -58,6 +58,13 @@ def _own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     monkeypatch.setenv("HATFRAME_STATE_DIR", str(folder / "state"))
 
 
+@pytest.fixture(autouse=True)
+def _commands_do_not_verify(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `bench` verifies first takes another process; tests of that remove the variables."""
+    for command in ("BENCH", "COMPARE"):
+        monkeypatch.setenv(f"HATFRAME_{command}_VERIFY", "0")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _zig_cache() -> Iterator[None]:
     """zig takes up to a minute to compile a target's C library: once, not anew for the cache folder of every test."""

@@ -25,6 +25,14 @@ SAMPLES = ROOT / "samples"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 
+# Their blocks measure, build and start other programs for many seconds.
+SLOW = {"benchmarking.md", "comparing.md", "plugins.md"}
+
+
+def _marked(path: Path) -> object:
+    return pytest.param(path, marks=pytest.mark.slow) if path.name in SLOW else path
+
+
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -145,7 +153,11 @@ def run(folder: Path, command: str) -> None:
     assert "|" not in words, f"this test runs no pipes: {command}"
     output = folder / words[words.index(">") + 1] if ">" in words else None
     start = words.index("hatframe")
-    variables = {"HATFRAME_BENCH_MAX_TIME": "0.1"}  # the numbers are not the point here
+    variables = {
+        "HATFRAME_BENCH_MAX_TIME": "0.1",
+        "HATFRAME_BENCH_VERIFY": "1",
+        "HATFRAME_COMPARE_VERIFY": "1",
+    }  # the numbers are not the point here
     variables.update(word.split("=", 1) for word in words[:start])
     words = words[start + 1 : words.index(">")] if output else words[start + 1 :]
     done = command_line.hatframe(*words, folder=folder, environment={**os.environ, **variables})
@@ -154,7 +166,7 @@ def run(folder: Path, command: str) -> None:
         output.write_text(done.stdout, encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [_marked(path) for path in DOCUMENTS], ids=lambda path: path.name)
 def test_python_blocks_run(path: Path, shown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All blocks of a document in order, as one module."""
     module = types.ModuleType("shown_in_the_documentation")

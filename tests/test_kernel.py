@@ -14,7 +14,7 @@ from hatframe.machine import Platform
 
 SOURCE = "void one(float *x) { x[0] += 1; }\nvoid two(float *x) { x[0] += 2; }\n"
 FUNCTIONS = {name: function(affine("x", [4], usage="input_output")) for name in ("one", "two")}
-QUICK: dict[str, Any] = {"max_time": 0.01, "batches": 2, "cache": "hot"}
+QUICK: dict[str, Any] = {"verify": False, "max_time": 0.01, "batches": 2, "cache": "hot"}
 
 
 @pytest.fixture

@@ -35,7 +35,14 @@ FUNCTIONS = {
     **dict.fromkeys(("fast", "also_fast_0123456789abcdef", "slow", "crashes"), CHANGES),
     "beyond": function(affine("x", [64]), affine("y", [64], usage="output")),
 }
-QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 40, "max_time": 0.0, "processes": 1, "input_sets_size": 1000}
+QUICK: dict[str, Any] = {
+    "verify": False,
+    "min_time": 0.0,
+    "batches": 40,
+    "max_time": 0.0,
+    "processes": 1,
+    "input_sets_size": 1000,
+}
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,14 @@ from hatframe.backends import Observer, Sink, SinkRun
 from hatframe.errors import HatError, PackageError, PluginError, UnknownFunctionError, UsageError
 from hatframe.results.model import FunctionResult, ResultsDocument, RunInfo
 
-QUICK: dict[str, Any] = {"min_time": 0.0, "batches": 2, "max_time": 0.0, "race": False, "input_sets_size": 1000}
+QUICK: dict[str, Any] = {
+    "verify": False,
+    "min_time": 0.0,
+    "batches": 2,
+    "max_time": 0.0,
+    "race": False,
+    "input_sets_size": 1000,
+}
 SOURCE = "void one(float *x) { x[0] += 1; }\nvoid two(float *x) { x[0] += 2; }\n"
 FUNCTIONS = {name: function(affine("x", [4], usage="input_output")) for name in ("one", "two")}
 

@@ -22,7 +22,14 @@ from hatframe.rows import Row
 from hatframe.worker.messages import Request
 from hatframe.worker.process import Worker, WorkerEndedError
 
-QUICK: dict[str, Any] = {"processes": 1, "min_time": 0.0, "batches": 5, "max_time": 0.0, "cache": "hot"}
+QUICK: dict[str, Any] = {
+    "verify": False,
+    "processes": 1,
+    "min_time": 0.0,
+    "batches": 5,
+    "max_time": 0.0,
+    "cache": "hot",
+}
 
 
 class FakeWorker:
@@ -344,7 +351,7 @@ def test_functions_that_write_outside_their_arguments_fail_and_the_others_do_not
         for name in ("good", "other", "behind", "in_front", "far_behind")
     }
     hat = make_package(tmp_path, DAMAGING, table)
-    document = Kernel().bench(hat, verify=False, **QUICK)
+    document = Kernel().bench(hat, **QUICK)
     results = {result.function_name: result for result in document.results}
     assert {name for name, result in results.items() if result.status == "ok"} == {"good", "other"}
     assert results["behind"].status == results["in_front"].status == "failed"

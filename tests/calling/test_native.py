@@ -388,7 +388,7 @@ def without_compiler(request: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return kernel
 
 
-@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("loader", ["cffi", "ctypes"])
 def test_without_a_compiler_python_measures_which_is_logged_once(
     hat: Path, loader: str, without_compiler: Callable[..., Kernel], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -61,12 +61,6 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "hatframe", "bench", *map(str, arguments)]
 
 
-@pytest.fixture(autouse=True)
-def _without_verification(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong here must get as far as being measured."""
-    monkeypatch.setenv("HATFRAME_BENCH_VERIFY", "0")
-
-
 def bench(*arguments: object, folder: Path, options: Sequence[str] = FAST) -> subprocess.CompletedProcess[str]:
     return hatframe("bench", *arguments, *options, folder=folder)
 

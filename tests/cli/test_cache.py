@@ -37,8 +37,9 @@ def run(*arguments: str) -> Any:
 
 def test_a_pipe_gets_a_line_of_plain_numbers_for_each_kind(timer: Path) -> None:
     lines = [line.split("\t") for line in run("list").stdout.splitlines()]
-    assert [line[0] for line in lines] == ["compilers", "libraries", "packages", "timers", "results", "runs"]
-    _, number, size, newest, oldest, where = lines[3]
+    kinds = [line[0] for line in lines]
+    assert kinds == ["callers", "compilers", "libraries", "packages", "timers", "results", "runs"]
+    _, number, size, newest, oldest, where = lines[kinds.index("timers")]
     assert (number, size, newest, where) == ("1", "3072", oldest, str(timer.parent))
     assert 3 * 86400 <= int(oldest) < 3 * 86400 + 60
     assert lines[0][1:5] == ["0", "0", "", ""]

@@ -350,6 +350,7 @@ class UnmetTogether(Toy):
         return "no such device"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "clause"),
     [

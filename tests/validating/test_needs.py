@@ -12,10 +12,8 @@ from hat_deviations import valid
 
 from hatframe.binary.libraries import LibraryFile, LibraryKind
 from hatframe.binary.symbols import Symbols
-from hatframe.errors import PackageError
 from hatframe.format.model import HatFile
 from hatframe.format.rendering import render_hat
-from hatframe.kernel import Kernel
 from hatframe.outcomes import Deviation
 from hatframe.validating.needs import check_needs
 from hatframe.validating.report import Report
@@ -48,6 +46,14 @@ def reported(library: Path, *deployed: str) -> list[Deviation]:
     return validate(hat_of(library, *deployed))
 
 
+def refused(library: Path) -> str:
+    """The error of loading a package, in a process of its own: this one may have libraries of the same names open."""
+    code = "import sys, hatframe; hatframe.load(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", code, hat_of(library)], capture_output=True, text=True)
+    assert done.returncode == 1
+    return done.stderr.splitlines()[-1]
+
+
 def test_a_library_beside_it_is_found_by_its_run_path(tmp_path: Path) -> None:
     linked(tmp_path, HELPER, "helper", "-Wl,-soname,libhelper.so")
     library = linked(tmp_path, USING, "f", "-L.", "-lhelper", "-Wl,-rpath,$ORIGIN")
@@ -61,8 +67,7 @@ def test_a_library_that_cannot_be_found_is_an_error(tmp_path: Path) -> None:
     assert (error.severity, error.key) == ("error", "link_target")
     assert "libhelper.so" in error.message
     assert "rpath" in error.hint
-    with pytest.raises(PackageError, match=r"libhelper\.so"):
-        Kernel().load(hat_of(library))
+    assert "libhelper.so" in refused(library)
     helper.unlink()
     (error,) = reported(library)
     assert "rpath" not in error.hint
@@ -81,8 +86,7 @@ def test_undefined_symbols_are_an_error(tmp_path: Path) -> None:
     assert (error.severity, error.key) == ("error", "link_target")
     assert "helper" in error.message
     assert "printf" not in error.message
-    with pytest.raises(PackageError, match="helper"):
-        Kernel().load(hat_of(library))
+    assert "helper" in refused(library)
 
 
 def test_symbols_that_may_be_undefined_are_ok(tmp_path: Path) -> None:
@@ -105,8 +109,7 @@ def test_a_library_that_python_has_open_wins(tmp_path: Path) -> None:
     severities = {each.severity: each.message for each in reported(library, "libm.so.6")}
     assert "open already" in severities["warning"]
     assert "helper" in severities["error"]
-    with pytest.raises(PackageError, match="helper"):
-        Kernel().load(hat_of(library))
+    assert "helper" in refused(library)
 
 
 def test_a_library_of_the_system_instead_of_that_of_the_package_is_a_warning(
@@ -133,8 +136,7 @@ def test_the_first_of_two_libraries_of_one_name_serves_both_needs(tmp_path: Path
     severities = {each.severity: each.message for each in reported(library)}
     assert "libsame.so" in severities["warning"]
     assert "two" in severities["error"]
-    with pytest.raises(PackageError, match="two"):
-        Kernel().load(hat_of(library))
+    assert "two" in refused(library)
 
 
 def test_two_files_of_one_name_are_a_warning(tmp_path: Path) -> None:
@@ -162,8 +164,7 @@ def test_a_version_that_a_needed_library_lacks_is_an_error(tmp_path: Path) -> No
     (error,) = reported(library)
     assert error.severity == "error"
     assert "NEW" in error.message
-    with pytest.raises(PackageError, match="NEW"):
-        Kernel().load(hat_of(library))
+    assert "NEW" in refused(library)
 
 
 @pytest.mark.parametrize(

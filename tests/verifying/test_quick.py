@@ -15,6 +15,12 @@ from hatframe.verifying.options import QUICK_CHECKS
 QUICK = {"max_time": 0.0, "batches": 2, "input_sets_size": 1000, "meter": "none", "processes": 1}
 
 
+@pytest.fixture(autouse=True)
+def _commands_verify(monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in ("BENCH", "COMPARE"):
+        monkeypatch.delenv(f"HATFRAME_{command}_VERIFY")
+
+
 @pytest.fixture(scope="module")
 def hat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_wrong_package(tmp_path_factory.mktemp("quick"))
@@ -50,6 +56,7 @@ def test_the_table_says_what_was_checked_and_the_status_is_1(hat: Path) -> None:
     hatframe("bench", hat, "--functions", "adds_to_output", "--no-verify", *few, status=0)
 
 
+@pytest.mark.slow
 def test_a_comparison_with_a_wrong_function_fails(hat: Path, tmp_path: Path) -> None:
     before = tmp_path / "before.json"
     few = ("--max-time", "0", "--functions", "adds_to_output")
