@@ -26,10 +26,10 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 
 # Their blocks measure, build and start other programs for many seconds.
-SLOW = {"benchmarking.md", "comparing.md", "plugins.md"}
+SLOW = {"api.md", "benchmarking.md", "comparing.md", "plugins.md"}
 
 
-def _marked(path: Path) -> object:
+def _marked(path: Path) -> Any:
     return pytest.param(path, marks=pytest.mark.slow) if path.name in SLOW else path
 
 

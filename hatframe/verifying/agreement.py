@@ -296,11 +296,11 @@ class Agreement:
             most, *others = sorted(clusters.values(), key=len, reverse=True)
             model = kinds[most[0]]
             for row in (row for rows in others for row in rows):
-                for name, found, expected in zip(output_elements(self.plan(row)), kinds[row], model, strict=False):
-                    if found.shape == expected.shape and (different := np.argwhere(found != expected)).size:
+                for name, ours, theirs in zip(output_elements(self.plan(row)), kinds[row], model, strict=False):
+                    if ours.shape == theirs.shape and (different := np.argwhere(ours != theirs)).size:
                         index = tuple(map(int, different[0]))
                         place = f"{'its result' if name == RETURN else name}{list(index) if index else ''}"
-                        pair = [_KINDS.get(int(each[index]), str(each[index])) for each in (found, expected)]
+                        pair = [_KINDS.get(int(each[index]), str(each[index])) for each in (ours, theirs)]
                         yield row, f"{place} is {pair[0]}, and {pair[1]} from {self._rows[most[0]].function}"
                         break
 

@@ -181,6 +181,7 @@ def test_a_run_without_a_function_to_measure_is_an_error(tmp_path: Path) -> None
             Kernel().bench(hat, functions=functions)
 
 
+@pytest.mark.slow
 def test_results_stored_in_the_hat_file_do_not_keep_a_run_from_being_resumed(hat: Path) -> None:
     class Interrupting(Observer):
         def function_finished(self, result: FunctionResult) -> None:
@@ -207,6 +208,7 @@ void drains(int32_t *x) { for (volatile int spin = x[0] * 20000; spin > 0; spin-
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_function_that_uses_up_its_input_is_measured_with_the_first_values(tmp_path: Path, processes: int) -> None:
     hat = make_package(tmp_path, DRAINS, {"drains": function(affine("x", [4], "int32_t", "input_output"))})
@@ -223,6 +225,7 @@ def test_a_function_that_uses_up_its_input_is_measured_with_the_first_values(tmp
 KEEPS = "void keeps(int32_t *x) { x[0] |= 1; }\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_where_one_function_needs_its_inputs_restored_all_that_share_them_are_measured_alike(
     tmp_path: Path, seed: int
@@ -239,6 +242,7 @@ def test_an_invalid_choice_of_restoring_is_a_usage_error(hat: Path) -> None:
     assert "sometimes" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_range_of_the_format_is_measured_with_the_values_that_were_set(tmp_path: Path) -> None:
     examples = {"auxiliary": {"examples": {"limit": 1000}}}
     hat = make_package(tmp_path, RANGE_SOURCE, {"Range": range_function(**examples)})

@@ -152,6 +152,7 @@ def test_what_functions_print_is_not_in_the_document(tmp_path: Path) -> None:
     assert "printed" not in done.stdout
 
 
+@pytest.mark.slow
 @posix
 def test_a_note_of_several_workers_is_shown_once(tmp_path: Path) -> None:
     hat = package(tmp_path, {"aborts": "abort();", "exits": "exit(3);", "good": "b[0] = a[0];"})

@@ -264,6 +264,7 @@ def test_packages_are_measured_together_and_compared_with_files(tmp_path: Path) 
     assert after.is_file()
 
 
+@pytest.mark.slow
 def test_a_library_outside_its_package_is_measured_only_if_allowed(tmp_path: Path) -> None:
     before, after = package(tmp_path / "before", 1), package(tmp_path / "after", 1)
     (tmp_path / "after" / "package.so").rename(tmp_path / "elsewhere.so")

@@ -38,6 +38,7 @@ def bench_defaults(folder: Path) -> Any:
     return defaults(COMMAND, find_tables(folder))["bench"]
 
 
+@pytest.mark.slow
 def test_precedence_is_command_line_environment_hatframe_toml_pyproject(tmp_path: Path) -> None:
     make_package(tmp_path, "void f(float *a) {}", {"f": function(affine("a", [1]))})
     assert seed(tmp_path) == 0

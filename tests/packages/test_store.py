@@ -119,6 +119,7 @@ def test_only_what_is_old_enough_is_cleared(all_kinds: dict[str, Path]) -> None:
     assert all_kinds["timers"].exists()
 
 
+@pytest.mark.slow
 def test_all_that_a_benchmark_leaves_is_known(tmp_path: Path) -> None:
     hat = make_package(tmp_path / "in", "int next(int x) { return x + 1; }", {"next": NEXT}, static=True)
     archive = pack(hat, tmp_path / "p.zip").path

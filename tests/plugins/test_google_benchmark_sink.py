@@ -114,6 +114,7 @@ def test_a_document_of_this_format_is_replaced_and_another_file_is_not(tmp_path:
         GoogleBenchmarkSink().open(run_info(), path)
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_its_option(tmp_path: Path) -> None:
     hat = sample_packages.make_package(
         tmp_path,

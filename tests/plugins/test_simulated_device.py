@@ -121,6 +121,7 @@ def test_a_requirement_that_the_device_does_not_meet_is_refused_unless_forced(tm
     assert kernel.load(hat, device=1, force=True)["scale"]
 
 
+@pytest.mark.slow
 def test_an_edited_program_is_not_resumed(hat: Path, kernel: Kernel, caplog: pytest.LogCaptureFixture) -> None:
     from hatframe.plugin import Observer
 

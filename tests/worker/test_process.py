@@ -166,6 +166,7 @@ def test_the_time_limit_is_for_the_function_and_not_for_what_comes_before(worker
     assert all(running.result(0.35).seconds > 0.05 for _ in range(8))
 
 
+@pytest.mark.slow
 @posix
 def test_a_batch_of_many_calls_may_take_longer_than_one_of_them(worker: Callable[..., ProcessWorker]) -> None:
     running = worker("takes_long", min_iterations=10)
