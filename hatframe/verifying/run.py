@@ -443,7 +443,9 @@ class Verifier:
         """Add a finding, unless its check was not asked for or the same was found before."""
         name = check or problem.check
         of_row = self._rows[row]
-        if name not in self._options.checks:
+        # A crash at the sizes of a benchmark is an outcome of that; at others it is only seen here.
+        is_seen_here = self._options.budget is not None and name == "crash" and trial.sizes != of_row.sizes
+        if name not in self._options.checks and not is_seen_here:
             return
         finding = Finding(
             function=of_row.function,

@@ -245,9 +245,7 @@ def outcome(recorder: Recorder, call: Callable[..., Any], args: Sequence[Any], k
     return repr((result, recorder.calls))
 
 
-@pytest.mark.parametrize(
-    "examples", [int(__import__("os").environ.get("MAX", "30")), pytest.param(1500, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("examples", [20, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("interface", [CffiInterface, CtypesInterface])
 def test_a_call_does_what_the_slow_way_does(interface: Callable[[], ForeignInterface], examples: int) -> None:
     made = interface()
