@@ -132,7 +132,7 @@ def test_help_and_inspect_import_nothing_heavy() -> None:
     assert sorted(heavy & imported_by_command("plugins")) == []
     # Modules of hatframe that only operations need, and parts of Python that take more than a millisecond.
     heavy |= {f"hatframe.{name}" for name in ("bench", "binary", "building", "converting", "format.editing", "worker")}
-    heavy |= {"rich", "json", "hashlib"}
+    heavy |= {"rich", "hashlib"}
     assert sorted(heavy & imported_by_command("--help")) == []
 
 
